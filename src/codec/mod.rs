@@ -1,0 +1,9 @@
+//! Floor 1, bytes to domain and back. Total: any bytes give a value or a reason, never a panic, and never
+//! more memory than a small multiple of the input.
+
+pub mod command;
+pub mod output;
+pub mod reject;
+pub mod registry;
+pub mod row;
+pub mod wire;

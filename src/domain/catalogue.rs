@@ -1,0 +1,100 @@
+//! The content that decisions choose from, as one partition of the command log knows it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::time::Timestamp;
+
+/// A piece of content: a banner, a teaser, a product tile.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Content {
+    /// Its id, which decisions name.
+    pub content_id: Box<str>,
+    /// The slots that it may fill; none means any.
+    pub slots: Vec<Box<str>>,
+    /// How much it is about each value of an interest, as (`shoes`, 1.0): at most 64, weights not negative.
+    pub weights: Vec<(Box<str>, f64)>,
+    /// How good it is for somebody about whom nothing is known; not negative.
+    pub base_weight: f64,
+    /// The product that it shows, where it shows one: left out for those who saw or bought that product.
+    pub item_id: Option<Box<str>>,
+    /// It may be shown from this instant on.
+    pub starts_at: Option<Timestamp>,
+    /// It may be shown until before this instant.
+    pub ends_at: Option<Timestamp>,
+}
+
+/// All content, found by id and by what it is about.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Catalogue {
+    contents: BTreeMap<Box<str>, Content>,
+    about: BTreeMap<Box<str>, Vec<(Box<str>, f64)>>,
+}
+
+impl Content {
+    /// Whether it may be shown in this slot at this instant.
+    pub fn is_eligible(&self, slot: &str, at: Timestamp) -> bool {
+        let started = self.starts_at.is_none_or(|starts| starts <= at);
+        let ended = self.ends_at.is_some_and(|ends| ends <= at);
+        started && !ended && (self.slots.is_empty() || self.slots.iter().any(|allowed| &**allowed == slot))
+    }
+
+    /// The product that it shows, or its own id where it shows none: what `exclude` lists compare with.
+    pub fn shown_item(&self) -> &str {
+        self.item_id.as_deref().unwrap_or(&self.content_id)
+    }
+}
+
+impl Catalogue {
+    /// Adds a piece of content, in the place of an earlier one with its id.
+    pub fn put(&mut self, content: Content) {
+        self.withdraw(&content.content_id);
+        for (value, weight) in &content.weights {
+            self.about.entry(value.clone()).or_default().push((content.content_id.clone(), *weight));
+        }
+        self.contents.insert(content.content_id.clone(), content);
+    }
+
+    /// Takes a piece of content out, if it is there.
+    pub fn withdraw(&mut self, content_id: &str) {
+        let Some(old) = self.contents.remove(content_id) else { return };
+        for (value, _) in &old.weights {
+            if let Some(entries) = self.about.get_mut(value) {
+                entries.retain(|(id, _)| &**id != content_id);
+                if entries.is_empty() {
+                    self.about.remove(value);
+                }
+            }
+        }
+    }
+
+    /// The content with this id.
+    pub fn get(&self, content_id: &str) -> Option<&Content> {
+        self.contents.get(content_id)
+    }
+
+    /// All content in the order of ids.
+    pub fn iter(&self) -> impl Iterator<Item = &Content> {
+        self.contents.values()
+    }
+
+    /// The content that is about this value of an interest, with its weight for it.
+    pub fn about(&self, value: &str) -> impl Iterator<Item = (&Content, f64)> {
+        self.about
+            .get(value)
+            .into_iter()
+            .flatten()
+            .filter_map(|(id, weight)| self.contents.get(id).map(|content| (content, *weight)))
+    }
+
+    /// How many pieces of content there are.
+    pub fn len(&self) -> usize {
+        self.contents.len()
+    }
+
+    /// Whether there is no content.
+    pub fn is_empty(&self) -> bool {
+        self.contents.is_empty()
+    }
+}

@@ -1,0 +1,25 @@
+//! What a partition of the command topic carries: everything that can change a profile, in one order.
+
+use serde::{Deserialize, Serialize};
+
+use super::catalogue::Content;
+use super::event::Event;
+
+/// One entry of the command log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Command {
+    /// A person did something, or somebody asks for a decision about that person.
+    Event(Event),
+    /// A piece of content was added or changed. Sent to every partition.
+    ContentChanged(Content),
+    /// A piece of content was withdrawn. Sent to every partition.
+    ContentWithdrawn {
+        /// Its id.
+        content_id: Box<str>,
+    },
+    /// The definitions of attributes, segments, rules and slots were replaced. Sent to every partition.
+    DefinitionsChanged {
+        /// The new definitions as YAML, already checked by whoever sent the command.
+        text: Box<str>,
+    },
+}

@@ -1,0 +1,99 @@
+//! Floor 2, one partition's state. Only committed data ever enters a store, together with its position, in
+//! one atomic write.
+
+pub mod memory;
+pub mod rocks;
+
+use crate::domain::person::Person;
+use crate::domain::time::Timestamp;
+
+/// The state of one partition, as of a commit.
+///
+/// Rows are found by key. The first byte of a key tells its kind; a key that starts with
+/// [`PERSON_PREFIX`] is a person's row, and a store keeps an index of those by due time.
+pub trait Store: Send {
+    /// The value of a row.
+    fn load(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// All rows whose keys start with `prefix`, in the order of keys. For the few rows that are not persons'.
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+
+    /// The persons whose rows are due at or before `until`, earliest first, at most `limit`.
+    fn due(&self, until: Timestamp, limit: usize) -> Result<Vec<(Timestamp, Person)>, StoreError>;
+
+    /// What has been absorbed; `None` in a new store.
+    fn position(&self) -> Option<Position>;
+
+    /// Writes committed changes and the position that they lead to, all or nothing.
+    fn absorb(&mut self, changes: &[Change], position: Position) -> Result<(), StoreError>;
+}
+
+/// The first byte of the key of a person's row; the person's key follows.
+pub const PERSON_PREFIX: u8 = b'p';
+
+/// One row's change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The row's key.
+    pub key: Vec<u8>,
+    /// Its new value; none deletes it.
+    pub value: Option<Vec<u8>>,
+    /// For a person's row: when it changes by itself next, if ever.
+    pub due: Option<Timestamp>,
+}
+
+/// How far a store has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The next offset to read from the changelog. Control records take offsets too, so it counts nothing.
+    pub changelog_next: i64,
+    /// The next offset to read from the input partition.
+    pub input_next: i64,
+}
+
+/// Why a store cannot go on.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum StoreError {
+    /// The files are damaged: put them aside and rebuild from the changelog.
+    #[error("the store in {directory} is damaged: {reason}")]
+    Damaged {
+        /// Where the files are.
+        directory: String,
+        /// What the store said.
+        reason: String,
+    },
+    /// There is no space left: wait until there is.
+    #[error("no space is left for the store in {directory}: {reason}")]
+    Full {
+        /// Where the files are.
+        directory: String,
+        /// What the store said.
+        reason: String,
+    },
+    /// Another process has it open.
+    #[error("the store in {directory} is in use by another process: {reason}")]
+    InUse {
+        /// Where the files are.
+        directory: String,
+        /// What the store said.
+        reason: String,
+    },
+    /// The files were written by a newer version: nothing was touched.
+    #[error("the store in {directory} has format {found}, newer than {known}, which this version knows: run a newer version")]
+    Newer {
+        /// Where the files are.
+        directory: String,
+        /// The format found.
+        found: u32,
+        /// The newest format that this version reads.
+        known: u32,
+    },
+    /// Reading or writing failed in another way.
+    #[error("the store in {directory} failed: {reason}")]
+    Failed {
+        /// Where the files are.
+        directory: String,
+        /// What the store said.
+        reason: String,
+    },
+}
