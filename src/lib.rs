@@ -2,6 +2,7 @@
 //! Apache Kafka.
 
 pub mod codec;
+pub mod config;
 pub mod domain;
 pub mod runtime;
 pub mod service;

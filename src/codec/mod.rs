@@ -3,7 +3,7 @@
 
 pub mod command;
 pub mod output;
-pub mod reject;
 pub mod registry;
+pub mod reject;
 pub mod row;
 pub mod wire;

@@ -1,6 +1,7 @@
 //! The content that decisions choose from, as one partition of the command log knows it.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,8 @@ pub struct Content {
 pub struct Catalogue {
     contents: BTreeMap<Box<str>, Content>,
     about: BTreeMap<Box<str>, Vec<(Box<str>, f64)>>,
+    // Weights are not negative, and the bits of such numbers are in the order of the numbers.
+    by_base_weight: BTreeSet<(Reverse<u64>, Box<str>)>,
 }
 
 impl Content {
@@ -53,12 +56,14 @@ impl Catalogue {
         for (value, weight) in &content.weights {
             self.about.entry(value.clone()).or_default().push((content.content_id.clone(), *weight));
         }
+        self.by_base_weight.insert(base_weight_key(&content));
         self.contents.insert(content.content_id.clone(), content);
     }
 
     /// Takes a piece of content out, if it is there.
     pub fn withdraw(&mut self, content_id: &str) {
         let Some(old) = self.contents.remove(content_id) else { return };
+        self.by_base_weight.remove(&base_weight_key(&old));
         for (value, _) in &old.weights {
             if let Some(entries) = self.about.get_mut(value) {
                 entries.retain(|(id, _)| &**id != content_id);
@@ -88,6 +93,11 @@ impl Catalogue {
             .filter_map(|(id, weight)| self.contents.get(id).map(|content| (content, *weight)))
     }
 
+    /// All content, that of the highest base weight first, then in the order of ids.
+    pub fn by_base_weight(&self) -> impl Iterator<Item = &Content> {
+        self.by_base_weight.iter().filter_map(|(_, id)| self.contents.get(id))
+    }
+
     /// How many pieces of content there are.
     pub fn len(&self) -> usize {
         self.contents.len()
@@ -97,4 +107,8 @@ impl Catalogue {
     pub fn is_empty(&self) -> bool {
         self.contents.is_empty()
     }
+}
+
+fn base_weight_key(content: &Content) -> (Reverse<u64>, Box<str>) {
+    (Reverse(content.base_weight.max(0.0).to_bits()), content.content_id.clone())
 }

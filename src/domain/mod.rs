@@ -1,9 +1,22 @@
 //! The ground floor: what events do to profiles and which decisions follow. Pure: no I/O, no clock, and
-//! nothing in it can fail.
+//! nothing in it can fail. `react` is its only door.
 
+pub mod affinity;
 pub mod catalogue;
 pub mod command;
+pub mod decide;
+pub mod decision;
 pub mod event;
+pub mod expression;
+pub mod interest;
 pub mod person;
+pub mod profile;
+pub mod purchase;
+pub mod react;
+pub mod rulebook;
 pub mod scalar;
+pub mod scope;
+pub mod segment;
+pub mod session;
 pub mod time;
+pub mod window;

@@ -79,7 +79,9 @@ pub enum StoreError {
         reason: String,
     },
     /// The files were written by a newer version: nothing was touched.
-    #[error("the store in {directory} has format {found}, newer than {known}, which this version knows: run a newer version")]
+    #[error(
+        "the store in {directory} has format {found}, newer than {known}, which this version knows: run a newer version"
+    )]
     Newer {
         /// Where the files are.
         directory: String,

@@ -1,0 +1,186 @@
+//! The configuration: raw text to a checked [`Config`] in one fallible step. Behind that step nothing can
+//! be wrong, so nothing else validates.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::domain::catalogue::Content;
+use crate::domain::rulebook::RuleBook;
+
+/// Everything that a process is told, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The application id: the root of every name and the consumer group's id.
+    pub application: Box<str>,
+    /// Where Kafka is and what its clients are told.
+    pub kafka: KafkaConfig,
+    /// Where the schema registry is.
+    pub registry: RegistryConfig,
+    /// Where records come from. At least one.
+    pub sources: Vec<SourceConfig>,
+    /// The topic of content, if there is one.
+    pub catalogue_topic: Option<Box<str>>,
+    /// Content that is declared in the file; the catalogue topic adds to it.
+    pub contents: Vec<Content>,
+    /// The topic on which new definitions arrive, if there is one.
+    pub definitions_topic: Option<Box<str>>,
+    /// The names of the topics that the application owns.
+    pub topics: TopicNames,
+    /// How many partitions the application's topics have, 1 to 1,024.
+    pub partitions: i32,
+    /// How many replicas each partition has, 1 to 9.
+    pub replication: i32,
+    /// When a transaction is committed.
+    pub commit: CommitConfig,
+    /// Where state is kept and how much memory it may use.
+    pub state: StateConfig,
+    /// How many worker threads, 1 to 64.
+    pub threads: usize,
+    /// The address of the HTTP endpoints.
+    pub http_listen: std::net::SocketAddr,
+    /// The endpoint that traces are sent to, if any.
+    pub otlp_endpoint: Option<Box<str>>,
+    /// How persons are keyed.
+    pub ids: crate::codec::wire::Ids,
+    /// The definitions in force until the definitions topic says otherwise.
+    pub rules: Arc<RuleBook>,
+    /// The text of those definitions.
+    pub definitions_text: Arc<str>,
+}
+
+/// Where Kafka is and what its clients are told.
+#[derive(Clone, Debug)]
+pub struct KafkaConfig {
+    /// host:port, separated by commas.
+    pub bootstrap: Box<str>,
+    /// Passed to the consumers of librdkafka; settings that would break exactly-once are refused.
+    pub consumer: BTreeMap<String, String>,
+    /// Passed to the producers of librdkafka; settings that would break exactly-once are refused.
+    pub producer: BTreeMap<String, String>,
+    /// `cooperative-sticky` or `range`.
+    pub assignor: Assignor,
+    /// How long a static member may be away before its partitions go to others, in milliseconds.
+    pub session_timeout_ms: u32,
+    /// How long a transaction may stay open, in milliseconds, 1,000 to 60,000.
+    pub transaction_timeout_ms: u32,
+}
+
+/// How partitions are spread over members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Assignor {
+    /// Moves as few partitions as possible and stops only those that move.
+    CooperativeSticky,
+    /// Stops everything and spreads anew.
+    Range,
+}
+
+impl Assignor {
+    /// The name that Kafka knows it by.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Assignor::CooperativeSticky => "cooperative-sticky",
+            Assignor::Range => "range",
+        }
+    }
+}
+
+/// Where the schema registry is.
+#[derive(Clone, Debug)]
+pub struct RegistryConfig {
+    /// Its URL.
+    pub url: Box<str>,
+    /// User and password for basic authentication.
+    pub credentials: Option<(Box<str>, Box<str>)>,
+    /// How long a request may take, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+/// One topic of events.
+#[derive(Clone, Debug)]
+pub struct SourceConfig {
+    /// The topic.
+    pub topic: Box<str>,
+    /// How values are encoded.
+    pub format: Format,
+    /// Whether device clocks are corrected.
+    pub clock: crate::codec::wire::Clock,
+    /// Whether its key is the person's key already, so that its records need no re-keying.
+    pub keyed: bool,
+    /// Where to begin when the group has no offset yet.
+    pub start: Start,
+}
+
+/// How values are encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// JSON.
+    Json,
+    /// Avro in Confluent's frame.
+    Avro,
+}
+
+/// Where to begin when the group has no offset yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With the oldest record.
+    Earliest,
+    /// With the next record.
+    Latest,
+}
+
+/// The names of the topics that the application owns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicNames {
+    /// Everything that happens to persons, keyed by person.
+    pub commands: Box<str>,
+    /// The changelog of the profiles.
+    pub changelog: Box<str>,
+    /// The latest profile of each person.
+    pub profile_updates: Box<str>,
+    /// Decisions.
+    pub decisions: Box<str>,
+    /// Who entered or left which segment.
+    pub segment_changes: Box<str>,
+    /// Records that could not be used.
+    pub dead_letters: Box<str>,
+}
+
+impl TopicNames {
+    /// The names of an application that does not choose its own.
+    pub fn of(application: &str) -> TopicNames {
+        let name = |suffix: &str| format!("{application}-{suffix}").into();
+        TopicNames {
+            commands: name("commands"),
+            changelog: name("profile-changelog"),
+            profile_updates: name("profile-updates"),
+            decisions: name("content-decisions"),
+            segment_changes: name("segment-changes"),
+            dead_letters: name("dead-letters"),
+        }
+    }
+}
+
+/// When a transaction is committed: by whichever comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommitConfig {
+    /// The age of its oldest record, in milliseconds, 1 to 30,000.
+    pub age_ms_max: u64,
+    /// Its number of input records, 1 to 1,000,000.
+    pub records_max: usize,
+    /// The bytes of its outputs, 64 KiB to 256 MiB.
+    pub bytes_max: usize,
+}
+
+/// Where state is kept and how much memory it may use.
+#[derive(Clone, Debug)]
+pub struct StateConfig {
+    /// The directory; each partition has one of its own below.
+    pub directory: PathBuf,
+    /// Memory for blocks read from disk, shared by all partitions, in bytes.
+    pub block_cache_bytes: usize,
+    /// Memory for rows not yet on disk, shared by all partitions, in bytes.
+    pub write_buffer_bytes: usize,
+    /// How many profiles each partition keeps decoded in memory.
+    pub profiles_cached_max: usize,
+}

@@ -1,0 +1,96 @@
+//! Decayed affinities: a score per value that halves in a fixed time, so that what somebody does now counts
+//! more than what they did.
+//!
+//! `score(h) = sum of w * 2^-((h - h_event) / H)` over whole hours h, kept as one number as of one hour. An
+//! older event adds its weight already decayed, so the order of arrival does not matter beyond rounding. The
+//! sum stays signed and is floored at zero only when it is read: flooring on write would make it depend on
+//! the order.
+
+use serde::{Deserialize, Serialize};
+
+use super::time::{HOUR_MS, Timestamp};
+
+/// Scores that decide are compared with this tolerance, so that the order of additions does not show.
+pub const TOLERANCE: f64 = 1e-9;
+
+/// A half-life in whole hours, with the decay of each hour of it computed once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decay {
+    factors: Vec<f64>,
+}
+
+impl Decay {
+    /// A decay that halves in `half_life_hours`, 1 to 87,600 (ten years).
+    ///
+    /// The factors come from a software exponential, so that every machine computes the same bits.
+    pub fn new(half_life_hours: u32) -> Decay {
+        let hours = half_life_hours.clamp(1, 87_600);
+        let factors = (0..hours).map(|hour| libm::exp2(-f64::from(hour) / f64::from(hours))).collect();
+        Decay { factors }
+    }
+
+    /// The half-life in hours.
+    pub fn half_life_hours(&self) -> i64 {
+        self.factors.len() as i64
+    }
+
+    /// What is left of 1 after so many hours: 2^-(hours / half-life). Not above 1.
+    pub fn after_hours(&self, hours: i64) -> f64 {
+        let hours = hours.max(0);
+        let halvings = hours / self.half_life_hours();
+        let rest = (hours % self.half_life_hours()) as usize;
+        let factor = self.factors.get(rest).copied().unwrap_or(1.0);
+        if halvings > 1_000 { 0.0 } else { factor * libm::exp2(-(halvings as f64)) }
+    }
+}
+
+/// The affinity to one value, such as the category `shoes`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Affinity {
+    /// The value.
+    pub value: Box<str>,
+    /// The signed score as of `hour`.
+    pub score: f64,
+    /// The hour that the score is as of.
+    pub hour: i64,
+    /// How many contributions it holds: the evidence.
+    pub evidence: u32,
+    /// Since when the value is a tag, if it is.
+    pub tagged_at: Option<Timestamp>,
+}
+
+impl Affinity {
+    /// An affinity without any contribution yet.
+    pub fn new(value: &str, hour: i64) -> Affinity {
+        Affinity { value: value.into(), score: 0.0, hour, evidence: 0, tagged_at: None }
+    }
+
+    /// Adds a weight that an event of hour `event_hour` contributes, as of hour `now_hour`.
+    pub fn add(&mut self, weight: f64, event_hour: i64, now_hour: i64, decay: &Decay) {
+        let hour = self.hour.max(now_hour);
+        self.score = self.score_at(hour, decay) + weight * decay.after_hours(hour - event_hour);
+        self.hour = hour;
+        self.evidence = self.evidence.saturating_add(1);
+    }
+
+    /// The signed score as of an hour that is not before the stored one.
+    pub fn score_at(&self, hour: i64, decay: &Decay) -> f64 {
+        self.score * decay.after_hours(hour - self.hour)
+    }
+
+    /// The first instant at which the score is below `threshold`, which must be positive; none if it is
+    /// already, or if it never falls (a score of zero or less).
+    pub fn falls_below(&self, threshold: f64, decay: &Decay) -> Option<Timestamp> {
+        let limit = threshold - TOLERANCE;
+        if self.score < limit || limit <= 0.0 {
+            return None;
+        }
+        let estimate = decay.half_life_hours() as f64 * libm::log2(self.score / limit);
+        // The estimate is within an hour; the exact comparison decides.
+        let mut hour = self.hour + (estimate as i64 - 2).max(0);
+        while self.score_at(hour, decay) >= limit {
+            hour += 1;
+        }
+        Some(Timestamp::from_ms(hour.saturating_mul(HOUR_MS)))
+    }
+}

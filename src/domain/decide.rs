@@ -1,0 +1,245 @@
+//! Which content to show: affinity times content weight over what is eligible, with a ladder of fallbacks,
+//! so that every question has an answer.
+
+use std::collections::BTreeMap;
+
+use super::affinity::Affinity;
+use super::catalogue::Content;
+use super::decision::{Decision, DecisionCause, Excluded, LadderStep, Ranked, Reason};
+use super::person::Person;
+use super::profile::Profile;
+use super::react::Knowledge;
+use super::rulebook::{InterestRule, SlotRule};
+use super::segment::stable_id;
+use super::time::Timestamp;
+
+const REASONS_MAX: usize = 3;
+const EXCLUDED_MAX: usize = 20;
+
+/// An answer for a slot, before it is addressed to anybody.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Answer {
+    slot: Box<str>,
+    ladder: LadderStep,
+    ranked: Vec<Ranked>,
+    excluded: Vec<Excluded>,
+}
+
+/// What one affinity adds to the score of one piece of content.
+struct Contribution<'a> {
+    affinity: &'a Affinity,
+    share: f64,
+    score: f64,
+    weight: f64,
+}
+
+/// Content with its score, and where the score comes from.
+struct Candidate<'a> {
+    content: &'a Content,
+    score: f64,
+    contributions: Vec<Contribution<'a>>,
+}
+
+/// Answers for one slot, as of `now`.
+pub(crate) fn decide(
+    knowledge: Knowledge<'_>,
+    profile: &Profile,
+    now: Timestamp,
+    slot: &str,
+    exclude: &[Box<str>],
+) -> Answer {
+    let mut answer =
+        Answer { slot: slot.into(), ladder: LadderStep::Nothing, ranked: Vec::new(), excluded: Vec::new() };
+    let Some(rule) = knowledge.rules.slot(slot) else { return answer };
+    let interest = knowledge.rules.interest(&rule.interest);
+    let candidates = interest.map(|interest| score(knowledge, profile, interest, now)).unwrap_or_default();
+    for candidate in candidates {
+        if !candidate.content.is_eligible(slot, now) {
+            continue;
+        }
+        match exclusion(rule, profile, exclude, candidate.content) {
+            Some(reason) => answer.exclude(candidate.content, reason),
+            None if answer.ranked.len() < rule.items_max => {
+                answer.ranked.push(candidate.ranked(&rule.interest));
+            }
+            None => break,
+        }
+    }
+    answer.ladder = if answer.ranked.is_empty() { LadderStep::Popular } else { LadderStep::Personal };
+    answer.fill_by_base_weight(knowledge, rule, profile, now, exclude);
+    if answer.ranked.is_empty() {
+        answer.fall_back(rule);
+    }
+    answer.excluded.sort_by(|one, other| one.content_id.cmp(&other.content_id));
+    answer.excluded.truncate(EXCLUDED_MAX);
+    answer
+}
+
+/// Content that the person's affinities speak for, best first.
+fn score<'a>(
+    knowledge: Knowledge<'a>,
+    profile: &'a Profile,
+    interest: &InterestRule,
+    now: Timestamp,
+) -> Vec<Candidate<'a>> {
+    let shares = shares(profile.affinities(interest.id), interest, now);
+    let mut candidates: BTreeMap<&str, Candidate<'a>> = BTreeMap::new();
+    for (affinity, score, share) in shares {
+        for (content, weight) in knowledge.catalogue.about(&affinity.value) {
+            let candidate = candidates.entry(&content.content_id).or_insert_with(|| Candidate {
+                content,
+                score: 0.0,
+                contributions: Vec::new(),
+            });
+            candidate.score += share * weight;
+            candidate.contributions.push(Contribution { affinity, share, score, weight: share * weight });
+        }
+    }
+    let mut candidates: Vec<Candidate<'a>> =
+        candidates.into_values().filter(|candidate| candidate.score > 0.0).collect();
+    candidates.sort_by(|one, other| {
+        let by_score = rounded(other.score).cmp(&rounded(one.score));
+        by_score.then_with(|| other.content.base_weight.total_cmp(&one.content.base_weight))
+    });
+    candidates
+}
+
+/// The affinities with a positive score, with their score and their share of the sum, in the order of
+/// values, so that sums over them do not depend on the order of arrival.
+pub fn shares<'a>(
+    affinities: &'a [Affinity],
+    interest: &InterestRule,
+    now: Timestamp,
+) -> Vec<(&'a Affinity, f64, f64)> {
+    let hour = now.hour();
+    let mut positive: Vec<(&Affinity, f64)> = affinities
+        .iter()
+        .map(|affinity| (affinity, affinity.score_at(hour.max(affinity.hour), &interest.decay)))
+        .filter(|(_, score)| *score > 0.0)
+        .collect();
+    positive.sort_by(|one, other| one.0.value.cmp(&other.0.value));
+    let sum: f64 = positive.iter().map(|(_, score)| score).sum();
+    positive.into_iter().map(|(affinity, score)| (affinity, score, score / sum)).collect()
+}
+
+fn exclusion(
+    rule: &SlotRule,
+    profile: &Profile,
+    exclude: &[Box<str>],
+    content: &Content,
+) -> Option<&'static str> {
+    let shown = content.shown_item();
+    if exclude.iter().any(|id| **id == *content.content_id || &**id == shown) {
+        return Some("requested");
+    }
+    if rule.exclude_recent && profile.recent.iter().any(|item| &**item == shown) {
+        return Some("recent");
+    }
+    if rule.exclude_bought && profile.orders.items.iter().any(|item| &**item == shown) {
+        return Some("bought");
+    }
+    None
+}
+
+/// Scores are compared in steps of 1e-9, so that the order of additions does not decide between equals.
+fn rounded(score: f64) -> i64 {
+    (score * 1e9).round() as i64
+}
+
+impl Candidate<'_> {
+    fn ranked(mut self, interest: &str) -> Ranked {
+        self.contributions.sort_by(|one, other| other.weight.total_cmp(&one.weight));
+        let reasons = self.contributions.iter().take(REASONS_MAX).map(|from| Reason {
+            code: "affinity",
+            weight: from.weight,
+            evidence: format!(
+                "{interest} {}: share {:.3}, score {:.3}, {} events",
+                from.affinity.value, from.share, from.score, from.affinity.evidence
+            )
+            .into(),
+        });
+        Ranked { content_id: self.content.content_id.clone(), score: self.score, reasons: reasons.collect() }
+    }
+}
+
+impl Answer {
+    /// Addresses the answer. Its time is left for the caller to set.
+    pub(crate) fn decision(
+        self,
+        person: &Person,
+        version: u64,
+        cause: DecisionCause,
+        name: &str,
+    ) -> Decision {
+        Decision {
+            decision_id: stable_id(&format!("decision|{}|{name}", self.slot)),
+            request_id: None,
+            slot: self.slot,
+            person: person.clone(),
+            profile_version: version,
+            at: Timestamp::EARLIEST,
+            cause,
+            ladder: self.ladder,
+            ranked: self.ranked,
+            excluded: self.excluded,
+        }
+    }
+
+    fn exclude(&mut self, content: &Content, reason: &'static str) {
+        self.excluded.push(Excluded { content_id: content.content_id.clone(), reason });
+    }
+
+    fn fill_by_base_weight(
+        &mut self,
+        knowledge: Knowledge<'_>,
+        rule: &SlotRule,
+        profile: &Profile,
+        now: Timestamp,
+        exclude: &[Box<str>],
+    ) {
+        let personal = self.ladder == LadderStep::Personal;
+        for content in knowledge.catalogue.by_base_weight() {
+            if self.ranked.len() >= rule.items_max {
+                return;
+            }
+            let known = self.ranked.iter().any(|ranked| ranked.content_id == content.content_id)
+                || self.excluded.iter().any(|excluded| excluded.content_id == content.content_id);
+            if known || !content.is_eligible(&rule.name, now) {
+                continue;
+            }
+            if let Some(reason) = exclusion(rule, profile, exclude, content) {
+                self.exclude(content, reason);
+                continue;
+            }
+            let weight = content.base_weight;
+            self.ranked.push(Ranked {
+                content_id: content.content_id.clone(),
+                // Behind content that the person's interests speak for, whose scores are above zero.
+                score: if personal { 0.0 } else { weight },
+                reasons: vec![Reason {
+                    code: "popular",
+                    weight,
+                    evidence: format!("base weight {weight:.3}").into(),
+                }],
+            });
+        }
+    }
+
+    fn fall_back(&mut self, rule: &SlotRule) {
+        self.ladder = if rule.fallback.is_empty() { LadderStep::Nothing } else { LadderStep::Fallback };
+        self.ranked = rule
+            .fallback
+            .iter()
+            .take(rule.items_max)
+            .map(|content_id| Ranked {
+                content_id: content_id.clone(),
+                score: 0.0,
+                reasons: vec![Reason {
+                    code: "fallback",
+                    weight: 0.0,
+                    evidence: "declared for the slot".into(),
+                }],
+            })
+            .collect();
+    }
+}

@@ -1,0 +1,125 @@
+//! What `react` says to the outside: decisions and segment changes. Nothing in them comes from a wall clock
+//! or an offset, so that a replay says the same.
+
+use super::person::Person;
+use super::time::Timestamp;
+
+/// Something for other teams' consumers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Emission {
+    /// Which content to show.
+    Decision(Decision),
+    /// Somebody entered or left a segment.
+    SegmentChange(SegmentChange),
+}
+
+/// Which content to show to a person in a slot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// An id that every replay derives again: a UUID of version 5 over the person and the request's or the
+    /// rule's own id.
+    pub decision_id: Box<str>,
+    /// The requester's id; none where a rule asked.
+    pub request_id: Option<Box<str>>,
+    /// The slot.
+    pub slot: Box<str>,
+    /// For whom.
+    pub person: Person,
+    /// The version of the profile that was used.
+    pub profile_version: u64,
+    /// The time of the request, or of the change that set the rule off.
+    pub at: Timestamp,
+    /// What asked for it.
+    pub cause: DecisionCause,
+    /// How much was known.
+    pub ladder: LadderStep,
+    /// The content, best first.
+    pub ranked: Vec<Ranked>,
+    /// Content that scored but was left out, in the order of ids, at most 20.
+    pub excluded: Vec<Excluded>,
+}
+
+/// What asked for a decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DecisionCause {
+    /// A request, by its message id.
+    Request(Box<str>),
+    /// A rule, by its name, and what set it off: a message id, or none when it was the passing of time.
+    Rule(Box<str>, Option<Box<str>>),
+}
+
+/// How much was known about the person: each step is taken when the one before has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LadderStep {
+    /// The person's own interests ranked the content.
+    Personal,
+    /// Nothing is known about the person: the content's base weights ranked it.
+    Popular,
+    /// No content is eligible: the slot's fallback list.
+    Fallback,
+    /// The slot is unknown or has no fallback: an empty answer.
+    Nothing,
+}
+
+impl LadderStep {
+    /// The step as it stands in records and labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LadderStep::Personal => "personal",
+            LadderStep::Popular => "popular",
+            LadderStep::Fallback => "fallback",
+            LadderStep::Nothing => "nothing",
+        }
+    }
+}
+
+/// One piece of content in a decision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ranked {
+    /// The content.
+    pub content_id: Box<str>,
+    /// Its score; what it means depends on the ladder step.
+    pub score: f64,
+    /// Why it stands where it stands, strongest first, at most 3.
+    pub reasons: Vec<Reason>,
+}
+
+/// Why content was chosen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reason {
+    /// A code of a closed list: `affinity`, `popular`, `fallback`.
+    pub code: &'static str,
+    /// How much of the score it explains.
+    pub weight: f64,
+    /// What it rests on, such as `category shoes, share 0.62, score 11.2, 9 events`.
+    pub evidence: Box<str>,
+}
+
+/// Content that was left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Excluded {
+    /// The content.
+    pub content_id: Box<str>,
+    /// Why: `recent`, `bought` or `requested`.
+    pub reason: &'static str,
+}
+
+/// Somebody entered or left a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentChange {
+    /// An id that every replay derives again: a UUID of version 5 over the segment, the person and the
+    /// version of the profile after the change.
+    pub transition_id: Box<str>,
+    /// Who.
+    pub person: Person,
+    /// Which segment; `interest:value` for a tag.
+    pub segment: Box<str>,
+    /// Entered, else left.
+    pub entered: bool,
+    /// When, in event time: the due time if time was the cause, else stream time.
+    pub at: Timestamp,
+    /// The version of the profile after the change.
+    pub profile_version: u64,
+    /// The event that caused it, by its message id; none when it was the passing of time.
+    pub cause: Option<Box<str>>,
+}

@@ -1,0 +1,131 @@
+//! Interests: what a person's events add to the affinities, and which values become tags.
+
+use super::affinity::{Affinity, TOLERANCE};
+use super::decision::{Emission, SegmentChange};
+use super::event::{Event, Item};
+use super::profile::{Cause, Profile};
+use super::react::Change;
+use super::rulebook::{Facet, InterestRule, RuleBook, Trigger};
+use super::segment::transition_id;
+use super::time::Timestamp;
+
+/// Adds the event to the affinities of every interest that weighs it.
+pub(crate) fn apply(change: &mut Change<'_>, event: &Event) {
+    let rules = change.rules;
+    for rule in &rules.interests {
+        let Some((_, weight)) = rule.weights.iter().find(|(name, _)| *name == event.name) else { continue };
+        for value in event.items.iter().filter_map(|item| rule.facet.value(item)) {
+            add(change, rule, event, value, *weight);
+        }
+    }
+}
+
+/// Takes back the tags whose scores have fallen below their limit: all, or only those that fall by
+/// themselves.
+pub(crate) fn untag(change: &mut Change<'_>, timed_only: bool) {
+    let rules = change.rules;
+    for rule in rules.interests.iter().filter(|rule| rule.timed || !timed_only) {
+        let hour = change.now.hour();
+        let fallen: Vec<Box<str>> = change
+            .profile
+            .affinities_mut(rule.id)
+            .iter_mut()
+            .filter(|affinity| affinity.tagged_at.is_some())
+            .filter(|affinity| affinity.score_at(hour, &rule.decay) < rule.leave - TOLERANCE)
+            .map(|affinity| {
+                affinity.tagged_at = None;
+                affinity.value.clone()
+            })
+            .collect();
+        for value in fallen {
+            changed(change, rule, &value, false);
+        }
+    }
+}
+
+/// When the first tag is lost if nothing happens.
+pub(crate) fn due(rules: &RuleBook, profile: &Profile) -> Option<Timestamp> {
+    let timed = rules.interests.iter().filter(|rule| rule.timed);
+    timed.filter_map(|rule| first_loss(rule, profile.affinities(rule.id))).min()
+}
+
+fn first_loss(rule: &InterestRule, affinities: &[Affinity]) -> Option<Timestamp> {
+    let tagged = affinities.iter().filter(|affinity| affinity.tagged_at.is_some());
+    tagged.filter_map(|affinity| affinity.falls_below(rule.leave, &rule.decay)).min()
+}
+
+fn add(change: &mut Change<'_>, rule: &InterestRule, event: &Event, value: &str, weight: f64) {
+    let (now, hour) = (change.now, change.now.hour());
+    let affinities = change.profile.affinities_mut(rule.id);
+    let at = affinities.iter().position(|affinity| &*affinity.value == value).unwrap_or_else(|| {
+        affinities.push(Affinity::new(value, hour));
+        affinities.len() - 1
+    });
+    let Some(affinity) = affinities.get_mut(at) else { return };
+    affinity.add(weight, event.timestamp.hour(), hour, &rule.decay);
+    let entered = affinity.tagged_at.is_none() && affinity.score >= rule.enter - TOLERANCE;
+    if entered {
+        affinity.tagged_at = Some(now);
+    }
+    let evicted = if affinities.len() > rule.values_max { evict(affinities, hour, rule) } else { None };
+    if entered {
+        changed(change, rule, value, true);
+    }
+    if let Some(affinity) = evicted.filter(|affinity| affinity.tagged_at.is_some()) {
+        changed(change, rule, &affinity.value, false);
+    }
+}
+
+/// Drops the value with the lowest score; among equals the one whose name is last.
+fn evict(affinities: &mut Vec<Affinity>, hour: i64, rule: &InterestRule) -> Option<Affinity> {
+    let mut lowest: Option<(usize, f64, &str)> = None;
+    for (at, affinity) in affinities.iter().enumerate() {
+        let score = affinity.score_at(hour, &rule.decay);
+        let lower = lowest.is_none_or(|(_, other, name)| {
+            score < other - TOLERANCE || (score <= other + TOLERANCE && *affinity.value > *name)
+        });
+        if lower {
+            lowest = Some((at, score, &affinity.value));
+        }
+    }
+    let at = lowest.map(|(at, _, _)| at)?;
+    Some(affinities.remove(at))
+}
+
+/// Says that a value became a tag, or is none any more.
+fn changed(change: &mut Change<'_>, rule: &InterestRule, value: &str, entered: bool) {
+    change.touched.tags.push(rule.name.clone());
+    if entered {
+        change.triggers.push(Trigger::Tagged(rule.name.clone()));
+    }
+    if !rule.as_segments {
+        return;
+    }
+    let segment: Box<str> = format!("{}:{value}", rule.name).into();
+    let cause = match &change.profile.cause {
+        Cause::Event(message_id) => Some(message_id.clone()),
+        Cause::None | Cause::Time => None,
+    };
+    let version = change.profile.version;
+    change.emissions.push(Emission::SegmentChange(SegmentChange {
+        transition_id: transition_id(change.person, &segment, version, entered),
+        person: change.person.clone(),
+        segment,
+        entered,
+        at: change.at,
+        profile_version: version,
+        cause,
+    }));
+}
+
+impl Facet {
+    /// The value that an item has.
+    pub fn value(self, item: &Item) -> Option<&str> {
+        let value = match self {
+            Facet::Category => item.category.as_deref(),
+            Facet::Brand => item.brand.as_deref(),
+            Facet::Item => Some(&*item.item_id),
+        };
+        value.filter(|value| !value.is_empty())
+    }
+}

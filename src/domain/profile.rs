@@ -1,0 +1,206 @@
+//! What is known about one person. It is one row of the state, changed only by `react`.
+
+use serde::{Deserialize, Serialize};
+
+use super::affinity::Affinity;
+use super::rulebook::NameId;
+use super::scalar::Properties;
+use super::time::Timestamp;
+use super::window::Counter;
+
+/// The profile of one person.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    /// Rises by one with every change, whether by an event or by time.
+    pub version: u64,
+    /// The stream time of the last change.
+    pub as_of: Timestamp,
+    /// How many events were applied; decision requests and duplicates are none.
+    pub events_applied: u64,
+    /// The time of the earliest event applied.
+    pub first_at: Option<Timestamp>,
+    /// The time of the latest event applied.
+    pub last_at: Option<Timestamp>,
+    /// What caused the last change.
+    pub cause: Cause,
+    /// The message ids seen lately.
+    pub seen: Vec<SeenId>,
+    /// What `identify` calls said. At most 64 traits.
+    pub traits: Properties,
+    /// The attributes' numbers.
+    pub counters: Vec<Counter>,
+    /// The affinities of each interest.
+    pub interests: Vec<(NameId, Vec<Affinity>)>,
+    /// The session.
+    pub session: Session,
+    /// The last distinct items, newest arrival first.
+    pub recent: Vec<Box<str>>,
+    /// The orders.
+    pub orders: Orders,
+    /// The segments that the person is in, or waits to be in.
+    pub segments: Vec<SegmentState>,
+    /// When each rule with a rest last fired.
+    pub rules_fired: Vec<(NameId, Timestamp)>,
+}
+
+/// What changed a profile.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Cause {
+    /// Nothing yet.
+    #[default]
+    None,
+    /// An event, by its message id.
+    Event(Box<str>),
+    /// The passing of time: something was due.
+    Time,
+}
+
+/// A message id that was seen, as its 64-bit hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenId {
+    /// The XXH3 hash of the id.
+    pub hash: u64,
+    /// The stream time at which it was seen.
+    pub at: Timestamp,
+}
+
+/// The current or the last session.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// How many sessions there have been, this one included.
+    pub count: u64,
+    /// The time of its first event.
+    pub started_at: Timestamp,
+    /// The time of its latest event.
+    pub last_at: Timestamp,
+    /// How many events it has.
+    pub events: u64,
+    /// Whether it goes on.
+    pub open: bool,
+}
+
+/// What the person bought.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Orders {
+    /// How many orders. A refund lowers the revenue, not this.
+    pub count: u64,
+    /// How many units in all orders.
+    pub units: u64,
+    /// Revenue net of refunds by currency, sorted by currency. At most 16 currencies.
+    pub revenue: Vec<Revenue>,
+    /// The time of the earliest order.
+    pub first_at: Option<Timestamp>,
+    /// The time of the latest order.
+    pub last_at: Option<Timestamp>,
+    /// The hashes of the ids of the last 256 orders and refunds: each counts once.
+    pub seen: Vec<u64>,
+    /// The last 200 distinct items bought, newest first.
+    pub items: Vec<Box<str>>,
+}
+
+/// Revenue in one currency.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revenue {
+    /// The currency's ISO 4217 code.
+    pub currency: Box<str>,
+    /// The amount in hundredths of the currency's unit.
+    pub hundredths: i64,
+}
+
+/// Where a person stands with one segment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentState {
+    /// Which segment.
+    pub id: NameId,
+    /// In it, or on the way.
+    pub status: SegmentStatus,
+}
+
+/// Whether a person is in a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SegmentStatus {
+    /// Not in it.
+    Out,
+    /// Not in it yet: it will be entered at `due_at` unless something happens before.
+    Pending {
+        /// When it will be entered.
+        due_at: Timestamp,
+    },
+    /// In it.
+    In {
+        /// Since when.
+        entered_at: Timestamp,
+    },
+}
+
+impl Profile {
+    /// The number of an attribute; 0 where nothing was counted yet.
+    pub fn number(&self, id: NameId) -> i64 {
+        self.counters.iter().find(|counter| counter.id == id).map_or(0, |counter| counter.total)
+    }
+
+    /// The affinities of an interest.
+    pub fn affinities(&self, id: NameId) -> &[Affinity] {
+        self.interests.iter().find(|(other, _)| *other == id).map_or(&[], |(_, affinities)| affinities)
+    }
+
+    /// Whether the person is in a segment.
+    pub fn is_in(&self, id: NameId) -> bool {
+        self.segment(id).is_some_and(|state| matches!(state.status, SegmentStatus::In { .. }))
+    }
+
+    /// Where the person stands with a segment, if it ever was touched.
+    pub fn segment(&self, id: NameId) -> Option<&SegmentState> {
+        self.segments.iter().find(|state| state.id == id)
+    }
+
+    pub(crate) fn counter_mut(&mut self, id: NameId) -> &mut Counter {
+        let at = match self.counters.iter().position(|counter| counter.id == id) {
+            Some(at) => at,
+            None => {
+                self.counters.push(Counter::new(id));
+                self.counters.len() - 1
+            }
+        };
+        self.counters.get_mut(at).expect("the counter was found or has just been added")
+    }
+
+    pub(crate) fn affinities_mut(&mut self, id: NameId) -> &mut Vec<Affinity> {
+        let at = match self.interests.iter().position(|(other, _)| *other == id) {
+            Some(at) => at,
+            None => {
+                self.interests.push((id, Vec::new()));
+                self.interests.len() - 1
+            }
+        };
+        &mut self.interests.get_mut(at).expect("the interest was found or has just been added").1
+    }
+
+    pub(crate) fn segment_mut(&mut self, id: NameId) -> &mut SegmentState {
+        let at = match self.segments.iter().position(|state| state.id == id) {
+            Some(at) => at,
+            None => {
+                self.segments.push(SegmentState { id, status: SegmentStatus::Out });
+                self.segments.len() - 1
+            }
+        };
+        self.segments.get_mut(at).expect("the segment was found or has just been added")
+    }
+}
+
+impl Orders {
+    /// Adds an amount, or takes one off when it is negative.
+    pub(crate) fn add_revenue(&mut self, currency: &str, hundredths: i64) {
+        match self.revenue.binary_search_by(|revenue| (*revenue.currency).cmp(currency)) {
+            Ok(at) => {
+                if let Some(revenue) = self.revenue.get_mut(at) {
+                    revenue.hundredths = revenue.hundredths.saturating_add(hundredths);
+                }
+            }
+            Err(at) if self.revenue.len() < 16 => {
+                self.revenue.insert(at, Revenue { currency: currency.into(), hundredths });
+            }
+            Err(_) => {}
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! The only door of the ground floor: what one event, or the passing of time, does to one profile.
+//!
+//! Pure and total: the same profile, definitions, content, stream time and event give the same profile and
+//! the same emissions, for ever. The profile is changed in place, because copying it for every event would
+//! cost more than the change.
+
+use super::catalogue::Catalogue;
+use super::decide::decide;
+use super::decision::{Decision, DecisionCause, Emission};
+use super::event::{DECISION_REQUEST, Event, IDENTIFY, ORDER_COMPLETED, ORDER_REFUNDED};
+use super::interest;
+use super::person::Person;
+use super::profile::{Cause, Profile, SeenId};
+use super::purchase;
+use super::rulebook::{AttributeRule, DecisionRule, Measure, RuleBook, Trigger};
+use super::scope::Scope;
+use super::segment;
+use super::session;
+use super::time::Timestamp;
+
+/// What `react` needs besides the profile: the definitions and the content in force.
+#[derive(Clone, Copy, Debug)]
+pub struct Knowledge<'a> {
+    /// The definitions.
+    pub rules: &'a RuleBook,
+    /// The content.
+    pub catalogue: &'a Catalogue,
+}
+
+/// What an event did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It changed the profile.
+    Applied,
+    /// It asked for a decision, which was given.
+    Answered,
+    /// Its message id was seen before: nothing happened.
+    Duplicate,
+}
+
+/// One change of a profile while it is being made.
+pub(crate) struct Change<'a> {
+    pub(crate) rules: &'a RuleBook,
+    pub(crate) catalogue: &'a Catalogue,
+    pub(crate) person: &'a Person,
+    pub(crate) profile: &'a mut Profile,
+    /// The event; none when time has passed.
+    pub(crate) event: Option<&'a Event>,
+    /// Values are as of this instant.
+    pub(crate) now: Timestamp,
+    /// Emissions are stamped with this instant.
+    pub(crate) at: Timestamp,
+    pub(crate) touched: Touched,
+    pub(crate) triggers: Vec<Trigger>,
+    pub(crate) emissions: &'a mut Vec<Emission>,
+}
+
+/// Which parts of a profile a change has touched, so that only conditions that read them are evaluated.
+#[derive(Debug, Default)]
+pub(crate) struct Touched {
+    pub(crate) attributes: Vec<Box<str>>,
+    pub(crate) tags: Vec<Box<str>>,
+    pub(crate) segments: bool,
+    pub(crate) session: bool,
+    pub(crate) orders: bool,
+    pub(crate) recent: bool,
+    pub(crate) traits: bool,
+}
+
+/// Settles what is due at or before stream time `now`, then applies the event. `now` is not before the
+/// event's own time.
+pub fn react(
+    knowledge: Knowledge<'_>,
+    person: &Person,
+    profile: &mut Profile,
+    now: Timestamp,
+    event: &Event,
+    emissions: &mut Vec<Emission>,
+) -> Outcome {
+    settle(knowledge, person, profile, now, emissions);
+    if !remember(knowledge.rules, profile, now, &event.message_id) {
+        return Outcome::Duplicate;
+    }
+    let Knowledge { rules, catalogue } = knowledge;
+    let mut change = Change {
+        rules,
+        catalogue,
+        person,
+        profile,
+        event: Some(event),
+        now,
+        at: now,
+        touched: Touched::default(),
+        triggers: Vec::new(),
+        emissions,
+    };
+    if &*event.name == DECISION_REQUEST {
+        change.answer(event);
+        return Outcome::Answered;
+    }
+    change.apply(event);
+    Outcome::Applied
+}
+
+/// Makes every change that is due at or before `until`, in the order of due times. Returns whether there
+/// was one. Called early, late or not at all between two events of a person, it leads to the same outputs.
+pub fn settle(
+    knowledge: Knowledge<'_>,
+    person: &Person,
+    profile: &mut Profile,
+    until: Timestamp,
+    emissions: &mut Vec<Emission>,
+) -> bool {
+    let Knowledge { rules, catalogue } = knowledge;
+    let mut changed = false;
+    while let Some(at) = due(rules, profile).filter(|at| *at <= until) {
+        let now = at.max(profile.as_of);
+        let mut change = Change {
+            rules,
+            catalogue,
+            person,
+            profile: &mut *profile,
+            event: None,
+            now,
+            at,
+            touched: Touched::default(),
+            triggers: Vec::new(),
+            emissions: &mut *emissions,
+        };
+        change.pass_time();
+        changed = true;
+    }
+    changed
+}
+
+/// When the profile changes next if nothing happens.
+pub fn due(rules: &RuleBook, profile: &Profile) -> Option<Timestamp> {
+    let counters = rules.attributes.iter().filter_map(|rule| {
+        let window = rule.window.as_ref().filter(|window| window.timed)?;
+        profile.counters.iter().find(|counter| counter.id == rule.id)?.due(window)
+    });
+    counters
+        .chain(interest::due(rules, profile))
+        .chain(session::due(rules, profile))
+        .chain(segment::due(rules, profile))
+        .min()
+}
+
+/// Remembers a message id. False if it was remembered already.
+fn remember(rules: &RuleBook, profile: &mut Profile, now: Timestamp, message_id: &str) -> bool {
+    let hash = xxhash_rust::xxh3::xxh3_64(message_id.as_bytes());
+    let horizon = now.plus_ms(-rules.intake.seen_horizon_ms);
+    let outdated = profile.seen.partition_point(|seen| seen.at < horizon);
+    profile.seen.drain(..outdated);
+    if profile.seen.iter().any(|seen| seen.hash == hash) {
+        return false;
+    }
+    let too_many = (profile.seen.len() + 1).saturating_sub(rules.intake.seen_ids_max);
+    profile.seen.drain(..too_many.min(profile.seen.len()));
+    profile.seen.push(SeenId { hash, at: now });
+    true
+}
+
+impl Change<'_> {
+    fn answer(&mut self, event: &Event) {
+        let request = event.request.as_ref();
+        let slot = request.map_or("", |request| &*request.slot);
+        let exclude = request.map_or(&[][..], |request| &request.exclude);
+        let answer = decide(self.knowledge(), self.profile, self.now, slot, exclude);
+        let cause = DecisionCause::Request(event.message_id.clone());
+        let name = format!("request|{}|{}", self.person, event.message_id);
+        let request_id = request.map(|request| request.request_id.clone());
+        let decision = Decision {
+            request_id,
+            at: event.timestamp,
+            ..answer.decision(self.person, self.profile.version, cause, &name)
+        };
+        self.emissions.push(Emission::Decision(decision));
+    }
+
+    fn apply(&mut self, event: &Event) {
+        let late = self.now.since_ms(event.timestamp) > self.rules.intake.lateness_ms_max;
+        self.begin(Cause::Event(event.message_id.clone()));
+        self.profile.events_applied += 1;
+        let first = self.profile.first_at.map_or(event.timestamp, |first| first.min(event.timestamp));
+        let last = self.profile.last_at.map_or(event.timestamp, |last| last.max(event.timestamp));
+        (self.profile.first_at, self.profile.last_at) = (Some(first), Some(last));
+        self.expire_windows(false);
+        self.count(event, late);
+        match &*event.name {
+            IDENTIFY => self.learn_traits(event),
+            ORDER_COMPLETED => purchase::complete(self, event),
+            ORDER_REFUNDED => purchase::refund(self, event),
+            _ => {}
+        }
+        if !late {
+            session::apply(self, event);
+            interest::apply(self, event);
+            self.remember_items(event);
+        }
+        interest::untag(self, false);
+        self.triggers.push(Trigger::Event(event.name.clone()));
+        segment::apply(self);
+        self.fire_rules();
+    }
+
+    fn pass_time(&mut self) {
+        self.begin(Cause::Time);
+        self.expire_windows(true);
+        session::pass_time(self);
+        interest::untag(self, true);
+        segment::apply(self);
+        self.fire_rules();
+    }
+
+    fn begin(&mut self, cause: Cause) {
+        self.profile.version += 1;
+        self.profile.as_of = self.now;
+        self.profile.cause = cause;
+    }
+
+    /// Takes out of the windows what has left them: of all of them, or only of those that change by
+    /// themselves. The others fall when their person is touched, so that what is read is never too high.
+    fn expire_windows(&mut self, timed_only: bool) {
+        for rule in &self.rules.attributes {
+            let Some(window) = rule.window.as_ref().filter(|window| window.timed || !timed_only) else {
+                continue;
+            };
+            if self.profile.counter_mut(rule.id).expire(self.now, window) {
+                self.touched.attributes.push(rule.name.clone());
+            }
+        }
+    }
+
+    fn count(&mut self, event: &Event, late: bool) {
+        for rule in &self.rules.attributes {
+            if (late && rule.window.is_some()) || !rule.counts(event, self) {
+                continue;
+            }
+            let amount = rule.measure.amount(event);
+            let counter = self.profile.counter_mut(rule.id);
+            if counter.add(amount, event.timestamp, self.now, rule.window.as_ref()) {
+                self.touched.attributes.push(rule.name.clone());
+            }
+        }
+    }
+
+    fn learn_traits(&mut self, event: &Event) {
+        const TRAITS_MAX: usize = 64;
+        for (name, value) in event.traits.iter() {
+            if self.profile.traits.get(name).is_some() || self.profile.traits.len() < TRAITS_MAX {
+                self.profile.traits.set(name, value.clone());
+                self.touched.traits = true;
+            }
+        }
+    }
+
+    fn remember_items(&mut self, event: &Event) {
+        let rule = &self.rules.recent;
+        if !rule.events.iter().any(|name| *name == event.name) {
+            return;
+        }
+        for item in event.items.iter().filter(|item| !item.item_id.is_empty()) {
+            remember_first(&mut self.profile.recent, &item.item_id, rule.items_max);
+            self.touched.recent = true;
+        }
+    }
+
+    fn fire_rules(&mut self) {
+        for rule in &self.rules.rules {
+            if self.triggers.contains(&rule.trigger) && self.may_fire(rule) {
+                self.fire(rule);
+            }
+        }
+    }
+
+    fn may_fire(&self, rule: &DecisionRule) -> bool {
+        let fired = self.profile.rules_fired.iter().find(|(id, _)| *id == rule.id);
+        let rested = fired.is_none_or(|(_, at)| self.at.since_ms(*at) >= rule.cooldown_ms);
+        let age_ms = self.event.map_or(0, |event| self.now.since_ms(event.timestamp));
+        let holds = rule.when.as_ref().is_none_or(|when| when.holds(&self.scope()) == Some(true));
+        rested && age_ms <= rule.event_age_ms_max && holds
+    }
+
+    fn fire(&mut self, rule: &DecisionRule) {
+        if rule.cooldown_ms > 0 {
+            self.profile.rules_fired.retain(|(id, _)| *id != rule.id);
+            self.profile.rules_fired.push((rule.id, self.at));
+        }
+        let answer = decide(self.knowledge(), self.profile, self.now, &rule.slot, &[]);
+        let message_id = self.event.map(|event| event.message_id.clone());
+        let cause = DecisionCause::Rule(rule.name.clone(), message_id);
+        let version = self.profile.version;
+        let name = format!("rule|{}|{}|{version}", self.person, rule.name);
+        let decision = Decision { at: self.at, ..answer.decision(self.person, version, cause, &name) };
+        self.emissions.push(Emission::Decision(decision));
+    }
+
+    fn knowledge(&self) -> Knowledge<'_> {
+        Knowledge { rules: self.rules, catalogue: self.catalogue }
+    }
+
+    pub(crate) fn scope(&self) -> Scope<'_> {
+        Scope { rules: self.rules, person: self.person, profile: self.profile, event: self.event }
+    }
+}
+
+impl AttributeRule {
+    fn counts(&self, event: &Event, change: &Change<'_>) -> bool {
+        let named = self.events.is_empty() || self.events.iter().any(|name| *name == event.name);
+        named && self.filter.as_ref().is_none_or(|filter| filter.holds(&change.scope()) == Some(true))
+    }
+}
+
+impl Measure {
+    fn amount(&self, event: &Event) -> i64 {
+        match self {
+            Measure::Count => 1,
+            Measure::Units => event.items.iter().map(|item| i64::from(item.quantity)).sum(),
+            Measure::Value => event.money().hundredths,
+            // A number beyond the range of millionths saturates, which `as` does.
+            Measure::Property(name) => {
+                event.properties.number(name).map_or(0, |number| (number * 1_000_000.0).round() as i64)
+            }
+        }
+    }
+}
+
+/// Puts a text first in a list of distinct texts of limited length.
+pub(crate) fn remember_first(list: &mut Vec<Box<str>>, text: &str, length_max: usize) {
+    list.retain(|other| &**other != text);
+    list.insert(0, text.into());
+    list.truncate(length_max);
+}

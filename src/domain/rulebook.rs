@@ -1,0 +1,266 @@
+//! What an application declares: attributes, interests, segments, rules and slots, checked and compiled.
+//! The configuration floor makes it from text; nothing in here can be wrong any more.
+
+use super::expression::Expression;
+
+/// The stable number of a declared name: what rows store instead of the name.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(transparent)]
+pub struct NameId(pub u32);
+
+impl NameId {
+    /// The number of a name: the low half of its XXH3 hash. Definitions with two names of one number are
+    /// refused when they are read, which with a few hundred names happens once in 100,000 applications.
+    pub fn of(name: &str) -> NameId {
+        NameId(xxhash_rust::xxh3::xxh3_64(name.as_bytes()) as u32)
+    }
+}
+
+/// All definitions in force.
+#[derive(Clone, Debug, Default)]
+pub struct RuleBook {
+    /// Which events count at all, and how far back.
+    pub intake: IntakeRule,
+    /// How events form sessions.
+    pub session: SessionRule,
+    /// Which items are remembered.
+    pub recent: RecentRule,
+    /// Windowed and lifetime numbers.
+    pub attributes: Vec<AttributeRule>,
+    /// Decayed affinities.
+    pub interests: Vec<InterestRule>,
+    /// Segments, in the order in which they are evaluated; a condition may name segments before its own.
+    pub segments: Vec<SegmentRule>,
+    /// Which changes ask for a decision.
+    pub rules: Vec<DecisionRule>,
+    /// Where content is shown.
+    pub slots: Vec<SlotRule>,
+}
+
+/// De-duplication and lateness.
+#[derive(Clone, Debug)]
+pub struct IntakeRule {
+    /// How many message ids are remembered for a person, 1 to 4,096.
+    pub seen_ids_max: usize,
+    /// How long a message id is remembered, in milliseconds of event time.
+    pub seen_horizon_ms: i64,
+    /// Events that lie further than this behind stream time count in lifetime values only, in milliseconds.
+    pub lateness_ms_max: i64,
+}
+
+/// Sessions by a gap in event time.
+#[derive(Clone, Debug)]
+pub struct SessionRule {
+    /// A session ends when this many milliseconds pass without an event.
+    pub gap_ms: i64,
+    /// Whether the end of a session is itself a change, at its due time.
+    pub timed: bool,
+}
+
+/// The last distinct items.
+#[derive(Clone, Debug, Default)]
+pub struct RecentRule {
+    /// The canonical names of the events whose items are remembered.
+    pub events: Vec<Box<str>>,
+    /// How many items are remembered, at most 200.
+    pub items_max: usize,
+}
+
+/// One number per person.
+#[derive(Clone, Debug)]
+pub struct AttributeRule {
+    /// Its number.
+    pub id: NameId,
+    /// Its name, as rules and outputs call it.
+    pub name: Box<str>,
+    /// The canonical names of the events that count; none means every event but decision requests.
+    pub events: Vec<Box<str>>,
+    /// A condition on the event; events for which it is not true do not count.
+    pub filter: Option<Expression>,
+    /// What is added up.
+    pub measure: Measure,
+    /// The window; none for the lifetime.
+    pub window: Option<Window>,
+}
+
+/// What an attribute adds up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// One for each event.
+    Count,
+    /// The units of the event's items.
+    Units,
+    /// What the event is worth, in hundredths of the currency's unit.
+    Value,
+    /// A property that is a number, in millionths.
+    Property(Box<str>),
+}
+
+/// A sliding window of whole buckets: at T it holds the buckets in (bucket(T) - buckets, bucket(T)].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// The length of a bucket in milliseconds, at least a minute.
+    pub bucket_ms: i64,
+    /// How many buckets the window has, 1 to 2,400.
+    pub buckets: i64,
+    /// Whether a bucket's leaving is itself a change, at its due time; else it shows with the next change.
+    pub timed: bool,
+}
+
+/// A decayed affinity to each value of a facet, and the tags that follow from it.
+#[derive(Clone, Debug)]
+pub struct InterestRule {
+    /// Its number.
+    pub id: NameId,
+    /// Its name.
+    pub name: Box<str>,
+    /// Where an event carries the values.
+    pub facet: Facet,
+    /// By event: what one item of it adds to the score.
+    pub weights: Vec<(Box<str>, f64)>,
+    /// The score's half-life.
+    pub decay: super::affinity::Decay,
+    /// A value becomes a tag when its score reaches this.
+    pub enter: f64,
+    /// A tag is lost when its score falls below this; at most `enter`.
+    pub leave: f64,
+    /// How many values are kept, at most 256.
+    pub values_max: usize,
+    /// How many values outputs show.
+    pub top: usize,
+    /// Whether the loss of a tag is a change at its due time; else it shows with the next change.
+    pub timed: bool,
+    /// Whether a tag is a segment too, called `name:value`, with its changes on the topic of segment changes.
+    pub as_segments: bool,
+}
+
+/// Which field of an event's items an interest is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Facet {
+    /// The category.
+    Category,
+    /// The brand.
+    Brand,
+    /// The item itself.
+    Item,
+}
+
+/// A named set of persons.
+#[derive(Clone, Debug)]
+pub struct SegmentRule {
+    /// Its number.
+    pub id: NameId,
+    /// Its name.
+    pub name: Box<str>,
+    /// Who is in it.
+    pub membership: Membership,
+}
+
+/// Who is in a segment.
+#[derive(Clone, Debug)]
+pub enum Membership {
+    /// Those for whom a condition holds.
+    Condition {
+        /// Who is not in it enters when this is true and has been for `for_ms`.
+        enter: Expression,
+        /// Who is in it leaves when this is true; without it, when `enter` is false.
+        leave: Option<Expression>,
+        /// How long `enter` must hold, in milliseconds; 0 for at once.
+        for_ms: i64,
+    },
+    /// Those who did one thing and then not another: a cart filled and not ordered for a day.
+    Absence {
+        /// The canonical name of the event that starts the wait. The first counts, later ones do not.
+        after: Box<str>,
+        /// The canonical name of the event that ends the wait, and the membership.
+        without: Box<str>,
+        /// How long the wait is, in milliseconds.
+        for_ms: i64,
+    },
+}
+
+/// A change that asks for a decision without a request.
+#[derive(Clone, Debug)]
+pub struct DecisionRule {
+    /// Its number.
+    pub id: NameId,
+    /// Its name.
+    pub name: Box<str>,
+    /// What sets it off.
+    pub trigger: Trigger,
+    /// A further condition.
+    pub when: Option<Expression>,
+    /// The slot to decide.
+    pub slot: Box<str>,
+    /// How long it rests after it fired, in milliseconds.
+    pub cooldown_ms: i64,
+    /// An event older than this against stream time sets nothing off, in milliseconds.
+    pub event_age_ms_max: i64,
+}
+
+/// What sets a rule off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// An event of this canonical name.
+    Event(Box<str>),
+    /// The person entered this segment.
+    Entered(Box<str>),
+    /// The person left this segment.
+    Left(Box<str>),
+    /// A value of this interest became a tag.
+    Tagged(Box<str>),
+}
+
+/// A place where content is shown.
+#[derive(Clone, Debug)]
+pub struct SlotRule {
+    /// Its name.
+    pub name: Box<str>,
+    /// How many pieces of content a decision names, 1 to 100.
+    pub items_max: usize,
+    /// The interest that scores content.
+    pub interest: Box<str>,
+    /// Whether content that shows one of the recent items is left out.
+    pub exclude_recent: bool,
+    /// Whether content that shows an item bought before is left out.
+    pub exclude_bought: bool,
+    /// Content ids to answer with when there is nothing better, best first.
+    pub fallback: Vec<Box<str>>,
+}
+
+impl Default for IntakeRule {
+    fn default() -> IntakeRule {
+        IntakeRule {
+            seen_ids_max: 256,
+            seen_horizon_ms: 72 * super::time::HOUR_MS,
+            lateness_ms_max: 72 * super::time::HOUR_MS,
+        }
+    }
+}
+
+impl Default for SessionRule {
+    fn default() -> SessionRule {
+        SessionRule { gap_ms: 30 * 60 * 1000, timed: true }
+    }
+}
+
+impl Window {
+    /// The length of the window in milliseconds.
+    pub fn length_ms(&self) -> i64 {
+        self.bucket_ms.saturating_mul(self.buckets)
+    }
+}
+
+impl RuleBook {
+    /// The slot of this name.
+    pub fn slot(&self, name: &str) -> Option<&SlotRule> {
+        self.slots.iter().find(|slot| &*slot.name == name)
+    }
+
+    /// The interest of this name.
+    pub fn interest(&self, name: &str) -> Option<&InterestRule> {
+        self.interests.iter().find(|interest| &*interest.name == name)
+    }
+}

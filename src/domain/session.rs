@@ -1,0 +1,41 @@
+//! Sessions: events with no gap longer than the declared one between them, in event time.
+
+use super::event::Event;
+use super::profile::Profile;
+use super::react::Change;
+use super::rulebook::RuleBook;
+use super::time::Timestamp;
+
+/// Puts an event into the current session, or starts a new one. A late event from before the current
+/// session leaves sessions alone: the one it belonged to is over.
+pub(crate) fn apply(change: &mut Change<'_>, event: &Event) {
+    let gap_ms = change.rules.session.gap_ms;
+    let session = &mut change.profile.session;
+    let at = event.timestamp;
+    if session.count == 0 || at.since_ms(session.last_at) > gap_ms {
+        session.count += 1;
+        session.events = 1;
+        (session.started_at, session.last_at) = (at, at);
+    } else if at >= session.started_at {
+        session.events += 1;
+        session.last_at = session.last_at.max(at);
+    } else {
+        return;
+    }
+    session.open = change.now.since_ms(session.last_at) <= gap_ms;
+    change.touched.session = true;
+}
+
+/// Ends the session if it is due.
+pub(crate) fn pass_time(change: &mut Change<'_>) {
+    if due(change.rules, change.profile).is_some_and(|due| due <= change.now) {
+        change.profile.session.open = false;
+        change.touched.session = true;
+    }
+}
+
+/// When the session ends if nothing happens.
+pub(crate) fn due(rules: &RuleBook, profile: &Profile) -> Option<Timestamp> {
+    let due = profile.session.last_at.plus_ms(rules.session.gap_ms + 1);
+    (rules.session.timed && profile.session.open).then_some(due)
+}

@@ -1,0 +1,90 @@
+//! Windowed numbers as sparse rings of buckets: exact to one bucket, independent of the order of events, and
+//! falling when time passes.
+
+use serde::{Deserialize, Serialize};
+
+use super::rulebook::{NameId, Window};
+use super::time::Timestamp;
+
+/// One attribute's number for one person.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Counter {
+    /// Which attribute.
+    pub id: NameId,
+    /// The sum over the window, or over the lifetime where there is none.
+    pub total: i64,
+    /// (number of the bucket, sum in it), sorted by number; empty without a window.
+    buckets: Vec<(i64, i64)>,
+}
+
+impl Counter {
+    /// An empty counter of this attribute.
+    pub fn new(id: NameId) -> Counter {
+        Counter { id, ..Counter::default() }
+    }
+
+    /// Adds an amount that happened at `at`. Returns whether it counts: an amount from before the window
+    /// does not.
+    pub fn add(&mut self, amount: i64, at: Timestamp, now: Timestamp, window: Option<&Window>) -> bool {
+        let Some(window) = window else {
+            self.total = self.total.saturating_add(amount);
+            return true;
+        };
+        self.expire(now, window);
+        let bucket = at.bucket(window.bucket_ms);
+        if bucket <= now.bucket(window.bucket_ms) - window.buckets {
+            return false;
+        }
+        match self.buckets.binary_search_by_key(&bucket, |entry| entry.0) {
+            Ok(found) => {
+                if let Some(entry) = self.buckets.get_mut(found) {
+                    entry.1 = entry.1.saturating_add(amount);
+                }
+            }
+            Err(place) => self.buckets.insert(place, (bucket, amount)),
+        }
+        self.total = self.total.saturating_add(amount);
+        true
+    }
+
+    /// Takes out what has left the window at `now`. Returns whether the number changed.
+    pub fn expire(&mut self, now: Timestamp, window: &Window) -> bool {
+        let oldest_kept = now.bucket(window.bucket_ms) - window.buckets + 1;
+        let gone = self.buckets.partition_point(|entry| entry.0 < oldest_kept);
+        let fallen: i64 = self.buckets.drain(..gone).fold(0, |sum, entry| sum.saturating_add(entry.1));
+        self.total = self.total.saturating_sub(fallen);
+        gone > 0 && fallen != 0
+    }
+
+    /// When the oldest bucket leaves the window.
+    pub fn due(&self, window: &Window) -> Option<Timestamp> {
+        let oldest = self.buckets.first()?.0;
+        Some(Timestamp::from_ms(oldest.saturating_add(window.buckets).saturating_mul(window.bucket_ms)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::HOUR_MS;
+
+    fn hours(hour: i64) -> Timestamp {
+        Timestamp::from_ms(hour * HOUR_MS)
+    }
+
+    #[test]
+    fn a_count_falls_when_its_bucket_leaves_the_window() {
+        let window = Window { bucket_ms: HOUR_MS, buckets: 24, timed: true };
+        let mut counter = Counter::new(NameId(1));
+        assert!(counter.add(1, hours(100), hours(100), Some(&window)));
+        assert!(counter.add(2, hours(99), hours(100), Some(&window)), "late, in its true hour");
+        assert!(!counter.add(5, hours(76), hours(100), Some(&window)), "before the window");
+        assert_eq!(counter.total, 3);
+        assert_eq!(counter.due(&window), Some(hours(123)));
+        assert!(!counter.expire(hours(122), &window));
+        assert!(counter.expire(hours(123), &window));
+        assert_eq!((counter.total, counter.due(&window)), (1, Some(hours(124))));
+        assert!(counter.expire(hours(500), &window));
+        assert_eq!((counter.total, counter.due(&window)), (0, None));
+    }
+}
