@@ -4,3 +4,8 @@ pub mod http;
 pub mod logs;
 pub mod metrics;
 pub mod registry_server;
+pub mod shutdown;
+pub mod watchdog;
+
+/// The monotonic time since the process started, read by the service and an argument everywhere else.
+pub type Clock = std::sync::Arc<dyn Fn() -> std::time::Duration + Send + Sync>;

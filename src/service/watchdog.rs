@@ -1,0 +1,225 @@
+//! Ends a process that cannot end itself: a worker that hangs in a call, or a drain that does not end.
+//!
+//! A call into a client library may never return, and a thread cannot be stopped from outside. So a thread
+//! of its own, which shares nothing with the workers but atomics, looks once in a while and ends the process
+//! after one line that says where it hung; starting again is the tested path. It judges no lag and no
+//! broker: that is readiness.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::runtime::instruments::facts::{WorkerFacts, WorkerState};
+use crate::runtime::instruments::readiness::whereabouts;
+use crate::runtime::instruments::vitals::Vitals;
+
+use super::Clock;
+use super::shutdown::Stop;
+
+/// What is too long.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// One blocking step of a worker: the transaction's timeout and ten seconds.
+    pub step: Duration,
+    /// The drain, from the moment that a stop was asked for.
+    pub drain: Duration,
+}
+
+/// Why the process has to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitReason {
+    /// A worker hangs in a step.
+    StuckStep,
+    /// The drain did not end in time.
+    DrainOverdue,
+}
+
+impl ExitReason {
+    /// The code to exit with: 70 for a worker that hangs, 75 for a drain that was cut off.
+    pub fn exit_code(self) -> i32 {
+        match self {
+            Self::StuckStep => 70,
+            Self::DrainOverdue => 75,
+        }
+    }
+}
+
+/// The watching thread. Dropping it, when the drain is done, ends the watch.
+#[derive(Debug)]
+pub struct Watchdog {
+    done: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watchdog {
+    /// Starts to look at the vitals each `pause`, which is a second outside tests. When something takes too
+    /// long, it logs and calls `end` once, from its own thread; `end` is meant not to return.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(
+        vitals: Arc<Vitals>,
+        stop: Stop,
+        limits: Limits,
+        clock: Clock,
+        pause: Duration,
+        end: impl FnOnce(ExitReason) + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let done = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&done);
+        let mut watch = Watch { limits, drain_since: None };
+        let look = move || {
+            while !seen.load(Ordering::Acquire) {
+                if let Some(found) = watch.look(&vitals.workers(), stop.requested(), clock()) {
+                    tracing::error!(event = found.event(), "{}", found.text);
+                    return end(found.reason);
+                }
+                thread::park_timeout(pause);
+            }
+        };
+        let thread = thread::Builder::new().name("watchdog".to_owned()).spawn(look)?;
+        Ok(Self { done, thread: Some(thread) })
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Release);
+        let Some(thread) = self.thread.take() else { return };
+        thread.thread().unpark();
+        // `end` may itself drop what holds this watchdog: a thread cannot wait for itself.
+        if thread.thread().id() != thread::current().id() && thread.join().is_err() {
+            tracing::warn!(event = "watchdog_panicked", "the watchdog had ended with a panic");
+        }
+    }
+}
+
+/// What the thread remembers between two looks.
+#[derive(Debug)]
+struct Watch {
+    limits: Limits,
+    drain_since: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct Finding {
+    reason: ExitReason,
+    text: String,
+}
+
+impl Finding {
+    fn event(&self) -> &'static str {
+        match self.reason {
+            ExitReason::StuckStep => "worker_stuck",
+            ExitReason::DrainOverdue => "drain_overdue",
+        }
+    }
+}
+
+impl Watch {
+    fn look(&mut self, workers: &[WorkerFacts], stopping: bool, now: Duration) -> Option<Finding> {
+        self.stuck(workers, now).or_else(|| self.overdue(workers, stopping, now))
+    }
+
+    fn stuck(&self, workers: &[WorkerFacts], now: Duration) -> Option<Finding> {
+        let facts = workers.iter().find(|facts| {
+            facts.state != WorkerState::Failed
+                && facts.step.must_return_soon()
+                && now.saturating_sub(facts.step_since) > self.limits.step
+        })?;
+        let text = format!(
+            "{}, longer than {:.0} s: the process exits with code {} and is to be started again; nothing \
+             committed is lost. If it comes back at the same offset, look at that record and the broker's log",
+            whereabouts(facts, now),
+            self.limits.step.as_secs_f64(),
+            ExitReason::StuckStep.exit_code()
+        );
+        Some(Finding { reason: ExitReason::StuckStep, text })
+    }
+
+    fn overdue(&mut self, workers: &[WorkerFacts], stopping: bool, now: Duration) -> Option<Finding> {
+        if !stopping {
+            return None;
+        }
+        let age = now.saturating_sub(*self.drain_since.get_or_insert(now));
+        if age <= self.limits.drain {
+            return None;
+        }
+        let places: Vec<String> = workers.iter().map(|facts| whereabouts(facts, now)).collect();
+        let text = format!(
+            "the drain has taken {:.0} s and is cut off with code {}; what was open is aborted and will be \
+             read again. {}",
+            age.as_secs_f64(),
+            ExitReason::DrainOverdue.exit_code(),
+            places.join("; ")
+        );
+        Some(Finding { reason: ExitReason::DrainOverdue, text })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::instruments::facts::Step;
+    use std::sync::mpsc;
+
+    const LIMITS: Limits = Limits { step: Duration::from_secs(20), drain: Duration::from_secs(60) };
+
+    const fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_step_that_hangs_is_named_with_its_record() {
+        let vitals = Vitals::new(2, vec!["clicks".to_owned()], 10_000);
+        let worker = vitals.worker(1);
+        let mut watch = Watch { limits: LIMITS, drain_since: None };
+        worker.in_hand("clicks", 3, 99);
+        worker.step(Step::Committing, at(10));
+        assert!(watch.look(&vitals.workers(), false, at(30)).is_none());
+        let found = watch.look(&vitals.workers(), false, at(31)).unwrap();
+        assert_eq!(found.reason, ExitReason::StuckStep);
+        for part in ["worker 1", "`commit transaction` for 21.0 s", "clicks-3 offset 99", "code 70"] {
+            assert!(found.text.contains(part), "{part} in {}", found.text);
+        }
+        worker.step(Step::Opening, at(31));
+        assert!(watch.look(&vitals.workers(), false, at(900)).is_none(), "opening a store may take long");
+        worker.step(Step::Polling, at(31));
+        drop(worker);
+        assert!(watch.look(&vitals.workers(), false, at(900)).is_none(), "a worker that ended is in no step");
+    }
+
+    #[test]
+    fn a_drain_has_a_deadline_of_its_own() {
+        let vitals = Vitals::new(1, Vec::new(), 10_000);
+        let mut watch = Watch { limits: LIMITS, drain_since: None };
+        assert!(watch.look(&vitals.workers(), false, at(500)).is_none());
+        assert!(watch.look(&vitals.workers(), true, at(501)).is_none());
+        assert!(watch.look(&vitals.workers(), true, at(561)).is_none());
+        let found = watch.look(&vitals.workers(), true, at(562)).unwrap();
+        assert_eq!(found.reason.exit_code(), 75);
+    }
+
+    #[test]
+    fn the_thread_calls_the_end_once_and_stops() {
+        let vitals = Vitals::new(1, Vec::new(), 10_000);
+        let worker = vitals.worker(0);
+        worker.step(Step::Polling, at(0));
+        let (say, heard) = mpsc::channel();
+        let clock: Clock = Arc::new(|| at(21));
+        let end = move |reason| say.send(reason).expect("the test listens");
+        let watchdog = Watchdog::start(vitals, Stop::default(), LIMITS, clock, at(1), end).unwrap();
+        assert_eq!(heard.recv_timeout(at(10)), Ok(ExitReason::StuckStep));
+        assert!(heard.recv_timeout(at(10)).is_err(), "the sender is gone with the closure");
+        drop(watchdog);
+    }
+
+    #[test]
+    fn a_watch_that_found_nothing_ends_at_once() {
+        let clock: Clock = Arc::new(|| at(1));
+        let end = |_| panic!("nothing hangs");
+        let vitals = Vitals::new(1, Vec::new(), 10_000);
+        drop(Watchdog::start(vitals, Stop::default(), LIMITS, clock, at(3600), end).unwrap());
+    }
+}
