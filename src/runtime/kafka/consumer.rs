@@ -1,0 +1,327 @@
+//! The group member: assignments, positions and records, on one thread.
+//!
+//! librdkafka hands a rebalance to a callback. Ours only notes it; the worker answers as soon as the poll
+//! that served it returns, when it can commit and settle first. The group waits for that answer. Only while
+//! the client is being closed does the callback answer by itself.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata, RebalanceProtocol};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::statistics::Statistics;
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{ClientContext, Offset, TopicPartitionList};
+
+use super::errors::{fault, is_transient};
+use super::{Settings, client};
+use crate::domain::time::Timestamp;
+use crate::runtime::broker::{Bounds, Header, Partition, Polled, Record};
+use crate::runtime::fault::{ExitCode, Fault};
+
+/// Longer than any call of ours should take, shorter than any transaction may be open.
+const CALL_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// A member of the application's group.
+pub(super) struct GroupConsumer {
+    consumer: BaseConsumer<Context>,
+    /// One shared name per topic, so that records do not carry copies.
+    topics: BTreeMap<String, Arc<str>>,
+    /// Partitions that are not read now, with the offset to go on from.
+    held: BTreeMap<Partition, i64>,
+}
+
+/// What callbacks leave for the worker.
+#[derive(Default)]
+struct Context {
+    rebalances: Mutex<VecDeque<Rebalance>>,
+    ends: Mutex<BTreeMap<(String, i32), i64>>,
+    closing: AtomicBool,
+}
+
+enum Rebalance {
+    Assigned(Vec<(String, i32)>),
+    Revoked(Vec<(String, i32)>),
+    Lost(Vec<(String, i32)>),
+}
+
+impl ClientContext for Context {
+    fn stats(&self, statistics: Statistics) {
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, topic) in statistics.topics {
+            for (number, partition) in topic.partitions {
+                if number >= 0 && partition.ls_offset >= 0 {
+                    ends.insert((name.clone(), number), partition.ls_offset);
+                }
+            }
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(event = "kafka_consumer_error", %error, reason, "the consumer reports an error");
+    }
+
+    fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
+        super::log(level, facility, message);
+    }
+}
+
+impl ConsumerContext for Context {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        error: RDKafkaRespErr,
+        partitions: &mut TopicPartitionList,
+    ) {
+        let names: Vec<(String, i32)> = partitions
+            .elements()
+            .iter()
+            .map(|element| (element.topic().to_owned(), element.partition()))
+            .collect();
+        let assigned = error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if self.closing.load(Ordering::Relaxed) {
+            if !assigned {
+                // Nothing can be done about an error here, and the client is on its way out.
+                let _ = unassign(consumer, partitions);
+            }
+            return;
+        }
+        let rebalance = match (assigned, consumer.assignment_lost()) {
+            (true, _) => Rebalance::Assigned(names),
+            (false, true) => Rebalance::Lost(names),
+            (false, false) => Rebalance::Revoked(names),
+        };
+        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).push_back(rebalance);
+    }
+}
+
+impl GroupConsumer {
+    /// Joins the group.
+    pub(super) fn join(settings: &Settings, topics: &[&str]) -> Result<GroupConsumer, Fault> {
+        let consumer: BaseConsumer<Context> = configuration(settings)
+            .create_with_context(Context::default())
+            .map_err(|error| super::errors::refused("the consumer", &error))?;
+        consumer.subscribe(topics).map_err(|error| fault("subscribing", &error))?;
+        let names = topics.iter().map(|topic| ((*topic).to_owned(), Arc::from(*topic))).collect();
+        Ok(GroupConsumer { consumer, topics: names, held: BTreeMap::new() })
+    }
+
+    /// Waits for a record or a rebalance.
+    pub(super) fn poll(&mut self, wait: Duration) -> Result<Polled, Fault> {
+        if let Some(polled) = self.rebalance() {
+            return Ok(polled);
+        }
+        let record = match self.consumer.poll(wait) {
+            None => None,
+            Some(Ok(message)) => Some(record(&self.topics, &message)),
+            Some(Err(error)) if is_transient(&error) => {
+                tracing::debug!(event = "kafka_poll_error", %error, "polling failed for now");
+                None
+            }
+            Some(Err(error)) => return Err(fault("polling", &error)),
+        };
+        match record {
+            Some(record) => Ok(Polled::Record(record)),
+            None => Ok(self.rebalance().unwrap_or(Polled::Nothing)),
+        }
+    }
+
+    fn rebalance(&mut self) -> Option<Polled> {
+        let context = Arc::clone(self.consumer.context());
+        let next = context.rebalances.lock().unwrap_or_else(PoisonError::into_inner).pop_front()?;
+        Some(match next {
+            Rebalance::Assigned(names) => Polled::Assigned(self.partitions_of(names)),
+            Rebalance::Revoked(names) => Polled::Revoked(self.partitions_of(names)),
+            Rebalance::Lost(names) => Polled::Lost(self.partitions_of(names)),
+        })
+    }
+
+    pub(super) fn bounds(&mut self, partitions: &[Partition]) -> Result<Vec<Bounds>, Fault> {
+        // Waits until offsets of open transactions are settled: the client asks for stable offsets.
+        let committed = self
+            .consumer
+            .committed_offsets(list(partitions.iter().map(|partition| (partition, None)))?, CALL_TIMEOUT)
+            .map_err(|error| fault("asking for committed offsets", &error))?;
+        let mut bounds = Vec::with_capacity(partitions.len());
+        for partition in partitions {
+            let found = committed.find_partition(&partition.topic, partition.number);
+            let committed = match found.as_ref().map(|element| (element.error(), element.offset())) {
+                Some((Ok(()), Offset::Offset(offset))) => Some(offset),
+                Some((Err(error), _)) => return Err(fault("asking for committed offsets", &error)),
+                _ => None,
+            };
+            let (low, high) = self
+                .consumer
+                .fetch_watermarks(&partition.topic, partition.number, CALL_TIMEOUT)
+                .map_err(|error| fault("asking for the bounds of a partition", &error))?;
+            bounds.push(Bounds { low, high, committed });
+        }
+        Ok(bounds)
+    }
+
+    pub(super) fn admit(&mut self, partitions: &[(Partition, i64)]) -> Result<(), Fault> {
+        let list = list(partitions.iter().map(|(partition, offset)| (partition, Some(*offset))))?;
+        let cooperative = matches!(self.consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
+        let answered =
+            if cooperative { self.consumer.incremental_assign(&list) } else { self.consumer.assign(&list) };
+        answered.map_err(|error| fault("taking partitions", &error))?;
+        if partitions.is_empty() {
+            return Ok(());
+        }
+        self.consumer.pause(&list).map_err(|error| fault("pausing partitions", &error))?;
+        self.held.extend(partitions.iter().cloned());
+        Ok(())
+    }
+
+    pub(super) fn release(&mut self, partitions: &[Partition]) -> Result<(), Fault> {
+        self.held.retain(|partition, _| !partitions.contains(partition));
+        let list = list(partitions.iter().map(|partition| (partition, None)))?;
+        unassign(&self.consumer, &list).map_err(|error| fault("giving partitions back", &error))
+    }
+
+    pub(super) fn hold(&mut self, partition: &Partition, offset: i64) -> Result<(), Fault> {
+        let list = list(std::iter::once((partition, None)))?;
+        self.consumer.pause(&list).map_err(|error| fault("pausing a partition", &error))?;
+        self.held.insert(partition.clone(), offset);
+        Ok(())
+    }
+
+    pub(super) fn resume(&mut self, partition: &Partition) -> Result<(), Fault> {
+        let Some(offset) = self.held.remove(partition) else { return Ok(()) };
+        let list = list(std::iter::once((partition, None)))?;
+        self.consumer.resume(&list).map_err(|error| fault("resuming a partition", &error))?;
+        // Resuming alone goes on behind the last record that was handed out, which may be the very one that
+        // made us hold. A seek is refused while the client is still starting the partition.
+        let deadline_turns = 80;
+        for turn in 0.. {
+            match self.consumer.seek(
+                &partition.topic,
+                partition.number,
+                Offset::Offset(offset),
+                Duration::from_secs(1),
+            ) {
+                Ok(()) => return Ok(()),
+                Err(error) if turn == deadline_turns => return Err(fault("seeking", &error)),
+                Err(_) => std::thread::sleep(Duration::from_millis(25)),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn group_metadata(&self) -> Result<ConsumerGroupMetadata, Fault> {
+        let none = || Fault::stop(ExitCode::Failed, "the consumer has no group metadata: this is a defect");
+        self.consumer.group_metadata().ok_or_else(none)
+    }
+
+    pub(super) fn partitions(&self, topic: &str) -> Result<i32, Fault> {
+        let metadata = self
+            .consumer
+            .fetch_metadata(Some(topic), CALL_TIMEOUT)
+            .map_err(|error| fault("asking for metadata", &error))?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic);
+        match found.map(|found| found.partitions().len()) {
+            Some(count) if count > 0 => Ok(i32::try_from(count).unwrap_or(i32::MAX)),
+            _ => Err(Fault::stop(
+                ExitCode::Misconfigured,
+                format!("the topic {topic} does not exist: `bespoke topics apply` creates it"),
+            )),
+        }
+    }
+
+    pub(super) fn lag(&self, partition: &Partition, next: i64) -> i64 {
+        let ends = self.consumer.context().ends.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = ends.get(&(partition.topic.to_string(), partition.number)).copied();
+        end.map_or(0, |end| (end - next).max(0))
+    }
+
+    /// From here on rebalances are answered by the callback: the worker is not there any more.
+    pub(super) fn close(&self) {
+        self.consumer.context().closing.store(true, Ordering::Relaxed);
+        // A rebalance that was noted and not answered would keep the client from closing.
+        let _ = self.consumer.unassign();
+    }
+
+    fn partitions_of(&mut self, names: Vec<(String, i32)>) -> Vec<Partition> {
+        names
+            .into_iter()
+            .map(|(topic, number)| Partition { topic: Arc::clone(&name(&self.topics, &topic)), number })
+            .collect()
+    }
+}
+
+fn configuration(settings: &Settings) -> rdkafka::ClientConfig {
+    let name = settings.member.name();
+    let kafka = &settings.kafka;
+    let mut configuration = client(kafka, &format!("{name}-consumer"));
+    configuration
+        .set("group.id", &*settings.member.application)
+        .set("group.instance.id", &name)
+        .set("partition.assignment.strategy", kafka.assignor.as_str())
+        .set("session.timeout.ms", kafka.session_timeout_ms.to_string())
+        .set("heartbeat.interval.ms", (kafka.session_timeout_ms / 10).clamp(100, 3_000).to_string())
+        .set("max.poll.interval.ms", "300000")
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "error")
+        .set("isolation.level", "read_committed")
+        .set("check.crcs", "true")
+        .set("queued.min.messages", "100000")
+        .set("queued.max.messages.kbytes", "16384")
+        .set("fetch.message.max.bytes", "1048576")
+        .set("fetch.max.bytes", "8388608")
+        .set("fetch.wait.max.ms", "100")
+        .set("fetch.queue.backoff.ms", "20")
+        .set("statistics.interval.ms", "1000");
+    for (key, value) in &kafka.consumer {
+        configuration.set(key, value);
+    }
+    configuration
+}
+
+fn unassign(consumer: &BaseConsumer<Context>, partitions: &TopicPartitionList) -> Result<(), KafkaError> {
+    match consumer.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions),
+        RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
+    }
+}
+
+fn list<'p>(
+    partitions: impl Iterator<Item = (&'p Partition, Option<i64>)>,
+) -> Result<TopicPartitionList, Fault> {
+    let mut list = TopicPartitionList::new();
+    for (partition, offset) in partitions {
+        match offset {
+            Some(offset) => list
+                .add_partition_offset(&partition.topic, partition.number, Offset::Offset(offset))
+                .map_err(|error| fault("naming an offset", &error))?,
+            None => {
+                list.add_partition(&partition.topic, partition.number);
+            }
+        }
+    }
+    Ok(list)
+}
+
+fn name(topics: &BTreeMap<String, Arc<str>>, topic: &str) -> Arc<str> {
+    topics.get(topic).cloned().unwrap_or_else(|| Arc::from(topic))
+}
+
+fn record(topics: &BTreeMap<String, Arc<str>>, message: &BorrowedMessage<'_>) -> Record {
+    let headers = message.headers().map_or_else(Vec::new, |headers| {
+        headers
+            .iter()
+            .map(|header| Header { name: header.key.to_owned(), value: header.value.map(<[u8]>::to_vec) })
+            .collect()
+    });
+    Record {
+        partition: Partition { topic: name(topics, message.topic()), number: message.partition() },
+        offset: message.offset(),
+        timestamp: Timestamp::from_ms(message.timestamp().to_millis().unwrap_or(0)),
+        key: message.key().map(<[u8]>::to_vec),
+        value: message.payload().map(<[u8]>::to_vec),
+        headers,
+    }
+}

@@ -1,0 +1,166 @@
+//! The broker trait on Apache Kafka, through librdkafka. The only home of the crate `rdkafka`.
+//!
+//! One `KafkaBroker` is one group member and one transactional producer, both with stable names, so that a
+//! successor fences its predecessor. After any abort, error or timeout of a transactional call the whole
+//! object is dropped and a new one made: its `init_transactions` raises the producer's epoch, which is what
+//! keeps a late EndTxn or Produce of the old one out of the next transaction (librdkafka has no KIP-890
+//! part 2).
+
+mod admin;
+mod consumer;
+mod errors;
+mod producer;
+mod replay;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+
+use super::broker::{Bounds, Broker, Output, Partition, Polled, Replay};
+use super::fault::Fault;
+use crate::config::{Config, KafkaConfig};
+pub use admin::{KafkaAdmin, TopicState, TopicWish};
+use consumer::GroupConsumer;
+use producer::TransactionalProducer;
+pub use replay::{LogReader, read_topic};
+
+/// Which member of the application this is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The application id: the group, and the root of every name.
+    pub application: Box<str>,
+    /// The ordinal of the process: the number at the end of its pod's name.
+    pub ordinal: u32,
+    /// The number of the worker thread.
+    pub thread: usize,
+}
+
+/// A group member and its transactional producer.
+pub struct KafkaBroker {
+    settings: Arc<Settings>,
+    // In this order: the transaction ends before the member leaves its partitions.
+    producer: TransactionalProducer,
+    consumer: GroupConsumer,
+}
+
+struct Settings {
+    kafka: KafkaConfig,
+    member: Member,
+    changelog: Arc<str>,
+}
+
+impl Member {
+    /// The name of this member, for the group and for transactions: `<application>-<ordinal>-<thread>`.
+    pub fn name(&self) -> String {
+        format!("{}-{}-{}", self.application, self.ordinal, self.thread)
+    }
+}
+
+impl KafkaBroker {
+    /// Makes both clients and fences whatever used their names before.
+    ///
+    /// # Errors
+    /// `Restart` while the brokers do not answer.
+    pub fn connect(config: &Config, member: Member, topics: &[&str]) -> Result<KafkaBroker, Fault> {
+        let changelog = Arc::from(&*config.topics.changelog);
+        let settings = Arc::new(Settings { kafka: config.kafka.clone(), member, changelog });
+        // The producer first: once its epoch is raised, no transaction of a predecessor can end any more,
+        // and the offsets that the consumer asks for are final.
+        let producer = TransactionalProducer::connect(&settings)?;
+        let consumer = GroupConsumer::join(&settings, topics)?;
+        Ok(KafkaBroker { settings, producer, consumer })
+    }
+}
+
+impl Broker for KafkaBroker {
+    fn poll(&mut self, wait: Duration) -> Result<Polled, Fault> {
+        self.producer.serve()?;
+        self.consumer.poll(wait)
+    }
+
+    fn bounds(&mut self, partitions: &[Partition]) -> Result<Vec<Bounds>, Fault> {
+        self.consumer.bounds(partitions)
+    }
+
+    fn admit(&mut self, partitions: &[(Partition, i64)]) -> Result<(), Fault> {
+        self.consumer.admit(partitions)
+    }
+
+    fn release(&mut self, partitions: &[Partition]) -> Result<(), Fault> {
+        self.consumer.release(partitions)
+    }
+
+    fn hold(&mut self, partition: &Partition, offset: i64) -> Result<(), Fault> {
+        self.consumer.hold(partition, offset)
+    }
+
+    fn resume(&mut self, partition: &Partition) -> Result<(), Fault> {
+        self.consumer.resume(partition)
+    }
+
+    fn replay(&mut self, changelog: &Partition, from: i64) -> Result<Box<dyn Replay>, Fault> {
+        Ok(Box::new(LogReader::open(
+            &self.settings.kafka,
+            &self.settings.member.application,
+            changelog,
+            from,
+        )?))
+    }
+
+    fn send(&mut self, output: Output) -> Result<(), Fault> {
+        self.producer.send(output)
+    }
+
+    fn commit(&mut self, offsets: &[(Partition, i64)]) -> Result<Vec<(i32, i64)>, Fault> {
+        // Fetched for each commit: a stale generation is refused by the broker (KIP-447), which is wanted.
+        let group = self.consumer.group_metadata()?;
+        self.producer.commit(offsets, &group)
+    }
+
+    fn abort(&mut self) {
+        self.producer.abort();
+    }
+
+    fn partitions(&mut self, topic: &str) -> Result<i32, Fault> {
+        self.consumer.partitions(topic)
+    }
+
+    fn lag(&self, partition: &Partition, next: i64) -> i64 {
+        self.consumer.lag(partition, next)
+    }
+}
+
+impl Drop for KafkaBroker {
+    fn drop(&mut self) {
+        self.consumer.close();
+    }
+}
+
+/// What all clients of a member have in common.
+fn client(kafka: &KafkaConfig, client_id: &str) -> ClientConfig {
+    let mut client = ClientConfig::new();
+    client
+        .set("bootstrap.servers", &*kafka.bootstrap)
+        .set("client.id", client_id)
+        .set("allow.auto.create.topics", "false")
+        .set("enable.metrics.push", "false")
+        .set("socket.keepalive.enable", "true")
+        .set("reconnect.backoff.ms", "50")
+        .set("reconnect.backoff.max.ms", "1000")
+        .set("topic.metadata.refresh.interval.ms", "30000");
+    client
+}
+
+/// Passes on what librdkafka logs.
+fn log(level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
+    use rdkafka::config::RDKafkaLogLevel as Level;
+    match level {
+        Level::Emerg | Level::Alert | Level::Critical | Level::Error => {
+            tracing::error!(event = "librdkafka", facility, "{message}");
+        }
+        Level::Warning => tracing::warn!(event = "librdkafka", facility, "{message}"),
+        Level::Notice | Level::Info => tracing::info!(event = "librdkafka", facility, "{message}"),
+        Level::Debug => tracing::debug!(event = "librdkafka", facility, "{message}"),
+    }
+}

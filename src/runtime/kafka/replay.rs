@@ -1,0 +1,182 @@
+//! Reads a partition's committed records from an offset up to where it ended when reading began. Restores
+//! state from changelogs, and lets commands read outputs.
+//!
+//! The end is the high watermark, which counts records of open transactions too. Reading begins when none is
+//! open below it any more, and is over at the client's own end-of-partition mark: counting records would
+//! prove nothing, because control records and compaction leave gaps.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Headers, Message};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::client;
+use super::errors::{fault, is_transient, refused};
+use crate::config::KafkaConfig;
+use crate::domain::time::Timestamp;
+use crate::runtime::broker::{Header, Partition, Record, Replay};
+use crate::runtime::fault::{ExitCode, Fault};
+
+const CALL_TIMEOUT: Duration = Duration::from_secs(8);
+/// Longer than the longest transaction that a predecessor may have left open.
+const OPEN_TRANSACTION_WAIT: Duration = Duration::from_secs(90);
+
+/// Reads one partition up to a fixed end.
+pub struct LogReader {
+    consumer: BaseConsumer,
+    partition: Partition,
+    next: i64,
+    end: i64,
+    finished: bool,
+}
+
+impl LogReader {
+    /// Opens a partition for reading from `from`.
+    ///
+    /// # Errors
+    /// `Stop` when the partition does not reach `from`, or no longer does.
+    pub fn open(
+        kafka: &KafkaConfig,
+        application: &str,
+        partition: &Partition,
+        from: i64,
+    ) -> Result<LogReader, Fault> {
+        let (low, end) = watermarks(kafka, application, partition, "read_uncommitted")?;
+        if from > end {
+            return Err(Fault::stop(
+                ExitCode::Inconsistent,
+                format!(
+                    "{partition} ends at {end}, but the state on disk has read it up to {from}: the topic was \
+                     recreated or truncated. The state on disk may be the last good copy: nothing was changed"
+                ),
+            ));
+        }
+        let deadline = now() + OPEN_TRANSACTION_WAIT;
+        while watermarks(kafka, application, partition, "read_committed")?.1 < end {
+            if now() > deadline {
+                return Err(Fault::restart("broker", format!("a transaction in {partition} stays open")));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let consumer = reader(kafka, application, "read_committed")?;
+        let next = from.max(low);
+        let finished = next >= end;
+        if !finished {
+            let mut list = TopicPartitionList::new();
+            list.add_partition_offset(&partition.topic, partition.number, Offset::Offset(next))
+                .and_then(|()| consumer.assign(&list))
+                .map_err(|error| fault("opening a partition to read", &error))?;
+        }
+        Ok(LogReader { consumer, partition: partition.clone(), next, end, finished })
+    }
+
+    fn record(&self, message: &impl Message) -> Record {
+        let headers = message.headers().map_or_else(Vec::new, |headers| {
+            let owned = headers.iter().map(|header| Header {
+                name: header.key.to_owned(),
+                value: header.value.map(<[u8]>::to_vec),
+            });
+            owned.collect()
+        });
+        Record {
+            partition: self.partition.clone(),
+            offset: message.offset(),
+            timestamp: Timestamp::from_ms(message.timestamp().to_millis().unwrap_or(0)),
+            key: message.key().map(<[u8]>::to_vec),
+            value: message.payload().map(<[u8]>::to_vec),
+            headers,
+        }
+    }
+}
+
+impl Replay for LogReader {
+    fn next(&mut self, limit: usize, wait: Duration) -> Result<Vec<Record>, Fault> {
+        let mut records = Vec::new();
+        let mut wait = wait;
+        while records.len() < limit && !self.finished {
+            match self.consumer.poll(wait) {
+                None => break,
+                Some(Ok(message)) => {
+                    records.push(self.record(&message));
+                    self.next = message.offset() + 1;
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => {
+                    self.finished = true;
+                    self.next = self.next.max(self.end);
+                }
+                Some(Err(error)) if is_transient(&error) => {
+                    tracing::debug!(event = "kafka_replay_error", %error, "reading failed for now");
+                }
+                Some(Err(error)) => return Err(fault("reading a partition", &error)),
+            }
+            wait = Duration::ZERO;
+        }
+        Ok(records)
+    }
+
+    fn finished(&self) -> Option<i64> {
+        self.finished.then_some(self.next)
+    }
+
+    fn remaining(&self) -> i64 {
+        (self.end - self.next).max(0)
+    }
+}
+
+/// Reads all committed records of a topic, partition by partition. For commands and tests.
+pub fn read_topic(kafka: &KafkaConfig, application: &str, topic: &str) -> Result<Vec<Record>, Fault> {
+    let consumer = reader(kafka, application, "read_committed")?;
+    let metadata = consumer
+        .fetch_metadata(Some(topic), CALL_TIMEOUT)
+        .map_err(|error| fault("asking for metadata", &error))?;
+    let count = metadata.topics().first().map_or(0, |found| found.partitions().len());
+    let topic: Arc<str> = Arc::from(topic);
+    let mut records = Vec::new();
+    for number in 0..i32::try_from(count).unwrap_or(i32::MAX) {
+        let mut log = LogReader::open(kafka, application, &Partition::new(Arc::clone(&topic), number), 0)?;
+        while log.finished().is_none() {
+            records.extend(log.next(10_000, Duration::from_millis(200))?);
+        }
+    }
+    Ok(records)
+}
+
+/// The oldest offset, and the end in the eyes of a reader of this isolation level.
+fn watermarks(
+    kafka: &KafkaConfig,
+    application: &str,
+    partition: &Partition,
+    isolation: &str,
+) -> Result<(i64, i64), Fault> {
+    reader(kafka, application, isolation)?
+        .fetch_watermarks(&partition.topic, partition.number, CALL_TIMEOUT)
+        .map_err(|error| fault("asking for the bounds of a changelog", &error))
+}
+
+/// A consumer that is given partitions by us and belongs to no group, though the client wants a name.
+fn reader(kafka: &KafkaConfig, application: &str, isolation: &str) -> Result<BaseConsumer, Fault> {
+    let mut configuration = client(kafka, &format!("{application}-reader"));
+    configuration
+        .set("group.id", application)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "error")
+        .set("isolation.level", isolation)
+        .set("enable.partition.eof", "true")
+        .set("check.crcs", "true")
+        .set("queued.max.messages.kbytes", "16384")
+        .set("fetch.max.bytes", "8388608")
+        .set("fetch.wait.max.ms", "50");
+    for (key, value) in &kafka.consumer {
+        configuration.set(key, value);
+    }
+    configuration.create().map_err(|error| refused("a reader", &error))
+}
+
+#[allow(clippy::disallowed_methods)] // A deadline: nothing that is written depends on it.
+fn now() -> Instant {
+    Instant::now()
+}
