@@ -88,7 +88,6 @@ pub struct DecisionRequest {
 
 impl Event {
     /// What the event is worth: its stated value, else the sum of price times quantity over its items.
-    /// Without a stated currency the amount is in `fallback_currency`.
     pub fn money(&self) -> Money {
         if let Some(value) = &self.value {
             return value.clone();

@@ -1,0 +1,221 @@
+//! When an event happened. Devices' clocks are wrong; the difference between when a device says that it
+//! sent and when the message was received is known, and is taken off. No clock is read here: every instant
+//! comes with the record, so that a replay says the same.
+
+use serde_json::Value;
+
+use super::Clock;
+use super::fields::Fields;
+use super::found::Found;
+use crate::codec::reject::{Reject, RejectCode};
+use crate::domain::time::Timestamp;
+
+/// How far in the future an event may lie before its time is taken as received.
+const FUTURE_MS_MAX: i64 = 5 * 60 * 1000;
+
+/// The instants of one event.
+#[derive(Debug, PartialEq)]
+pub(super) struct Times {
+    /// When it happened, corrected.
+    pub(super) timestamp: Timestamp,
+    /// When the device says that it happened.
+    pub(super) original: Timestamp,
+    /// When it was received.
+    pub(super) received: Timestamp,
+    /// Whether `timestamp` was in the future.
+    pub(super) is_clamped: bool,
+}
+
+/// The instants of an event: `originalTimestamp`, else `timestamp`, else the time of receipt; and
+/// `receivedAt`, else the time of the Kafka record.
+///
+/// # Errors
+/// `InvalidField` for what is no instant, `ImplausibleTime` for one before 1970 or after 2199.
+pub(super) fn times(envelope: &mut Fields, clock: Clock, record_time: Timestamp) -> Result<Times, Reject> {
+    let [original, stated, sent, received_at] =
+        ["original_timestamp", "timestamp", "sent_at", "received_at"].map(|name| envelope.take(name));
+    let [original, stated, sent, received_at] =
+        [instant(original)?, instant(stated)?, instant(sent)?, instant(received_at)?];
+    let received = match received_at {
+        Some(received) => received,
+        None if record_time.is_plausible() => record_time,
+        None => {
+            let message = "no receivedAt, and the Kafka record has no usable time; send receivedAt";
+            return Err(Reject::new(RejectCode::ImplausibleTime, "$.receivedAt", message));
+        }
+    };
+    let original = original.or(stated).unwrap_or(received);
+    let corrects = match clock {
+        Clock::Correct => true,
+        Clock::Trust => false,
+        Clock::Automatic => received_at.is_some(),
+    };
+    let timestamp = match sent {
+        Some(sent) if corrects => received.plus_ms(-sent.since_ms(original)),
+        _ => original,
+    };
+    if timestamp.since_ms(received) > FUTURE_MS_MAX {
+        return Ok(Times { timestamp: received, original, received, is_clamped: true });
+    }
+    if !timestamp.is_plausible() {
+        let message = "not between 1970 and 2199 once the device's clock is corrected; check sentAt";
+        return Err(Reject::new(RejectCode::ImplausibleTime, "$.sentAt", message));
+    }
+    Ok(Times { timestamp, original, received, is_clamped: false })
+}
+
+fn instant(found: Option<Found>) -> Result<Option<Timestamp>, Reject> {
+    found.map(|found| instant_of(&found)).transpose()
+}
+
+/// One instant: ISO 8601 with `Z` or an offset; or a number since the epoch, also as text, whose size tells
+/// the unit: below 1e11 seconds, below 1e14 milliseconds, below 1e17 microseconds. So each unit is read
+/// right from March 1973 to the year 5138. Parts of a millisecond are dropped.
+///
+/// # Errors
+/// `InvalidField` or `ImplausibleTime`.
+pub(super) fn instant_of(found: &Found) -> Result<Timestamp, Reject> {
+    let ms = match found.value() {
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => of_whole(whole),
+            None => of_fraction(number.as_f64().unwrap_or(f64::MAX)),
+        },
+        Value::String(text) => match text.parse::<i64>() {
+            Ok(whole) => of_whole(whole),
+            Err(_) => Some(of_text(text).ok_or_else(|| {
+                found
+                    .invalid("not an instant; send ISO 8601 with Z or an offset, or a number since the epoch")
+            })?),
+        },
+        _ => {
+            return Err(
+                found.invalid("neither a text nor a number; send ISO 8601 or a number since the epoch")
+            );
+        }
+    };
+    match ms.map(Timestamp::from_ms) {
+        Some(at) if at.is_plausible() => Ok(at),
+        _ => {
+            let message = "not between 1970 and 2199; check the clock and the unit";
+            Err(Reject::new(RejectCode::ImplausibleTime, &found.path(), message))
+        }
+    }
+}
+
+fn of_whole(number: i64) -> Option<i64> {
+    match number {
+        0..100_000_000_000 => Some(number * 1000),
+        100_000_000_000..100_000_000_000_000 => Some(number),
+        100_000_000_000_000..100_000_000_000_000_000 => Some(number / 1000),
+        _ => None,
+    }
+}
+
+fn of_fraction(number: f64) -> Option<i64> {
+    let ms = match number {
+        number if number < 0.0 => return None,
+        number if number < 1e11 => number * 1000.0,
+        number if number < 1e14 => number,
+        number if number < 1e17 => number / 1000.0,
+        _ => return None,
+    };
+    // Below 1e14, so the conversion is exact; rounded, since .123 seconds is no exact double.
+    Some(ms.round() as i64)
+}
+
+fn of_text(text: &str) -> Option<i64> {
+    let at = text.parse::<jiff::Timestamp>().ok()?;
+    Some(at.as_microsecond().div_euclid(1000))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::codec::wire::aliases::{Aliases, Scope};
+
+    const RECORD: Timestamp = Timestamp::from_ms(1_767_607_260_000);
+
+    fn times_of(object: Value, clock: Clock) -> Result<Times, RejectCode> {
+        let Value::Object(object) = object else { panic!("an object") };
+        let aliases = Aliases::standard();
+        let mut envelope = Fields::of(object, "$", &aliases, Scope::Envelope);
+        times(&mut envelope, clock, RECORD).map_err(|reject| reject.code)
+    }
+
+    #[test]
+    fn instants_come_as_iso_8601_and_as_numbers_of_three_units() {
+        for value in [
+            json!("2026-01-05T10:00:00.123Z"),
+            json!("2026-01-05T12:00:00.123456+02:00"),
+            json!("2026-01-05 10:00:00.123Z"),
+            json!(1_767_607_200.123),
+            json!(1_767_607_200_123_i64),
+            json!("1767607200123"),
+            json!(1_767_607_200_123_456_i64),
+            json!("1767607200123456"),
+        ] {
+            let times = times_of(json!({"timestamp": value}), Clock::Trust).unwrap();
+            assert_eq!(times.timestamp.ms(), 1_767_607_200_123, "{value}");
+        }
+        let times = times_of(json!({"timestamp": 1_767_607_200}), Clock::Trust).unwrap();
+        assert_eq!(times.timestamp.ms(), 1_767_607_200_000);
+    }
+
+    #[test]
+    fn what_is_no_plausible_instant_is_refused() {
+        for (value, code) in [
+            (json!("yesterday"), RejectCode::InvalidField),
+            (json!("2026-01-05T10:00:00"), RejectCode::InvalidField),
+            (json!("2026-01-05"), RejectCode::InvalidField),
+            (json!(""), RejectCode::InvalidField),
+            (json!([1]), RejectCode::InvalidField),
+            (json!("1969-12-31T23:59:59.999Z"), RejectCode::ImplausibleTime),
+            (json!("2200-01-01T00:00:00Z"), RejectCode::ImplausibleTime),
+            (json!(-1), RejectCode::ImplausibleTime),
+            (json!(1e300), RejectCode::ImplausibleTime),
+            (json!(u64::MAX), RejectCode::ImplausibleTime),
+            (json!(i64::MIN), RejectCode::ImplausibleTime),
+        ] {
+            assert_eq!(times_of(json!({"sentAt": value}), Clock::Trust), Err(code), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_device_clock_is_corrected_where_the_rule_says_so() {
+        // The device is an hour behind: it says that it sent at 09:00:02 what was received at 10:00:02.
+        let object = |received: &str| json!({"timestamp": "2026-01-05T09:00:00Z", "sentAt": "2026-01-05T09:00:02Z", "receivedAt": received});
+        let at = |clock, object| times_of(object, clock).unwrap().timestamp.ms();
+        let (wrong, right) = (1_767_603_600_000, 1_767_607_200_000);
+        let received = "2026-01-05T10:00:02Z";
+        assert_eq!(at(Clock::Trust, object(received)), wrong);
+        assert_eq!(at(Clock::Correct, object(received)), right);
+        assert_eq!(at(Clock::Automatic, object(received)), right);
+        let mut unreceived = object(received);
+        unreceived["receivedAt"] = Value::Null;
+        assert_eq!(at(Clock::Automatic, unreceived.clone()), wrong);
+        assert_eq!(at(Clock::Correct, unreceived), RECORD.ms() - 2000);
+    }
+
+    #[test]
+    fn the_future_beyond_five_minutes_is_taken_as_received() {
+        let clamped = times_of(json!({"timestamp": "2026-01-05T10:06:00.001Z"}), Clock::Trust).unwrap();
+        assert_eq!((clamped.timestamp, clamped.is_clamped), (RECORD, true));
+        assert_eq!(clamped.original.ms(), RECORD.ms() + 300_001);
+        let just_before = times_of(json!({"timestamp": "2026-01-05T10:06:00Z"}), Clock::Trust).unwrap();
+        assert_eq!((just_before.timestamp.ms(), just_before.is_clamped), (RECORD.ms() + 300_000, false));
+    }
+
+    #[test]
+    fn an_event_without_any_instant_happened_when_it_was_received() {
+        let times = times_of(json!({}), Clock::Automatic).unwrap();
+        assert_eq!(times, Times { timestamp: RECORD, original: RECORD, received: RECORD, is_clamped: false });
+    }
+
+    #[test]
+    fn the_original_timestamp_comes_before_the_timestamp() {
+        let object = json!({"originalTimestamp": 1_767_607_200, "timestamp": 1_767_607_100});
+        assert_eq!(times_of(object, Clock::Trust).unwrap().original.ms(), 1_767_607_200_000);
+    }
+}
