@@ -2,6 +2,7 @@
 //! one atomic write.
 
 pub mod memory;
+pub mod overlay;
 pub mod rocks;
 
 use crate::domain::person::Person;

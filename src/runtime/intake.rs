@@ -1,0 +1,129 @@
+//! Intake: one source partition's records become commands, each in the partition of the person it is about.
+//! Stateless. Content and definitions go to every partition, so that they are ordered with the events.
+
+use std::sync::Arc;
+
+use crate::codec::partition::partition_of;
+use crate::codec::registry::{Lookup, Registry};
+use crate::codec::reject::{Reject, RejectCode};
+use crate::codec::wire::{Source, confluent_frame, decode_content};
+use crate::codec::command;
+use crate::config::definitions;
+use crate::domain::command::Command;
+use crate::domain::event::Event;
+
+use super::broker::{Output, Record};
+
+/// What a source topic carries.
+#[derive(Clone)]
+pub enum Intake {
+    /// Events in JSON.
+    Json(Source),
+    /// Events in Avro, with schemas from the registry.
+    Avro(Source, Registry),
+    /// Content.
+    Contents,
+    /// Definitions.
+    Definitions,
+}
+
+/// What became of a record.
+#[derive(Debug, PartialEq)]
+pub enum Taken {
+    /// It is on its way.
+    Sent,
+    /// Its schema is not there yet: hand it in again later.
+    Waiting,
+    /// It cannot be used.
+    Rejected(Reject),
+}
+
+impl Intake {
+    /// Turns one record into outputs for the command topic of `partitions` partitions.
+    pub fn take(
+        &self,
+        record: &Record,
+        commands: &Arc<str>,
+        partitions: i32,
+        outputs: &mut Vec<Output>,
+    ) -> Taken {
+        let decoded = match self {
+            Intake::Json(source) => {
+                let value = record.value.as_deref().unwrap_or(&[]);
+                source.decode_json(value, record.timestamp).map(Some)
+            }
+            Intake::Avro(source, registry) => avro(source, registry, record),
+            Intake::Contents => {
+                let change = decode_content(record.key.as_deref(), record.value.as_deref());
+                return broadcast(change, commands, partitions, outputs);
+            }
+            Intake::Definitions => {
+                return broadcast(definitions_change(record), commands, partitions, outputs);
+            }
+        };
+        match decoded {
+            Ok(Some(event)) => {
+                outputs.push(to_person(event, commands, partitions));
+                Taken::Sent
+            }
+            Ok(None) => Taken::Waiting,
+            Err(reject) => Taken::Rejected(reject),
+        }
+    }
+}
+
+fn avro(source: &Source, registry: &Registry, record: &Record) -> Result<Option<Event>, Reject> {
+    let value = record.value.as_deref().unwrap_or(&[]);
+    let (schema_id, datum) = confluent_frame(value)?;
+    match registry.schema(schema_id) {
+        Lookup::Ready(schema) => source.decode_avro(&schema, datum, record.timestamp).map(Some),
+        Lookup::Pending => Ok(None),
+        Lookup::Missing => Err(Reject::new(
+            RejectCode::UnknownSchema,
+            "$",
+            format!("the registry has no schema with the id {schema_id}"),
+        )),
+        Lookup::Unusable(reason) => Err(Reject::new(RejectCode::MalformedAvro, "$", reason)),
+    }
+}
+
+fn definitions_change(record: &Record) -> Result<Command, Reject> {
+    let refuse = |message: String| Reject::new(RejectCode::InvalidDefinitions, "$", message);
+    let value = record.value.as_deref().ok_or_else(|| refuse("the record has no value".into()))?;
+    let text = std::str::from_utf8(value).map_err(|_| refuse("not UTF-8".into()))?;
+    definitions::parse(text, "definitions").map_err(|errors| refuse(errors.to_string()))?;
+    Ok(Command::DefinitionsChanged { text: text.into() })
+}
+
+fn to_person(event: Event, commands: &Arc<str>, partitions: i32) -> Output {
+    let key = event.person.as_bytes().to_vec();
+    Output {
+        topic: Arc::clone(commands),
+        partition: Some(partition_of(&key, partitions)),
+        key: Some(key),
+        value: Some(command::encode(&Command::Event(event))),
+        headers: Vec::new(),
+    }
+}
+
+fn broadcast(
+    change: Result<Command, Reject>,
+    commands: &Arc<str>,
+    partitions: i32,
+    outputs: &mut Vec<Output>,
+) -> Taken {
+    match change {
+        Ok(change) => {
+            let value = command::encode(&change);
+            outputs.extend((0..partitions).map(|number| Output {
+                topic: Arc::clone(commands),
+                partition: Some(number),
+                key: None,
+                value: Some(value.clone()),
+                headers: Vec::new(),
+            }));
+            Taken::Sent
+        }
+        Err(reject) => Taken::Rejected(reject),
+    }
+}

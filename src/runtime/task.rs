@@ -1,0 +1,340 @@
+//! One partition of the command log: its state, and what each of its records does to it. Knows no Kafka: it
+//! is handed records and gives back outputs, so that it runs the same on a broker, on a log in memory and in
+//! a plain loop.
+
+use std::sync::Arc;
+
+use crate::codec::output::OutputCodec;
+use crate::codec::reject::{Reject, RejectCode};
+use crate::codec::row::{self, Meta};
+use crate::codec::wire::Source;
+use crate::codec::{command, wire};
+use crate::config::definitions;
+use crate::domain::catalogue::{Catalogue, Content};
+use crate::domain::command::Command;
+use crate::domain::decision::Emission;
+use crate::domain::event::Event;
+use crate::domain::person::Person;
+use crate::domain::react::{Knowledge, Outcome, react, settle};
+use crate::domain::rulebook::RuleBook;
+use crate::domain::time::Timestamp;
+use crate::store::overlay::{Overlay, OverlayError};
+use crate::store::{Change, Position, Store, StoreError};
+
+use super::broker::{Output, Record};
+use super::topics::OwnTopics;
+
+/// How many due persons are settled in one go.
+pub const SWEEP_MAX: usize = 256;
+
+/// What all tasks of a process share.
+pub struct Shared {
+    /// The topics.
+    pub topics: OwnTopics,
+    /// The encoder of outputs.
+    pub outputs: OutputCodec,
+    /// The definitions in force until a command replaces them.
+    pub rules: Arc<RuleBook>,
+    /// The content that the configuration declares.
+    pub contents: Vec<Content>,
+    /// For a source that is keyed by person: how its records are read. Else records are commands.
+    pub keyed: Option<Source>,
+}
+
+/// The state of one partition and how to change it.
+pub struct Task {
+    shared: Arc<Shared>,
+    number: i32,
+    overlay: Overlay<Box<dyn Store>>,
+    rules: Arc<RuleBook>,
+    catalogue: Catalogue,
+    stream_time: Timestamp,
+    input_next: i64,
+    /// Changes as encoded for the changelog, kept from `flush` to `settle`.
+    flushed: Vec<Change>,
+}
+
+/// What became of a record.
+#[derive(Debug)]
+pub enum Applied {
+    /// An event changed its person's profile.
+    Changed(Times),
+    /// A request was answered.
+    Answered(Times),
+    /// A message id was seen before.
+    Duplicate(Box<str>),
+    /// Content or definitions changed.
+    Knowledge,
+    /// Persons are due first: call [`Task::sweep`] until nothing is, then hand in the same record again.
+    SweepFirst,
+    /// The record cannot be used.
+    Rejected(Reject),
+}
+
+/// When an event was received, for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// When the collector or the broker had it.
+    pub received_at: Timestamp,
+}
+
+/// Why a task cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TaskError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A row of the store or the changelog does not decode.
+    #[error("{0}")]
+    Row(#[from] row::RowError),
+    /// The definitions in the state do not compile with this version.
+    #[error("the definitions in the state are not valid for this version: {0}")]
+    Definitions(String),
+}
+
+impl Task {
+    /// A task over a store that is restored already.
+    pub fn open(shared: Arc<Shared>, number: i32, store: Box<dyn Store>, cached: usize) -> Result<Task, TaskError> {
+        let overlay = Overlay::new(store, cached);
+        let mut task = Task {
+            rules: Arc::clone(&shared.rules),
+            shared,
+            number,
+            overlay,
+            catalogue: Catalogue::default(),
+            stream_time: Timestamp::EARLIEST,
+            input_next: 0,
+            flushed: Vec::new(),
+        };
+        task.load()?;
+        Ok(task)
+    }
+
+    /// The number of the partition.
+    pub fn number(&self) -> i32 {
+        self.number
+    }
+
+    /// The next offset of the input that this state has not seen.
+    pub fn input_next(&self) -> i64 {
+        self.input_next
+    }
+
+    /// Whether the state has ever seen input.
+    pub fn is_new(&self) -> bool {
+        self.overlay.store().position().is_none()
+    }
+
+    /// The stream time of the partition.
+    pub fn stream_time(&self) -> Timestamp {
+        self.stream_time
+    }
+
+    /// The committed state.
+    pub fn store(&self) -> &dyn Store {
+        &**self.overlay.store()
+    }
+
+    /// Sets where the input begins, for a state that has seen none.
+    pub fn start_at(&mut self, input_next: i64) {
+        self.input_next = input_next;
+    }
+
+    /// Applies the record at the input's next offset, or one after it where the log has gaps.
+    pub fn apply(&mut self, record: &Record, outputs: &mut Vec<Output>) -> Result<Applied, TaskError> {
+        let applied = match self.decode(record) {
+            Ok(Command::Event(event)) => self.event(&event, outputs)?,
+            Ok(change) => {
+                // Decisions that fall due before a change of content or rules must not see the change.
+                if !self.overlay.due(self.stream_time, 1).map_err(task_error)?.is_empty() {
+                    return Ok(Applied::SweepFirst);
+                }
+                match self.knowledge(change) {
+                    Ok(()) => Applied::Knowledge,
+                    Err(reject) => Applied::Rejected(reject),
+                }
+            }
+            Err(reject) => Applied::Rejected(reject),
+        };
+        self.input_next = record.offset + 1;
+        Ok(applied)
+    }
+
+    /// Settles at most `limit` persons for whom something is due. Returns how many were settled.
+    pub fn sweep(&mut self, limit: usize, outputs: &mut Vec<Output>) -> Result<usize, TaskError> {
+        let persons = self.overlay.due(self.stream_time, limit).map_err(task_error)?;
+        let mut emissions = Vec::new();
+        for person in &persons {
+            let entry = self.overlay.person(&self.rules, person).map_err(task_error)?;
+            let knowledge = Knowledge { rules: &self.rules, catalogue: &self.catalogue };
+            settle(knowledge, person, &mut entry.profile, self.stream_time, &mut emissions);
+            self.overlay.changed(&self.rules, person);
+        }
+        self.emit(emissions, outputs);
+        Ok(persons.len())
+    }
+
+    /// Encodes what the open transaction has changed: the changelog's records and the profiles' updates.
+    pub fn flush(&mut self, outputs: &mut Vec<Output>) {
+        let meta = Meta { input_next: self.input_next, stream_time: self.stream_time };
+        self.overlay.stage(row::META_KEY.to_vec(), Some(row::encode_meta(&meta)));
+        self.flushed = self.overlay.changes();
+        let topics = &self.shared.topics;
+        outputs.extend(self.flushed.iter().map(|change| Output {
+            topic: Arc::clone(&topics.changelog),
+            partition: Some(self.number),
+            key: Some(change.key.clone()),
+            value: change.value.clone(),
+            headers: Vec::new(),
+        }));
+        let risen = self.overlay.dirty().filter(|dirty| dirty.risen);
+        outputs.extend(risen.map(|dirty| {
+            let update = self.shared.outputs.profile_update(dirty.person, dirty.profile, &self.rules);
+            keyed(&topics.profile_updates, dirty.person, update)
+        }));
+    }
+
+    /// After the commit: hands what was flushed to the store.
+    pub fn settle(&mut self, changelog_next: i64) -> Result<(), StoreError> {
+        let changes = std::mem::take(&mut self.flushed);
+        self.overlay.settle(&changes, Position { changelog_next, input_next: self.input_next })
+    }
+
+    /// A person's profile as it stands now.
+    pub fn profile(&mut self, person: &Person) -> Result<crate::domain::profile::Profile, TaskError> {
+        let entry = self.overlay.person(&self.rules, person).map_err(task_error)?;
+        Ok(entry.profile.clone())
+    }
+
+    fn decode(&self, record: &Record) -> Result<Command, Reject> {
+        let value = record.value.as_deref().unwrap_or(&[]);
+        let Some(source) = &self.shared.keyed else { return command::decode(value) };
+        let event = source.decode_json(value, record.timestamp)?;
+        if record.key.as_deref() != Some(event.person.as_bytes()) {
+            return Err(Reject::new(
+                RejectCode::InvalidField,
+                "$key",
+                "the record's key is not the person's key, as a source with `keyed: true` promises",
+            ));
+        }
+        Ok(Command::Event(event))
+    }
+
+    fn event(&mut self, event: &Event, outputs: &mut Vec<Output>) -> Result<Applied, TaskError> {
+        self.stream_time = self.stream_time.max(event.timestamp);
+        let entry = self.overlay.person(&self.rules, &event.person).map_err(task_error)?;
+        let knowledge = Knowledge { rules: &self.rules, catalogue: &self.catalogue };
+        let mut emissions = Vec::new();
+        let before = entry.profile.version;
+        let outcome =
+            react(knowledge, &event.person, &mut entry.profile, self.stream_time, event, &mut emissions);
+        if outcome != Outcome::Duplicate || entry.profile.version != before {
+            self.overlay.changed(&self.rules, &event.person);
+        }
+        self.emit(emissions, outputs);
+        let times = Times { received_at: event.received_at };
+        Ok(match outcome {
+            Outcome::Applied => Applied::Changed(times),
+            Outcome::Answered => Applied::Answered(times),
+            Outcome::Duplicate => Applied::Duplicate(event.source.clone()),
+        })
+    }
+
+    fn knowledge(&mut self, change: Command) -> Result<(), Reject> {
+        match change {
+            Command::Event(_) => {}
+            Command::ContentChanged(content) => {
+                let key = row::content_key(&content.content_id);
+                self.overlay.stage(key, Some(row::encode_content(&content)));
+                self.catalogue.put(content);
+            }
+            Command::ContentWithdrawn { content_id } => {
+                self.catalogue.withdraw(&content_id);
+                // What the configuration declares would be back after a restart if only the row went.
+                let declared = self.shared.contents.iter().any(|content| content.content_id == content_id);
+                let value = declared.then(Vec::new);
+                self.overlay.stage(row::content_key(&content_id), value);
+            }
+            Command::DefinitionsChanged { text } => {
+                let rules = definitions::parse(&text, "the definitions topic").map_err(|errors| {
+                    Reject::new(RejectCode::InvalidDefinitions, "$", errors.to_string())
+                })?;
+                self.rules = Arc::new(rules);
+                self.overlay.stage(row::DEFINITIONS_KEY.to_vec(), Some(row::encode_definitions(&text)));
+            }
+        }
+        Ok(())
+    }
+
+    fn emit(&self, emissions: Vec<Emission>, outputs: &mut Vec<Output>) {
+        let topics = &self.shared.topics;
+        outputs.extend(emissions.into_iter().map(|emission| match emission {
+            Emission::Decision(decision) => {
+                keyed(&topics.decisions, &decision.person, self.shared.outputs.decision(&decision))
+            }
+            Emission::SegmentChange(change) => {
+                keyed(&topics.segment_changes, &change.person, self.shared.outputs.segment_change(&change))
+            }
+        }));
+    }
+
+    fn load(&mut self) -> Result<(), TaskError> {
+        for content in &self.shared.contents {
+            self.catalogue.put(content.clone());
+        }
+        let store = self.overlay.store();
+        for (key, value) in store.scan(row::CONTENT_PREFIX)? {
+            match row::content_id_of_key(&key) {
+                Some(content_id) if value.is_empty() => self.catalogue.withdraw(&content_id),
+                _ => self.catalogue.put(row::decode_content(&value)?),
+            }
+        }
+        if let Some(text) = store.load(row::DEFINITIONS_KEY)? {
+            let text = row::decode_definitions(&text)?;
+            let rules = definitions::parse(&text, "the definitions topic");
+            self.rules = Arc::new(rules.map_err(|errors| TaskError::Definitions(errors.to_string()))?);
+        }
+        if let Some(meta) = store.load(row::META_KEY)? {
+            let meta = row::decode_meta(&meta)?;
+            (self.input_next, self.stream_time) = (meta.input_next, meta.stream_time);
+        }
+        Ok(())
+    }
+}
+
+/// A dead letter for a record: its own bytes and headers, and the reason.
+pub fn dead_letter(topic: &Arc<str>, record: &Record, reject: &Reject) -> Output {
+    use super::broker::Header;
+    let mut headers = record.headers.clone();
+    // The names that Kafka Streams gives them (KIP-1034), then our own.
+    headers.push(Header::text("__streams.errors.exception", reject.code.as_str()));
+    headers.push(Header::text("__streams.errors.message", &*reject.message));
+    headers.push(Header::text("__streams.errors.topic", &*record.partition.topic));
+    headers.push(Header::text("__streams.errors.partition", record.partition.number.to_string()));
+    headers.push(Header::text("__streams.errors.offset", record.offset.to_string()));
+    headers.push(Header::text("bespoke.error.code", reject.code.as_str()));
+    headers.push(Header::text("bespoke.error.path", &*reject.path));
+    let schema = record.value.as_deref().and_then(|value| wire::confluent_frame(value).ok());
+    if let Some((schema_id, _)) = schema {
+        headers.push(Header::text("bespoke.error.schema_id", schema_id.to_string()));
+    }
+    let (key, value) = (record.key.clone(), record.value.clone());
+    Output { topic: Arc::clone(topic), partition: None, key, value, headers }
+}
+
+fn keyed(topic: &Arc<str>, person: &Person, value: Vec<u8>) -> Output {
+    Output {
+        topic: Arc::clone(topic),
+        partition: None,
+        key: Some(person.as_bytes().to_vec()),
+        value: Some(value),
+        headers: Vec::new(),
+    }
+}
+
+fn task_error(error: OverlayError) -> TaskError {
+    match error {
+        OverlayError::Store(error) => TaskError::Store(error),
+        OverlayError::Row(error) => TaskError::Row(error),
+    }
+}

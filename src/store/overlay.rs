@@ -1,0 +1,195 @@
+//! What a partition's open transaction has changed, over what is committed. Profiles stay decoded here from
+//! the first record that touches them to the commit, when each is encoded once, however many records there
+//! were; clean ones stay as a cache.
+//!
+//! Nothing reaches the store before the commit: `settle` hands everything over with its position, and
+//! dropping the overlay drops everything that was not committed.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{Change, Position, Store, StoreError};
+use crate::codec::row;
+use crate::domain::person::Person;
+use crate::domain::profile::Profile;
+use crate::domain::react;
+use crate::domain::rulebook::RuleBook;
+use crate::domain::time::Timestamp;
+
+/// Uncommitted changes of one partition over its store.
+pub struct Overlay<S> {
+    store: S,
+    persons: HashMap<Person, Entry>,
+    dirty: Vec<Person>,
+    /// Due times of dirty persons; those of clean ones are in the store's index.
+    due: BTreeSet<(Timestamp, Person)>,
+    rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    profiles_cached_max: usize,
+    turn: u64,
+}
+
+/// A profile in memory.
+#[derive(Debug)]
+pub struct Entry {
+    /// The profile.
+    pub profile: Profile,
+    /// When it changes by itself next.
+    pub due: Option<Timestamp>,
+    committed_version: u64,
+    dirty: bool,
+    used: u64,
+}
+
+/// A dirty profile at the commit.
+#[derive(Debug)]
+pub struct Dirty<'a> {
+    /// Whose it is.
+    pub person: &'a Person,
+    /// The profile.
+    pub profile: &'a Profile,
+    /// Whether its version rose since the last commit; else only bookkeeping changed, such as ids seen.
+    pub risen: bool,
+}
+
+/// Why a row cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OverlayError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store's row does not decode.
+    #[error("the row of a person does not decode: {0}")]
+    Row(#[from] row::RowError),
+}
+
+impl<S: Store> Overlay<S> {
+    /// No changes over a store, keeping at most about `profiles_cached_max` clean profiles.
+    pub fn new(store: S, profiles_cached_max: usize) -> Overlay<S> {
+        Overlay {
+            store,
+            persons: HashMap::new(),
+            dirty: Vec::new(),
+            due: BTreeSet::new(),
+            rows: BTreeMap::new(),
+            profiles_cached_max,
+            turn: 0,
+        }
+    }
+
+    /// The committed state below.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// A person's profile as it stands now; a new one for somebody unknown.
+    pub fn person(&mut self, rules: &RuleBook, person: &Person) -> Result<&mut Entry, OverlayError> {
+        if !self.persons.contains_key(person) {
+            let profile = match self.store.load(&row::profile_key(person))? {
+                Some(bytes) => row::decode_profile(&bytes)?,
+                None => Profile::default(),
+            };
+            let due = react::due(rules, &profile);
+            let committed_version = profile.version;
+            let entry = Entry { profile, due, committed_version, dirty: false, used: self.turn };
+            self.persons.insert(person.clone(), entry);
+        }
+        Ok(self.persons.get_mut(person).expect("the entry was there or has just been inserted"))
+    }
+
+    /// Notes that a person's profile was changed through [`Overlay::person`].
+    pub fn changed(&mut self, rules: &RuleBook, person: &Person) {
+        let Some(entry) = self.persons.get_mut(person) else { return };
+        entry.used = self.turn;
+        let due = react::due(rules, &entry.profile);
+        if !entry.dirty {
+            entry.dirty = true;
+            self.dirty.push(person.clone());
+        } else if entry.due != due
+            && let Some(before) = entry.due
+        {
+            self.due.remove(&(before, person.clone()));
+        }
+        entry.due = due;
+        if let Some(due) = due {
+            self.due.insert((due, person.clone()));
+        }
+    }
+
+    /// At most `limit` persons whose profiles are due at or before `until`.
+    pub fn due(&self, until: Timestamp, limit: usize) -> Result<Vec<Person>, OverlayError> {
+        let staged = self.due.iter().take_while(|(due, _)| *due <= until).take(limit);
+        let mut persons: Vec<Person> = staged.map(|(_, person)| person.clone()).collect();
+        if persons.len() < limit {
+            // The index below still has the dirty ones under their old due times.
+            let committed = self.store.due(until, limit.saturating_add(self.dirty.len()))?;
+            let clean = committed
+                .into_iter()
+                .map(|(_, person)| person)
+                .filter(|person| self.persons.get(person).is_none_or(|entry| !entry.dirty));
+            persons.extend(clean.take(limit - persons.len()));
+        }
+        Ok(persons)
+    }
+
+    /// Stages a row that is no person's.
+    pub fn stage(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        self.rows.insert(key, value);
+    }
+
+    /// The dirty profiles, in the order in which they were first touched.
+    pub fn dirty(&self) -> impl Iterator<Item = Dirty<'_>> {
+        self.dirty.iter().filter_map(|person| {
+            let entry = self.persons.get(person)?;
+            let risen = entry.profile.version > entry.committed_version;
+            Some(Dirty { person, profile: &entry.profile, risen })
+        })
+    }
+
+    /// Everything staged, encoded, as it goes to the changelog and, after the commit, to the store.
+    pub fn changes(&self) -> Vec<Change> {
+        let rows = self.rows.iter().map(|(key, value)| Change {
+            key: key.clone(),
+            value: value.clone(),
+            due: None,
+        });
+        let profiles = self.dirty.iter().filter_map(|person| {
+            let entry = self.persons.get(person)?;
+            let value = Some(row::encode_profile(&entry.profile));
+            Some(Change { key: row::profile_key(person), value, due: entry.due })
+        });
+        rows.chain(profiles).collect()
+    }
+
+    /// Hands committed changes to the store. Only to be called with what `changes` gave and after the commit
+    /// that made it true.
+    pub fn settle(&mut self, changes: &[Change], position: Position) -> Result<(), StoreError> {
+        self.store.absorb(changes, position)?;
+        for person in self.dirty.drain(..) {
+            if let Some(entry) = self.persons.get_mut(&person) {
+                entry.dirty = false;
+                entry.committed_version = entry.profile.version;
+            }
+        }
+        self.due.clear();
+        self.rows.clear();
+        self.make_room();
+        self.turn += 1;
+        Ok(())
+    }
+
+    /// Writes restored rows below, past the cache, which must be empty.
+    pub fn restore(&mut self, changes: &[Change], position: Position) -> Result<(), StoreError> {
+        self.store.absorb(changes, position)
+    }
+
+    /// Drops clean profiles that the last transactions did not use, while there are too many.
+    fn make_room(&mut self) {
+        if self.persons.len() <= self.profiles_cached_max {
+            return;
+        }
+        let turn = self.turn;
+        self.persons.retain(|_, entry| entry.used == turn);
+        if self.persons.len() > self.profiles_cached_max {
+            self.persons.clear();
+        }
+    }
+}
