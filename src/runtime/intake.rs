@@ -91,7 +91,7 @@ fn definitions_change(record: &Record) -> Result<Command, Reject> {
     let refuse = |message: String| Reject::new(RejectCode::InvalidDefinitions, "$", message);
     let value = record.value.as_deref().ok_or_else(|| refuse("the record has no value".into()))?;
     let text = std::str::from_utf8(value).map_err(|_| refuse("not UTF-8".into()))?;
-    definitions::parse(text, "definitions").map_err(|errors| refuse(errors.to_string()))?;
+    definitions::parse_definitions(text, "definitions").map_err(|errors| refuse(errors.to_string()))?;
     Ok(Command::DefinitionsChanged { text: text.into() })
 }
 

@@ -1,6 +1,17 @@
 //! Floor 3, the Kafka task runtime: workers, tasks, transactions, restores.
 
+mod assignment;
+mod batch;
 pub mod broker;
+pub mod embedded;
 pub mod fault;
 pub mod instruments;
+pub mod intake;
 pub mod kafka;
+pub mod plan;
+pub mod restore;
+pub mod runner;
+pub mod stores;
+pub mod task;
+pub mod topics;
+pub mod worker;

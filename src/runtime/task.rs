@@ -175,7 +175,11 @@ impl Task {
     }
 
     /// Encodes what the open transaction has changed: the changelog's records and the profiles' updates.
-    pub fn flush(&mut self, outputs: &mut Vec<Output>) {
+    /// `moved` tells whether input was read; without that and without a change nothing is written.
+    pub fn flush(&mut self, moved: bool, outputs: &mut Vec<Output>) {
+        if !moved && self.overlay.is_clean() {
+            return;
+        }
         let meta = Meta { input_next: self.input_next, stream_time: self.stream_time };
         self.overlay.stage(row::META_KEY.to_vec(), Some(row::encode_meta(&meta)));
         self.flushed = self.overlay.changes();
@@ -192,6 +196,11 @@ impl Task {
             let update = self.shared.outputs.profile_update(dirty.person, dirty.profile, &self.rules);
             keyed(&topics.profile_updates, dirty.person, update)
         }));
+    }
+
+    /// Whether something was flushed and not settled yet.
+    pub fn is_flushed(&self) -> bool {
+        !self.flushed.is_empty()
     }
 
     /// After the commit: hands what was flushed to the store.
@@ -256,7 +265,7 @@ impl Task {
                 self.overlay.stage(row::content_key(&content_id), value);
             }
             Command::DefinitionsChanged { text } => {
-                let rules = definitions::parse(&text, "the definitions topic").map_err(|errors| {
+                let rules = definitions::parse_definitions(&text, "the definitions topic").map_err(|errors| {
                     Reject::new(RejectCode::InvalidDefinitions, "$", errors.to_string())
                 })?;
                 self.rules = Arc::new(rules);
@@ -291,7 +300,7 @@ impl Task {
         }
         if let Some(text) = store.load(row::DEFINITIONS_KEY)? {
             let text = row::decode_definitions(&text)?;
-            let rules = definitions::parse(&text, "the definitions topic");
+            let rules = definitions::parse_definitions(&text, "the definitions topic");
             self.rules = Arc::new(rules.map_err(|errors| TaskError::Definitions(errors.to_string()))?);
         }
         if let Some(meta) = store.load(row::META_KEY)? {

@@ -1,10 +1,13 @@
 //! Floor 4, the process around the workers: HTTP, logs, metrics, the end. The only asynchronous code.
 
+pub mod build;
 pub mod http;
 pub mod logs;
 pub mod metrics;
+pub mod process;
 pub mod registry_server;
 pub mod shutdown;
+pub mod topics;
 pub mod watchdog;
 
 /// The monotonic time since the process started, read by the service and an argument everywhere else.

@@ -130,6 +130,11 @@ impl<S: Store> Overlay<S> {
         Ok(persons)
     }
 
+    /// Whether nothing is staged.
+    pub fn is_clean(&self) -> bool {
+        self.dirty.is_empty() && self.rows.is_empty()
+    }
+
     /// Stages a row that is no person's.
     pub fn stage(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
         self.rows.insert(key, value);

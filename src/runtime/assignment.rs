@@ -1,0 +1,54 @@
+//! A partition that the group gave to a worker: what the worker does with it, and how far it has come.
+
+use super::broker::Record;
+use super::intake::Intake;
+use super::restore::Restore;
+use super::task::Task;
+use crate::domain::time::Timestamp;
+
+/// A partition in a worker's hands.
+pub(super) struct Assignment {
+    /// What is done with it.
+    pub(super) work: Work,
+    /// The offset that the group has committed; none before the first commit.
+    pub(super) committed: Option<i64>,
+    /// The Kafka timestamp of the last record, for the lag in seconds.
+    pub(super) last_timestamp: Option<Timestamp>,
+}
+
+/// What is done with a partition.
+pub(super) enum Work {
+    /// A source: its records become commands.
+    Intake { intake: Intake, next: i64, waiting: bool },
+    /// An input whose state is not complete yet.
+    Restoring(Box<Restore>),
+    /// An input with its state. While `sweeping`, a record waits for everything due before it.
+    Running { task: Box<Task>, sweeping: bool },
+}
+
+impl Assignment {
+    /// The next offset to read; none while that is not known.
+    pub(super) fn next(&self) -> Option<i64> {
+        match &self.work {
+            Work::Intake { next, .. } => Some(*next),
+            Work::Running { task, .. } => Some(task.input_next()),
+            Work::Restoring(_) => None,
+        }
+    }
+
+    /// The offset to commit, if it is another one than the group has.
+    pub(super) fn moved(&self) -> Option<i64> {
+        self.next().filter(|next| self.committed != Some(*next))
+    }
+
+    /// Whether a record is the one to go on with. One that was under way when its partition was held comes
+    /// again when the partition is resumed.
+    pub(super) fn expects(&self, record: &Record) -> bool {
+        let held = match &self.work {
+            Work::Intake { waiting, .. } => *waiting,
+            Work::Running { sweeping, .. } => *sweeping,
+            Work::Restoring(_) => true,
+        };
+        !held && self.next().is_some_and(|next| record.offset >= next)
+    }
+}

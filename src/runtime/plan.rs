@@ -1,0 +1,55 @@
+//! What a worker is made of, besides its broker.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::instruments::Instruments;
+use super::intake::Intake;
+use super::stores::Stores;
+use super::task::Shared;
+use crate::config::{CommitConfig, Start};
+use crate::domain::time::Timestamp;
+
+/// What all workers of a process do.
+pub struct Plan {
+    /// What tasks share.
+    pub shared: Arc<Shared>,
+    /// By source topic: what it carries and where its first start begins.
+    pub sources: BTreeMap<Arc<str>, (Intake, Start)>,
+    /// The topic that profile tasks read: the command topic, or a source that is keyed by person.
+    pub input: Arc<str>,
+    /// Where the input's first start begins.
+    pub input_start: Start,
+    /// Where stores are.
+    pub stores: Arc<dyn Stores>,
+    /// When a transaction is committed.
+    pub commit: CommitConfig,
+    /// How many profiles a task keeps decoded.
+    pub profiles_cached_max: usize,
+    /// Where figures are reported.
+    pub instruments: Instruments,
+}
+
+/// The time of a turn, read once by whoever runs the worker.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Since the process started; never goes back.
+    pub monotonic: Duration,
+    /// The wall clock: for latency figures alone, never for anything that is written.
+    pub wall: Timestamp,
+}
+
+impl Now {
+    /// Seconds from an earlier instant of the wall clock.
+    pub fn seconds_since(&self, then: Timestamp) -> f64 {
+        self.wall.since_ms(then).max(0) as f64 / 1000.0
+    }
+}
+
+impl Plan {
+    /// Every topic that the group reads.
+    pub fn topics(&self) -> Vec<&str> {
+        std::iter::once(&*self.input).chain(self.sources.keys().map(|topic| &**topic)).collect()
+    }
+}

@@ -1,0 +1,163 @@
+//! Brings a partition's store up to the end of its changelog, a bounded amount at a time, so that the group
+//! member keeps polling. Nothing of the partition is read until it is done.
+//!
+//! When it is done, the state's own input offset must be the one that the group has committed: both were
+//! written in the same transactions. If they differ, a transaction was torn, and going on would hide it.
+
+use std::time::Duration;
+
+use super::broker::{Broker, Partition, Record, Replay};
+use super::fault::{ExitCode, Fault, Reason};
+use super::task::{Task, TaskError};
+use super::plan::{Now, Plan};
+use crate::codec::row;
+use crate::domain::react;
+use crate::store::{Change, Position, Store, StoreError};
+
+const RECORDS_PER_STEP: usize = 5_000;
+
+/// A restore under way.
+pub struct Restore {
+    number: i32,
+    store: Box<dyn Store>,
+    replay: Box<dyn Replay>,
+    committed: Option<i64>,
+    first_offset: i64,
+    records: u64,
+    began: Duration,
+    reported: Duration,
+}
+
+impl Restore {
+    /// Opens the store and its changelog. `committed` is the group's offset of the input partition.
+    pub fn begin(
+        plan: &Plan,
+        broker: &mut impl Broker,
+        number: i32,
+        committed: Option<i64>,
+        first_offset: i64,
+        now: Now,
+    ) -> Result<Restore, Fault> {
+        let store = plan.stores.open(number).map_err(|error| store_fault(number, &error))?;
+        let from = store.position().map_or(0, |position| position.changelog_next);
+        let changelog = Partition::new(plan.shared.topics.changelog.clone(), number);
+        let replay = broker.replay(&changelog, from)?;
+        let began = now.monotonic;
+        let (records, reported) = (0, began);
+        Ok(Restore { number, store, replay, committed, first_offset, records, began, reported })
+    }
+
+    /// Restores some more. True when the end is reached.
+    pub fn step(&mut self, plan: &Plan, now: Now) -> Result<bool, Fault> {
+        let records = self.replay.next(RECORDS_PER_STEP, Duration::from_millis(5))?;
+        if !records.is_empty() {
+            self.records += records.len() as u64;
+            self.absorb(plan, &records)?;
+        }
+        plan.instruments.restore(self.number, self.records, self.replay.remaining());
+        if now.monotonic.saturating_sub(self.reported) > Duration::from_secs(5) {
+            self.reported = now.monotonic;
+            let (number, remaining) = (self.number, self.replay.remaining());
+            tracing::info!(event = "restoring", number, records = self.records, remaining, "restoring state");
+        }
+        Ok(self.replay.finished().is_some())
+    }
+
+    /// The task over the restored store.
+    pub fn finish(mut self, plan: &Plan, now: Now) -> Result<Task, Fault> {
+        let number = self.number;
+        if let (Some(end), Some(position)) = (self.replay.finished(), self.store.position())
+            && end > position.changelog_next
+        {
+            // Control records lie behind the last change: remember that they were read.
+            let position = Position { changelog_next: end, ..position };
+            self.store.absorb(&[], position).map_err(|error| store_fault(number, &error))?;
+        }
+        let mut task = Task::open(plan.shared.clone(), number, self.store, plan.profiles_cached_max)
+            .map_err(|error| task_fault(number, &error))?;
+        if task.is_new() {
+            if let Some(committed) = self.committed.filter(|committed| *committed > self.first_offset) {
+                return Err(disagreement(number, committed, self.first_offset));
+            }
+            task.start_at(self.first_offset);
+        }
+        if let Some(committed) = self.committed
+            && committed != task.input_next()
+        {
+            return Err(disagreement(number, committed, task.input_next()));
+        }
+        let took = now.monotonic.saturating_sub(self.began);
+        plan.instruments.restored(number, took, self.records);
+        tracing::info!(event = "restored", number, records = self.records, ?took, "state is complete");
+        Ok(task)
+    }
+
+    fn absorb(&mut self, plan: &Plan, records: &[Record]) -> Result<(), Fault> {
+        let number = self.number;
+        let mut changes = Vec::with_capacity(records.len());
+        let before = self.store.position();
+        let mut position = before.unwrap_or(Position { changelog_next: 0, input_next: 0 });
+        for record in records {
+            position.changelog_next = record.offset + 1;
+            let Some(key) = record.key.clone() else { continue };
+            let value = record.value.clone();
+            if key == row::META_KEY
+                && let Some(bytes) = &value
+            {
+                let meta = row::decode_meta(bytes).map_err(|error| task_fault(number, &error.into()))?;
+                position.input_next = meta.input_next;
+            }
+            changes.push(change(plan, key, value).map_err(|error| task_fault(number, &error))?);
+        }
+        self.store.absorb(&changes, position).map_err(|error| store_fault(number, &error))
+    }
+}
+
+/// A changelog record as a change of the store. A person's due time is not in the changelog: it follows
+/// from the profile and the definitions.
+fn change(plan: &Plan, key: Vec<u8>, value: Option<Vec<u8>>) -> Result<Change, TaskError> {
+    let due = match (&value, row::person_of_key(&key)) {
+        (Some(bytes), Some(_)) => react::due(&plan.shared.rules, &row::decode_profile(bytes)?),
+        _ => None,
+    };
+    Ok(Change { key, value, due })
+}
+
+fn disagreement(number: i32, committed: i64, applied: i64) -> Fault {
+    Fault::stop(
+        ExitCode::Inconsistent,
+        format!(
+            "the group has committed offset {committed} of input partition {number}, but its state has \
+             applied up to {applied}: a transaction was torn, or offsets were set by hand. Nothing was \
+             changed. To go on from the state, set the group's offset to {applied}"
+        ),
+    )
+}
+
+/// What to do about an error of a task.
+pub fn task_fault(number: i32, error: &TaskError) -> Fault {
+    match error {
+        TaskError::Store(error) => store_fault(number, error),
+        TaskError::Row(row::RowError::Newer { .. }) | TaskError::Definitions(_) => {
+            Fault::stop(ExitCode::Misconfigured, format!("partition {number}: {error}. Run a newer version"))
+        }
+        TaskError::Row(_) => Fault::Rebuild { partition: number, reason: reason(error) },
+    }
+}
+
+/// What to do about an error of a store.
+pub fn store_fault(number: i32, error: &StoreError) -> Fault {
+    match error {
+        StoreError::Damaged { .. } => Fault::Rebuild { partition: number, reason: reason(error) },
+        StoreError::InUse { .. } => Fault::stop(
+            ExitCode::Fenced,
+            format!("{error}. Give each process a state directory of its own"),
+        ),
+        StoreError::Newer { .. } => Fault::stop(ExitCode::Misconfigured, error.to_string()),
+        StoreError::Full { .. } | StoreError::Failed { .. } => Fault::Restart(reason(error)),
+    }
+}
+
+fn reason(error: &impl ToString) -> Reason {
+    Reason { label: "disk", text: error.to_string() }
+}

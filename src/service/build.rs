@@ -1,0 +1,86 @@
+//! From the configuration to what workers run: the one place where the parts are put together.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::codec::output::{OutputCodec, SchemaIds};
+use crate::codec::registry::Registry;
+use crate::codec::wire::{Aliases, Source};
+use crate::config::{Config, Format, SourceConfig, Start};
+use crate::runtime::instruments::Instruments;
+use crate::runtime::intake::Intake;
+use crate::runtime::plan::Plan;
+use crate::runtime::stores::Stores;
+use crate::runtime::task::Shared;
+use crate::runtime::topics::OwnTopics;
+
+/// The plan of a process.
+pub fn plan(
+    config: &Config,
+    registry: &Registry,
+    schema_ids: SchemaIds,
+    stores: Arc<dyn Stores>,
+    instruments: Instruments,
+) -> Plan {
+    let topics = OwnTopics::of(config);
+    let keyed = config.sources.iter().find(|source| source.keyed);
+    let shared = Shared {
+        outputs: OutputCodec::new(schema_ids),
+        rules: Arc::clone(&config.rules),
+        contents: config.contents.clone(),
+        keyed: keyed.map(|source| wire_source(config, source)),
+        topics: topics.clone(),
+    };
+    Plan {
+        shared: Arc::new(shared),
+        sources: sources(config, registry),
+        input: keyed.map_or(topics.commands, |source| Arc::from(&*source.topic)),
+        input_start: keyed.map_or(Start::Earliest, |source| source.start),
+        stores,
+        commit: config.commit,
+        profiles_cached_max: config.state.profiles_cached_max,
+        instruments,
+    }
+}
+
+/// How the records of a source are read.
+pub fn wire_source(config: &Config, source: &SourceConfig) -> Source {
+    Source {
+        topic: source.topic.clone(),
+        clock: source.clock,
+        ids: config.ids,
+        aliases: Arc::new(aliases(config)),
+        known_events: None,
+        record_bytes_max: config.record_bytes_max,
+    }
+}
+
+fn sources(config: &Config, registry: &Registry) -> BTreeMap<Arc<str>, (Intake, Start)> {
+    let mut sources = BTreeMap::new();
+    for source in config.sources.iter().filter(|source| !source.keyed) {
+        let wire = wire_source(config, source);
+        let intake = match source.format {
+            Format::Json => Intake::Json(wire),
+            Format::Avro => Intake::Avro(wire, registry.clone()),
+        };
+        sources.insert(Arc::from(&*source.topic), (intake, source.start));
+    }
+    if let Some(topic) = &config.catalogue_topic {
+        sources.insert(Arc::from(&**topic), (Intake::Contents, Start::Earliest));
+    }
+    if let Some(topic) = &config.definitions_topic {
+        sources.insert(Arc::from(&**topic), (Intake::Definitions, Start::Earliest));
+    }
+    sources
+}
+
+fn aliases(config: &Config) -> Aliases {
+    let mut aliases = Aliases::standard();
+    for (alias, canonical) in &config.aliases.events {
+        aliases.add_event(alias, canonical);
+    }
+    for (alias, canonical) in &config.aliases.fields {
+        aliases.add_field(alias, canonical);
+    }
+    aliases
+}
