@@ -6,4 +6,5 @@ pub mod config;
 pub mod domain;
 pub mod runtime;
 pub mod service;
+pub mod shop;
 pub mod store;
