@@ -1,7 +1,41 @@
 //! The configuration: raw text to a checked [`Config`] in one fallible step. Behind that step nothing can
 //! be wrong, so nothing else validates.
+//!
+//! The text becomes a tree whose values know where they came from (`document`, `node`); environment and
+//! flags are laid over it (`overlay`), secrets filled in (`secrets`); then each section is read by its table
+//! of keys (`keys`, `section`), which completes the tree with defaults. What is wrong is collected
+//! (`problems`, `finding`), so that one run says all of it. Deliberately absent: any place where a default
+//! hides from [`Config::effective`], and any reading of the process's environment.
+
+mod attributes;
+mod catalogue;
+mod condition;
+pub mod definitions;
+mod document;
+mod effective;
+pub mod finding;
+mod interests;
+mod keys;
+mod lints;
+mod load;
+mod names;
+mod node;
+pub mod overlay;
+mod pass_through;
+mod problems;
+mod quantity;
+mod secrets;
+mod section;
+mod segments;
+mod settings;
+mod slots;
+mod sources;
+mod suggestion;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -43,14 +77,29 @@ pub struct Config {
     pub otlp_endpoint: Option<Box<str>>,
     /// How persons are keyed.
     pub ids: crate::codec::wire::Ids,
+    /// The largest input record, in bytes, 1 KiB to 64 MiB; a larger one is a dead letter.
+    pub record_bytes_max: usize,
+    /// Further names for events and fields.
+    pub aliases: AliasTable,
     /// The definitions in force until the definitions topic says otherwise.
     pub rules: Arc<RuleBook>,
-    /// The text of those definitions.
+    /// The text of those definitions, from which [`definitions::parse_definitions`] makes the same.
     pub definitions_text: Arc<str>,
+    effective: Arc<str>,
+    warnings: Vec<finding::Finding>,
+}
+
+/// Further names for events and fields, beside those that are built in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AliasTable {
+    /// Names of events: (alias, canonical name). At most 1,000.
+    pub events: Vec<(Box<str>, Box<str>)>,
+    /// Names of fields: (alias, canonical name). At most 1,000.
+    pub fields: Vec<(Box<str>, Box<str>)>,
 }
 
 /// Where Kafka is and what its clients are told.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct KafkaConfig {
     /// host:port, separated by commas.
     pub bootstrap: Box<str>,
@@ -64,6 +113,21 @@ pub struct KafkaConfig {
     pub session_timeout_ms: u32,
     /// How long a transaction may stay open, in milliseconds, 1,000 to 60,000.
     pub transaction_timeout_ms: u32,
+}
+
+impl fmt::Debug for KafkaConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What is passed on may hold passwords, so only its names are shown.
+        formatter
+            .debug_struct("KafkaConfig")
+            .field("bootstrap", &self.bootstrap)
+            .field("consumer", &self.consumer.keys())
+            .field("producer", &self.producer.keys())
+            .field("assignor", &self.assignor)
+            .field("session_timeout_ms", &self.session_timeout_ms)
+            .field("transaction_timeout_ms", &self.transaction_timeout_ms)
+            .finish()
+    }
 }
 
 /// How partitions are spread over members.
@@ -86,7 +150,7 @@ impl Assignor {
 }
 
 /// Where the schema registry is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RegistryConfig {
     /// Its URL.
     pub url: Box<str>,
@@ -94,6 +158,18 @@ pub struct RegistryConfig {
     pub credentials: Option<(Box<str>, Box<str>)>,
     /// How long a request may take, in milliseconds.
     pub timeout_ms: u64,
+}
+
+impl fmt::Debug for RegistryConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let user = self.credentials.as_ref().map(|(user, _)| user);
+        formatter
+            .debug_struct("RegistryConfig")
+            .field("url", &self.url)
+            .field("user", &user)
+            .field("timeout_ms", &self.timeout_ms)
+            .finish()
+    }
 }
 
 /// One topic of events.

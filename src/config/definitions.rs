@@ -1,0 +1,156 @@
+//! Definitions, from the configuration or from a document of the definitions topic, to a [`RuleBook`]. They
+//! see no environment and no files: what arrives on a topic means the same everywhere.
+
+use std::ops::RangeInclusive;
+
+use super::finding::ConfigErrors;
+use super::keys::Key;
+use super::names::Names;
+use super::node::{Node, Place, Source, Value};
+use super::problems::Problems;
+use super::section::{self, Section};
+use super::{attributes, document, interests, keys, lints, segments, slots};
+use crate::domain::rulebook::{IntakeRule, RecentRule, RuleBook, SessionRule};
+use crate::domain::time::DAY_MS;
+
+/// The longest event name, in bytes.
+const EVENT_BYTES_MAX: usize = 200;
+/// The most events that one definition names.
+pub(crate) const EVENTS_MAX: usize = 64;
+/// How long anything may wait or rest, in milliseconds, from nothing on.
+pub(crate) const WAIT_MS: RangeInclusive<i64> = 0..=365 * DAY_MS;
+
+/// Reads a document of definitions: the text of `file`, which names it in what is reported.
+///
+/// # Errors
+/// When anything is wrong, or the document says what only the process's own configuration may say; all of it
+/// is listed.
+pub fn parse_definitions(text: &str, file: &str) -> Result<RuleBook, ConfigErrors> {
+    let mut problems = Problems::new(text, file);
+    let rules = document::parse(text, &Source::File, &mut problems).and_then(|mut root| {
+        refuse_settings(&mut root, &mut problems);
+        read(&mut root, &mut problems)
+    });
+    problems.finish()?;
+    Ok(rules.expect("without a rule book, something was wrong"))
+}
+
+fn refuse_settings(root: &mut Node, problems: &mut Problems<'_>) {
+    let Value::Map(entries) = &mut root.value else { return };
+    entries.retain(|entry| {
+        let setting = keys::PROCESS.iter().any(|key| key.name == entry.key);
+        if setting {
+            let message = format!("`{}` is a setting of the process and no part of definitions", entry.key);
+            problems.error(&entry.place, message, Some("set it in the process's own configuration".into()));
+        }
+        !setting
+    });
+}
+
+/// Reads definitions from their part of the tree. None if it is no mapping, which is reported.
+pub(crate) fn read(root: &mut Node, problems: &mut Problems<'_>) -> Option<RuleBook> {
+    let mut section = Section::open(root, "", keys::DEFINITIONS, problems)?;
+    let section = &mut section;
+    let names = Names::gather(section, problems);
+    let rules = RuleBook {
+        intake: intake(section, problems)?,
+        session: session(section, problems)?,
+        recent: recent(section, problems)?,
+        attributes: attributes::read(section, &names, problems),
+        interests: interests::read(section, problems),
+        segments: segments::read(section, &names, problems),
+        rules: slots::read_rules(section, &names, problems),
+        slots: slots::read_slots(section, &names, problems),
+    };
+    if !problems.any_error() {
+        lints::check(&rules, &names, problems);
+    }
+    Some(rules)
+}
+
+fn intake(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<IntakeRule> {
+    let lateness_ms_max = section.duration_ms("lateness", WAIT_MS, problems);
+    let mut dedupe = section.section("dedupe", keys::DEDUPE, problems)?;
+    Some(IntakeRule {
+        seen_ids_max: dedupe.whole("ids_max", 1..=4_096, problems).unsigned_abs() as usize,
+        seen_horizon_ms: dedupe.duration_ms("horizon", 60_000..=90 * DAY_MS, problems),
+        lateness_ms_max,
+    })
+}
+
+fn session(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<SessionRule> {
+    let mut session = section.section("session", keys::SESSION, problems)?;
+    let gap_ms = session.duration_ms("gap", 1_000..=DAY_MS, problems);
+    Some(SessionRule { gap_ms, timed: session.truth("timed", problems) })
+}
+
+fn recent(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<RecentRule> {
+    let mut recent = section.section("recent_items", keys::RECENT_ITEMS, problems)?;
+    let items_max = recent.whole("max", 0..=200, problems).unsigned_abs() as usize;
+    Some(RecentRule { events: events(&mut recent, "events", problems), items_max })
+}
+
+/// Reads every entry of a mapping of definitions, in its order: `read` is given its number, name and section.
+pub(crate) fn each<T>(
+    definitions: &mut Section<'_>,
+    key: &str,
+    keys: &'static [Key],
+    problems: &mut Problems<'_>,
+    mut read: impl FnMut(usize, &str, Section<'_>, &mut Problems<'_>) -> Option<T>,
+) -> Vec<T> {
+    let Some(node) = definitions.find(key) else { return Vec::new() };
+    let Some(entries) = section::entries(node, key, problems) else { return Vec::new() };
+    let mut all = Vec::new();
+    for (number, entry) in entries.iter_mut().enumerate() {
+        // An entry without a value begins and ends at its name.
+        if matches!(entry.value.value, Value::Null) {
+            entry.value.place = Place { ..entry.place.clone() };
+        }
+        let Some(section) = Section::open(&mut entry.value, &format!("{key}.{}", entry.key), keys, problems)
+        else {
+            continue;
+        };
+        all.extend(read(number, &entry.key, section, problems));
+    }
+    all
+}
+
+/// The names of events under a key.
+pub(crate) fn events(section: &mut Section<'_>, key: &str, problems: &mut Problems<'_>) -> Vec<Box<str>> {
+    let path = section.path_of(key);
+    let events = section.texts(key, EVENTS_MAX, problems);
+    for event in events.iter().filter(|event| event.text.len() > EVENT_BYTES_MAX) {
+        let message = format!(
+            "{path} names an event of {} bytes; at most {EVENT_BYTES_MAX} are allowed",
+            event.text.len()
+        );
+        problems.error(&event.place, message, None);
+    }
+    events.into_iter().map(|event| event.text).collect()
+}
+
+/// The name of one event under a key.
+pub(crate) fn event(section: &mut Section<'_>, key: &str, problems: &mut Problems<'_>) -> Option<Box<str>> {
+    let text = section.text(key, problems)?;
+    events(section, key, problems);
+    Some(text.text)
+}
+
+/// Which one of some keys is there; reports it if it is none or several.
+pub(crate) fn one_of<'k>(
+    section: &Section<'_>,
+    path: &str,
+    keys: &[&'k str],
+    problems: &mut Problems<'_>,
+) -> Option<&'k str> {
+    let given: Vec<&str> = keys.iter().copied().filter(|key| section.has(key)).collect();
+    if let [one] = given.as_slice() {
+        return keys.iter().copied().find(|key| key == one);
+    }
+    let message = match given.as_slice() {
+        [] => format!("{path} has none of {}", keys.join(", ")),
+        several => format!("{path} has {}, of which only one can be", several.join(" and ")),
+    };
+    problems.error(section.place(), message, Some(format!("give exactly one of {}", keys.join(", "))));
+    None
+}

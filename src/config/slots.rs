@@ -1,0 +1,109 @@
+//! Reads `slots`, and the `rules` that ask for their decisions.
+
+use super::condition::{self, Sight};
+use super::definitions::{WAIT_MS, each, event, one_of};
+use super::names::{Declared, Names, names_of, position};
+use super::problems::Problems;
+use super::section::Section;
+use super::{keys, suggestion};
+use crate::domain::rulebook::{DecisionRule, NameId, SlotRule, Trigger};
+use crate::domain::time::DAY_MS;
+
+/// The longest fallback.
+const FALLBACK_MAX: usize = 100;
+
+/// Reads all slots, in their order.
+pub(crate) fn read_slots(
+    definitions: &mut Section<'_>,
+    names: &Names,
+    problems: &mut Problems<'_>,
+) -> Vec<SlotRule> {
+    each(definitions, "slots", keys::SLOT, problems, |_, name, section, problems| {
+        slot(name, section, names, problems)
+    })
+}
+
+fn slot(
+    name: &str,
+    mut section: Section<'_>,
+    names: &Names,
+    problems: &mut Problems<'_>,
+) -> Option<SlotRule> {
+    let items_max = section.whole("items", 1..=100, problems).unsigned_abs() as usize;
+    let exclude_recent = section.truth("exclude_recent", problems);
+    let exclude_bought = section.truth("exclude_bought", problems);
+    let fallback =
+        section.texts("fallback", FALLBACK_MAX, problems).into_iter().map(|text| text.text).collect();
+    let interest = declared(&mut section, "interest", "interest", &names.interests, problems)?;
+    Some(SlotRule { name: name.into(), items_max, interest, exclude_recent, exclude_bought, fallback })
+}
+
+/// Reads all rules, in their order.
+pub(crate) fn read_rules(
+    definitions: &mut Section<'_>,
+    names: &Names,
+    problems: &mut Problems<'_>,
+) -> Vec<DecisionRule> {
+    each(definitions, "rules", keys::RULE, problems, |_, name, section, problems| {
+        rule(name, section, names, problems)
+    })
+}
+
+fn rule(
+    name: &str,
+    mut section: Section<'_>,
+    names: &Names,
+    problems: &mut Problems<'_>,
+) -> Option<DecisionRule> {
+    let when = condition::compile(&mut section, "when", names, Sight::All, problems);
+    let cooldown_ms = section.duration_ms("cooldown", WAIT_MS, problems);
+    let event_age_ms_max = section.duration_ms("event_age_max", 1_000..=90 * DAY_MS, problems);
+    let slot = declared(&mut section, "decide", "slot", &names.slots, problems);
+    let trigger = if section.has("on") { trigger(name, &mut section, names, problems) } else { None };
+    let (slot, trigger) = (slot?, trigger?);
+    Some(DecisionRule {
+        id: NameId::of(name),
+        name: name.into(),
+        trigger,
+        when,
+        slot,
+        cooldown_ms,
+        event_age_ms_max,
+    })
+}
+
+fn trigger(
+    name: &str,
+    rule: &mut Section<'_>,
+    names: &Names,
+    problems: &mut Problems<'_>,
+) -> Option<Trigger> {
+    let mut on = rule.section("on", keys::TRIGGER, problems)?;
+    let path = format!("rules.{name}.on");
+    let kind = one_of(&on, &path, &["entered", "left", "tagged", "event"], problems)?;
+    match kind {
+        "entered" => declared(&mut on, kind, "segment", &names.segments, problems).map(Trigger::Entered),
+        "left" => declared(&mut on, kind, "segment", &names.segments, problems).map(Trigger::Left),
+        "tagged" => declared(&mut on, kind, "interest", &names.interests, problems).map(Trigger::Tagged),
+        _ => event(&mut on, kind, problems).map(Trigger::Event),
+    }
+}
+
+/// A name that must be declared.
+fn declared(
+    section: &mut Section<'_>,
+    key: &str,
+    kind: &str,
+    known: &[Declared],
+    problems: &mut Problems<'_>,
+) -> Option<Box<str>> {
+    let path = section.path_of(key);
+    let text = section.text(key, problems)?;
+    if position(known, &text.text).is_none() {
+        let message = format!("{path}: no {kind} is called `{}`", text.text);
+        let hint = suggestion::hint(&text.text, names_of(known));
+        let hint = hint.or_else(|| Some(format!("declare it under {kind}s")));
+        problems.error(&text.place, message, hint);
+    }
+    Some(text.text)
+}

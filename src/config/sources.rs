@@ -1,0 +1,87 @@
+//! Reads `sources`, and checks the names of all topics together.
+
+use super::node::{Place, Value};
+use super::problems::Problems;
+use super::section::Section;
+use super::{Format, SourceConfig, Start, keys};
+use crate::codec::wire::Clock;
+
+/// The most sources.
+const SOURCES_MAX: usize = 64;
+/// The longest name that Kafka gives a topic, in bytes.
+const TOPIC_BYTES_MAX: usize = 249;
+
+/// What the sources say, with where each says it.
+pub(crate) struct Sources {
+    /// The sources.
+    pub(crate) sources: Vec<SourceConfig>,
+    /// Their topics.
+    pub(crate) topics: Vec<(Box<str>, Place)>,
+    /// Where the first says that it is keyed.
+    pub(crate) keyed: Option<Place>,
+}
+
+/// Reads `sources`.
+pub(crate) fn read(process: &mut Section<'_>, problems: &mut Problems<'_>) -> Sources {
+    let mut read = Sources { sources: Vec::new(), topics: Vec::new(), keyed: None };
+    let Some(node) = process.find("sources") else { return read };
+    let place = node.place.clone();
+    let kind = node.kind();
+    let Value::List(nodes) = &mut node.value else {
+        let hint = Some("begin each source with `- topic: NAME`".into());
+        problems.error(&place, format!("sources is {kind}; it must be a list"), hint);
+        return read;
+    };
+    if nodes.is_empty() || nodes.len() > SOURCES_MAX {
+        let message = format!("sources has {} entries; it must have 1 to {SOURCES_MAX}", nodes.len());
+        problems.error(&place, message, None);
+        nodes.truncate(SOURCES_MAX);
+    }
+    for (number, node) in nodes.iter_mut().enumerate() {
+        let path = format!("sources.{number}");
+        if let Some(section) = Section::open(node, &path, keys::SOURCE, problems) {
+            source(section, &mut read, problems);
+        }
+    }
+    read
+}
+
+fn source(mut section: Section<'_>, read: &mut Sources, problems: &mut Problems<'_>) {
+    let clocks = [("automatic", Clock::Automatic), ("correct", Clock::Correct), ("trust", Clock::Trust)];
+    let keyed = section.truth("keyed", problems);
+    if keyed && read.keyed.is_none() {
+        read.keyed = Some(section.place_of("keyed"));
+    }
+    let format = section.choice("format", &[("json", Format::Json), ("avro", Format::Avro)], problems);
+    let clock = section.choice("clock", &clocks, problems);
+    let start =
+        section.choice("start", &[("earliest", Start::Earliest), ("latest", Start::Latest)], problems);
+    let Some(topic) = section.text("topic", problems) else { return };
+    read.topics.push((topic.text.clone(), topic.place));
+    read.sources.push(SourceConfig { topic: topic.text, format, clock, keyed, start });
+}
+
+/// Checks the names of all topics: Kafka must accept each, no two may be one, and no two should get the same
+/// name in metrics.
+pub(crate) fn check_topics(topics: &[(Box<str>, Place)], problems: &mut Problems<'_>) {
+    for (number, (topic, place)) in topics.iter().enumerate() {
+        let allowed = |next: char| next.is_ascii_alphanumeric() || matches!(next, '.' | '_' | '-');
+        if topic.len() > TOPIC_BYTES_MAX || !topic.chars().all(allowed) || matches!(&**topic, "." | "..") {
+            let message = format!("`{topic}` is no name for a topic");
+            let hint = "Kafka allows 1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-', but not '.' or '..'";
+            problems.error(place, message, Some(hint.into()));
+        }
+        let before = topics.get(..number).unwrap_or_default();
+        if before.iter().any(|(other, _)| other == topic) {
+            let hint = "each topic has one use; give this one another name".into();
+            problems.error(place, format!("the topic `{topic}` is named twice"), Some(hint));
+        }
+    }
+    let dotted = topics.iter().find(|(topic, _)| topic.contains('.'));
+    let underscored = topics.iter().find(|(topic, _)| topic.contains('_'));
+    if let (Some((dotted, _)), Some((underscored, place))) = (dotted, underscored) {
+        let message = format!("`{dotted}` has a '.' and `{underscored}` a '_'");
+        let hint = "Kafka's metrics show both as '_', and two topics may become one there; use one of them";
+        problems.warning(place, message, Some(hint.into()));
+    }
+}

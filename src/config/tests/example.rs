@@ -1,0 +1,148 @@
+//! A whole configuration, value by value.
+
+use super::super::definitions::parse_definitions;
+use super::super::{Assignor, Format, Start};
+use super::load;
+use crate::codec::wire::{Clock, Ids};
+use crate::domain::rulebook::{Facet, Measure, Membership, RuleBook, Trigger, Window};
+use crate::domain::time::{DAY_MS, HOUR_MS};
+
+const SHOP: &str = include_str!("shop.yaml");
+
+#[test]
+fn the_settings_of_the_process_are_what_the_file_says() {
+    let config = load(SHOP).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(&*config.application, "shop");
+    assert_eq!(&*config.kafka.bootstrap, "kafka-0:9092, kafka-1:9092");
+    assert_eq!(config.kafka.consumer["fetch.min.bytes"], "1024");
+    assert_eq!(config.kafka.producer["sasl.password"], "tr0ub4dor");
+    assert_eq!(config.kafka.assignor, Assignor::CooperativeSticky);
+    assert_eq!((config.kafka.session_timeout_ms, config.kafka.transaction_timeout_ms), (45_000, 10_000));
+    assert_eq!(config.registry.credentials, Some(("shop".into(), "hunter22".into())));
+    assert_eq!((&*config.registry.url, config.registry.timeout_ms), ("https://registry:8081", 3_000));
+    let [clicks, orders] = config.sources.as_slice() else { panic!("two sources") };
+    assert_eq!((&*clicks.topic, clicks.format, clicks.clock), ("clickstream", Format::Avro, Clock::Trust));
+    assert_eq!((clicks.start, clicks.keyed), (Start::Latest, false));
+    assert_eq!(
+        (orders.format, orders.clock, orders.start),
+        (Format::Json, Clock::Automatic, Start::Earliest)
+    );
+    assert_eq!(config.catalogue_topic.as_deref(), Some("content"));
+    let content = config.contents.first().unwrap();
+    assert_eq!((&*content.content_id, content.base_weight), ("sneakers", 0.5));
+    assert_eq!(content.weights, [("shoes".into(), 1.0), ("sport".into(), 0.5)]);
+    assert_eq!(content.starts_at.unwrap().ms(), 1_769_817_600_000);
+    assert_eq!(config.definitions_topic.as_deref(), Some("definitions"));
+    assert_eq!(&*config.topics.dead_letters, "shop-rejects");
+    assert_eq!(&*config.topics.changelog, "shop-profile-changelog");
+    assert_eq!((config.partitions, config.replication, config.threads), (4, 1, 4));
+    assert_eq!(
+        (config.commit.age_ms_max, config.commit.records_max, config.commit.bytes_max),
+        (50, 5_000, 4 << 20)
+    );
+    assert_eq!((config.state.block_cache_bytes, config.state.write_buffer_bytes), (128 << 20, 32 << 20));
+    assert_eq!(config.http_listen.port(), 9_090);
+    assert_eq!(config.otlp_endpoint.as_deref(), Some("http://collector:4318"));
+    assert_eq!((config.ids, config.record_bytes_max), (Ids::UserOnly, 65_536));
+    assert_eq!(config.aliases.events, [("Basket Filled".into(), "product_added".into())]);
+    assert_eq!(config.aliases.fields, [("artikelnummer".into(), "item_id".into())]);
+}
+
+#[test]
+fn the_definitions_are_what_the_file_says() {
+    let rules = load(SHOP).unwrap().rules;
+    assert_eq!((rules.intake.seen_ids_max, rules.intake.seen_horizon_ms), (128, 24 * HOUR_MS));
+    assert_eq!((rules.intake.lateness_ms_max, rules.session.gap_ms), (48 * HOUR_MS, 20 * 60_000));
+    assert_eq!((rules.session.timed, rules.recent.items_max), (false, 5));
+    let names: Vec<&str> = rules.attributes.iter().map(|rule| &*rule.name).collect();
+    assert_eq!(names, ["product_views_7d", "units_30d", "revenue_90d", "rating_sum", "everything"]);
+    let [views, units, revenue, rating, everything] = rules.attributes.as_slice() else { panic!("five") };
+    assert_eq!(views.window, Some(Window { bucket_ms: HOUR_MS, buckets: 168, timed: true }));
+    assert_eq!(views.filter.as_ref().unwrap().source(), "event.value > 10.0");
+    assert_eq!(units.events, ["order_completed".into(), "order_refunded".into()]);
+    assert_eq!(units.window, Some(Window { bucket_ms: HOUR_MS, buckets: 720, timed: false }));
+    assert_eq!(revenue.window, Some(Window { bucket_ms: DAY_MS, buckets: 90, timed: false }));
+    assert_eq!((&rating.measure, &rating.window), (&Measure::Property("rating".into()), &None));
+    assert_eq!((&everything.measure, everything.events.len()), (&Measure::Count, 0));
+    let interest = rules.interest("category").unwrap();
+    assert_eq!((interest.facet, interest.decay.half_life_hours()), (Facet::Category, 168));
+    assert_eq!((interest.enter, interest.leave, interest.values_max, interest.top), (10.0, 8.0, 32, 8));
+    assert_eq!(interest.weights.get(1), Some(&("product_removed".into(), -2.0)));
+    assert!(interest.timed && !interest.as_segments);
+    let [frequent, abandoner, _] = rules.segments.as_slice() else { panic!("three") };
+    assert!(matches!(&frequent.membership, Membership::Condition { for_ms: HOUR_MS, leave: Some(_), .. }));
+    let Membership::Absence { after, without, for_ms: DAY_MS } = &abandoner.membership else {
+        panic!("absence")
+    };
+    assert_eq!((&**after, &**without), ("product_added", "order_completed"));
+    let rule = rules.rules.first().unwrap();
+    assert_eq!((&rule.trigger, &*rule.slot), (&Trigger::Entered("cart_abandoner".into()), "home_hero"));
+    assert_eq!((rule.cooldown_ms, rule.event_age_ms_max), (HOUR_MS, 2 * HOUR_MS));
+    let slot = rules.slot("home_hero").unwrap();
+    assert_eq!((slot.items_max, slot.exclude_recent, slot.exclude_bought), (3, true, true));
+    assert_eq!(slot.fallback, ["welcome".into()]);
+}
+
+#[test]
+fn the_text_of_the_definitions_and_the_effective_values_read_back_the_same() {
+    let config = load(SHOP).unwrap();
+    let shown = |rules: &RuleBook| format!("{rules:?}");
+    let again = parse_definitions(&config.definitions_text, "definitions").unwrap();
+    assert_eq!(shown(&again), shown(&config.rules));
+    let again = load(config.effective()).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(again.definitions_text, config.definitions_text);
+    assert_eq!(format!("{:?}", again.sources), format!("{:?}", config.sources));
+    assert_eq!(again.contents, config.contents);
+}
+
+#[test]
+fn what_is_odd_is_a_warning_at_its_name() {
+    let warnings: Vec<String> = load(SHOP).unwrap().warnings().iter().map(ToString::to_string).collect();
+    let unused = "shop.yaml:39:3: warning: no condition reads attributes.units_30d";
+    assert!(warnings.iter().any(|warning| warning.starts_with(unused)), "{warnings:#?}");
+    let text = "attributes: {a: {count: x, window: 1d}}\nsegments: {s: {enter: attributes.a > 1}}\n\
+                interests: {i: {facet: brand, weights: {x: 1}, enter: 2}, \
+                j: {facet: item, weights: {x: 1}, enter: 2, leave: 1}}\n\
+                slots: {t: {interest: i}}\n";
+    let text = format!("application: a\nsources: [{{topic: a.b}}, {{topic: c_d}}]\n{text}");
+    let config = load(&text).unwrap_or_else(|errors| panic!("{errors}"));
+    let found: Vec<String> = config
+        .warnings()
+        .iter()
+        .map(|warning| format!("{}:{} {}", warning.line.unwrap(), warning.column.unwrap(), warning.message))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "2:33 `a.b` has a '.' and `c_d` a '_'",
+            "3:14 a segment reads attributes.a, whose window is not timed",
+            "5:13 the interest `i` enters and leaves at the same score",
+            "5:59 no slot, rule or condition uses the interest `j`",
+            "6:9 the slot `t` has no fallback",
+        ]
+    );
+}
+
+#[test]
+fn little_is_enough() {
+    let config = load("application: a\nsources: [{topic: clicks}]\n").unwrap();
+    assert_eq!((config.threads, config.partitions, config.replication), (2, 8, 3));
+    assert_eq!((&*config.kafka.bootstrap, config.record_bytes_max), ("localhost:9092", 1 << 20));
+    assert_eq!((config.rules.recent.items_max, config.rules.intake.seen_ids_max), (10, 256));
+    assert!(config.warnings().is_empty());
+    let spelled_out = "application: a\nsources: [{topic: clicks}]\nthreads: ~\n\
+                       http: {listen: 127.0.0.1:8080}\n\
+                       registry: {url: http://localhost:8081, user:, password:, timeout: 5s}\n\
+                       kafka: {bootstrap: localhost:9092, consumer: {}}\n\
+                       catalogue: {topic:, items: []}\nslots:\n";
+    let spelled_out = load(spelled_out).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(format!("{:?}", spelled_out.registry), format!("{:?}", config.registry));
+    assert_eq!((spelled_out.threads, spelled_out.registry.credentials), (2, None));
+    assert!(parse_definitions("", "empty").unwrap().attributes.is_empty());
+    assert!(
+        parse_definitions("kafka: {}", "d")
+            .unwrap_err()
+            .to_string()
+            .starts_with("d:1:1: `kafka` is a setting")
+    );
+}
