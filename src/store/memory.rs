@@ -1,1 +1,69 @@
-//! To come.
+//! A store in memory, for tests, the simulator and offline runs. It is the plainest reading of what a store
+//! promises, so the one on disk is compared with it. It keeps nothing when the process ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Change, Position, Row, Store, StoreError};
+use crate::domain::person::Person;
+use crate::domain::time::Timestamp;
+
+/// What errors of this store name as its directory.
+const NOWHERE: &str = "memory";
+
+/// One partition's state in memory. A new one is empty and has no position.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore {
+    rows: BTreeMap<Vec<u8>, Kept>,
+    due: BTreeSet<(Timestamp, Box<str>)>,
+    position: Option<Position>,
+}
+
+/// A row's value and the entry that it has in the index.
+#[derive(Clone, Debug)]
+struct Kept {
+    value: Vec<u8>,
+    due: Option<(Timestamp, Box<str>)>,
+}
+
+impl Store for MemoryStore {
+    fn load(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.rows.get(key).map(|row| row.value.clone()))
+    }
+
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<Row>, StoreError> {
+        let from_prefix = self.rows.range(prefix.to_vec()..);
+        let with_prefix = from_prefix.take_while(|(key, _)| key.starts_with(prefix));
+        Ok(with_prefix.map(|(key, row)| (key.clone(), row.value.clone())).collect())
+    }
+
+    fn due(&self, until: Timestamp, limit: usize) -> Result<Vec<(Timestamp, Person)>, StoreError> {
+        let until_then = self.due.iter().take_while(|(due, _)| *due <= until);
+        Ok(until_then.take(limit).map(|(due, person)| (*due, Person::bare(person))).collect())
+    }
+
+    fn position(&self) -> Option<Position> {
+        self.position
+    }
+
+    fn absorb(&mut self, changes: &[Change], position: Position) -> Result<(), StoreError> {
+        let entries =
+            changes.iter().map(|change| change.due_entry(NOWHERE)).collect::<Result<Vec<_>, _>>()?;
+        for (change, entry) in changes.iter().zip(entries) {
+            self.put(change, entry.map(|(due, person)| (due, person.into())));
+        }
+        self.position = Some(position);
+        Ok(())
+    }
+}
+
+impl MemoryStore {
+    fn put(&mut self, change: &Change, entry: Option<(Timestamp, Box<str>)>) {
+        if let Some(former) = self.rows.remove(&change.key).and_then(|row| row.due) {
+            self.due.remove(&former);
+        }
+        if let Some(value) = &change.value {
+            self.due.extend(entry.clone());
+            self.rows.insert(change.key.clone(), Kept { value: value.clone(), due: entry });
+        }
+    }
+}

@@ -17,17 +17,22 @@ pub trait Store: Send {
     fn load(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// All rows whose keys start with `prefix`, in the order of keys. For the few rows that are not persons'.
-    fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<Row>, StoreError>;
 
-    /// The persons whose rows are due at or before `until`, earliest first, at most `limit`.
+    /// The persons whose rows are due at or before `until`, earliest first, at most `limit`; those due at the
+    /// same time in the order of their keys.
     fn due(&self, until: Timestamp, limit: usize) -> Result<Vec<(Timestamp, Person)>, StoreError>;
 
     /// What has been absorbed; `None` in a new store.
     fn position(&self) -> Option<Position>;
 
-    /// Writes committed changes and the position that they lead to, all or nothing.
+    /// Writes committed changes and the position that they lead to, all or nothing. Where a key occurs more
+    /// than once, its last change holds.
     fn absorb(&mut self, changes: &[Change], position: Position) -> Result<(), StoreError>;
 }
+
+/// A row: its key and its value.
+pub type Row = (Vec<u8>, Vec<u8>);
 
 /// The first byte of the key of a person's row; the person's key follows.
 pub const PERSON_PREFIX: u8 = b'p';
@@ -39,8 +44,26 @@ pub struct Change {
     pub key: Vec<u8>,
     /// Its new value; none deletes it.
     pub value: Option<Vec<u8>>,
-    /// For a person's row: when it changes by itself next, if ever.
+    /// For a person's row: when it changes by itself next, if ever. Other rows and deletions have none: it
+    /// is ignored there.
     pub due: Option<Timestamp>,
+}
+
+impl Change {
+    /// The entry that this change puts into the index by due time. Persons' keys are text, so a row that is
+    /// due and is not a person's by that measure is refused before anything is written.
+    fn due_entry(&self, directory: &str) -> Result<Option<(Timestamp, &str)>, StoreError> {
+        match (self.key.split_first(), self.due, &self.value) {
+            (Some((&PERSON_PREFIX, person)), Some(due), Some(_)) => match std::str::from_utf8(person) {
+                Ok(person) => Ok(Some((due, person))),
+                Err(error) => Err(StoreError::Failed {
+                    directory: directory.to_owned(),
+                    reason: format!("a row to be written has a person's key that is not text: {error}"),
+                }),
+            },
+            _ => Ok(None),
+        }
+    }
 }
 
 /// How far a store has come.
