@@ -45,7 +45,7 @@ pub struct Shared {
 pub struct Task {
     shared: Arc<Shared>,
     number: i32,
-    overlay: Overlay<Box<dyn Store>>,
+    overlay: Overlay,
     rules: Arc<RuleBook>,
     catalogue: Catalogue,
     stream_time: Timestamp,
@@ -132,7 +132,7 @@ impl Task {
 
     /// The committed state.
     pub fn store(&self) -> &dyn Store {
-        &**self.overlay.store()
+        self.overlay.store()
     }
 
     /// Sets where the input begins, for a state that has seen none.
@@ -293,9 +293,10 @@ impl Task {
         }
         let store = self.overlay.store();
         for (key, value) in store.scan(row::CONTENT_PREFIX)? {
-            match row::content_id_of_key(&key) {
-                Some(content_id) if value.is_empty() => self.catalogue.withdraw(&content_id),
-                _ => self.catalogue.put(row::decode_content(&value)?),
+            if value.is_empty() {
+                self.catalogue.withdraw(&row::content_id_of_key(&key));
+            } else {
+                self.catalogue.put(row::decode_content(&value)?);
             }
         }
         if let Some(text) = store.load(row::DEFINITIONS_KEY)? {

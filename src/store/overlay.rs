@@ -16,8 +16,8 @@ use crate::domain::rulebook::RuleBook;
 use crate::domain::time::Timestamp;
 
 /// Uncommitted changes of one partition over its store.
-pub struct Overlay<S> {
-    store: S,
+pub struct Overlay {
+    store: Box<dyn Store>,
     persons: HashMap<Person, Entry>,
     dirty: Vec<Person>,
     /// Due times of dirty persons; those of clean ones are in the store's index.
@@ -61,9 +61,9 @@ pub enum OverlayError {
     Row(#[from] row::RowError),
 }
 
-impl<S: Store> Overlay<S> {
+impl Overlay {
     /// No changes over a store, keeping at most about `profiles_cached_max` clean profiles.
-    pub fn new(store: S, profiles_cached_max: usize) -> Overlay<S> {
+    pub fn new(store: Box<dyn Store>, profiles_cached_max: usize) -> Overlay {
         Overlay {
             store,
             persons: HashMap::new(),
@@ -76,8 +76,8 @@ impl<S: Store> Overlay<S> {
     }
 
     /// The committed state below.
-    pub fn store(&self) -> &S {
-        &self.store
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
     }
 
     /// A person's profile as it stands now; a new one for somebody unknown.
@@ -179,11 +179,6 @@ impl<S: Store> Overlay<S> {
         self.make_room();
         self.turn += 1;
         Ok(())
-    }
-
-    /// Writes restored rows below, past the cache, which must be empty.
-    pub fn restore(&mut self, changes: &[Change], position: Position) -> Result<(), StoreError> {
-        self.store.absorb(changes, position)
     }
 
     /// Drops clean profiles that the last transactions did not use, while there are too many.
