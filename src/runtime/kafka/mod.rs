@@ -113,9 +113,7 @@ impl Broker for KafkaBroker {
     }
 
     fn commit(&mut self, offsets: &[(Partition, i64)]) -> Result<Vec<(i32, i64)>, Fault> {
-        // Fetched for each commit: a stale generation is refused by the broker (KIP-447), which is wanted.
-        let group = self.consumer.group_metadata()?;
-        self.producer.commit(offsets, &group)
+        self.producer.commit(offsets, || self.consumer.group_metadata())
     }
 
     fn abort(&mut self) {
