@@ -8,6 +8,7 @@
 
 mod admin;
 mod consumer;
+mod coverage;
 mod errors;
 mod producer;
 mod replay;
@@ -24,6 +25,9 @@ pub use admin::{KafkaAdmin, TopicState, TopicWish};
 use consumer::GroupConsumer;
 use producer::TransactionalProducer;
 pub use replay::{LogReader, read_topic};
+
+/// Longer than any call of ours should take, shorter than any transaction may be open.
+const CALL_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Which member of the application this is.
 #[derive(Clone, Debug, PartialEq, Eq)]
