@@ -180,12 +180,14 @@ impl Change<'_> {
 
     fn apply(&mut self, event: &Event) {
         let late = self.now.since_ms(event.timestamp) > self.rules.intake.lateness_ms_max;
+        // What does not change by itself may have fallen unseen when time last passed.
+        let fell_unseen = self.profile.cause == Cause::Time;
         self.begin(Cause::Event(event.message_id.clone()));
         self.profile.events_applied += 1;
         let first = self.profile.first_at.map_or(event.timestamp, |first| first.min(event.timestamp));
         let last = self.profile.last_at.map_or(event.timestamp, |last| last.max(event.timestamp));
         (self.profile.first_at, self.profile.last_at) = (Some(first), Some(last));
-        self.expire_windows(false);
+        self.expire_windows(fell_unseen);
         self.count(event, late);
         match &*event.name {
             IDENTIFY => self.learn_traits(event),
@@ -206,7 +208,7 @@ impl Change<'_> {
 
     fn pass_time(&mut self) {
         self.begin(Cause::Time);
-        self.expire_windows(true);
+        self.expire_windows(false);
         session::pass_time(self);
         interest::untag(self, true);
         segment::apply(self);
@@ -219,14 +221,18 @@ impl Change<'_> {
         self.profile.cause = cause;
     }
 
-    /// Takes out of the windows what has left them: of all of them, or only of those that change by
-    /// themselves. The others fall when their person is touched, so that what is read is never too high.
-    fn expire_windows(&mut self, timed_only: bool) {
+    /// Takes out of the windows what has left them, so that what is read is never too high. Where a window
+    /// does not change by itself, conditions look at it again with the next event, not when time passes.
+    fn expire_windows(&mut self, fell_unseen: bool) {
         for rule in &self.rules.attributes {
-            let Some(window) = rule.window.as_ref().filter(|window| window.timed || !timed_only) else {
-                continue;
+            let Some(window) = &rule.window else { continue };
+            let fallen = self.profile.counter_mut(rule.id).expire(self.now, window);
+            let shows = if self.event.is_some() {
+                fallen || (fell_unseen && !window.timed)
+            } else {
+                fallen && window.timed
             };
-            if self.profile.counter_mut(rule.id).expire(self.now, window) {
+            if shows {
                 self.touched.attributes.push(rule.name.clone());
             }
         }
