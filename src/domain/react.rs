@@ -46,6 +46,8 @@ pub(crate) struct Change<'a> {
     pub(crate) profile: &'a mut Profile,
     /// The event; none when time has passed.
     pub(crate) event: Option<&'a Event>,
+    /// The event lies further behind stream time than the declared lateness: it counts for the lifetime only.
+    pub(crate) late: bool,
     /// Values are as of this instant.
     pub(crate) now: Timestamp,
     /// Emissions are stamped with this instant.
@@ -88,6 +90,7 @@ pub fn react(
         person,
         profile,
         event: Some(event),
+        late: now.since_ms(event.timestamp) > rules.intake.lateness_ms_max,
         now,
         at: now,
         touched: Touched::default(),
@@ -121,6 +124,7 @@ pub fn settle(
             person,
             profile: &mut *profile,
             event: None,
+            late: false,
             now,
             at,
             touched: Touched::default(),
@@ -179,7 +183,6 @@ impl Change<'_> {
     }
 
     fn apply(&mut self, event: &Event) {
-        let late = self.now.since_ms(event.timestamp) > self.rules.intake.lateness_ms_max;
         // What does not change by itself may have fallen unseen when time last passed.
         let fell_unseen = self.profile.cause == Cause::Time;
         self.begin(Cause::Event(event.message_id.clone()));
@@ -188,14 +191,14 @@ impl Change<'_> {
         let last = self.profile.last_at.map_or(event.timestamp, |last| last.max(event.timestamp));
         (self.profile.first_at, self.profile.last_at) = (Some(first), Some(last));
         self.expire_windows(fell_unseen);
-        self.count(event, late);
+        self.count(event);
         match &*event.name {
             IDENTIFY => self.learn_traits(event),
             ORDER_COMPLETED => purchase::complete(self, event),
             ORDER_REFUNDED => purchase::refund(self, event),
             _ => {}
         }
-        if !late {
+        if !self.late {
             session::apply(self, event);
             interest::apply(self, event);
             self.remember_items(event);
@@ -238,9 +241,9 @@ impl Change<'_> {
         }
     }
 
-    fn count(&mut self, event: &Event, late: bool) {
+    fn count(&mut self, event: &Event) {
         for rule in &self.rules.attributes {
-            if (late && rule.window.is_some()) || !rule.counts(event, self) {
+            if (self.late && rule.window.is_some()) || !rule.counts(event, self) {
                 continue;
             }
             let amount = rule.measure.amount(event);

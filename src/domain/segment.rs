@@ -58,7 +58,7 @@ fn absence(
     let name = change.event.map_or("", |event| &*event.name);
     match status {
         _ if name == without => SegmentStatus::Out,
-        SegmentStatus::Out if name == after => {
+        SegmentStatus::Out if name == after && !change.late => {
             let started = change.event.map_or(change.now, |event| event.timestamp);
             SegmentStatus::Pending { due_at: started.plus_ms(for_ms) }
         }
