@@ -48,6 +48,8 @@ pub(crate) struct Change<'a> {
     pub(crate) event: Option<&'a Event>,
     /// The event lies further behind stream time than the declared lateness: it counts for the lifetime only.
     pub(crate) late: bool,
+    /// The event tells of an order or a refund that another event has told of already.
+    pub(crate) repeated: bool,
     /// Values are as of this instant.
     pub(crate) now: Timestamp,
     /// Emissions are stamped with this instant.
@@ -91,6 +93,7 @@ pub fn react(
         profile,
         event: Some(event),
         late: now.since_ms(event.timestamp) > rules.intake.lateness_ms_max,
+        repeated: false,
         now,
         at: now,
         touched: Touched::default(),
@@ -125,6 +128,7 @@ pub fn settle(
             profile: &mut *profile,
             event: None,
             late: false,
+            repeated: false,
             now,
             at,
             touched: Touched::default(),
@@ -191,6 +195,20 @@ impl Change<'_> {
         let last = self.profile.last_at.map_or(event.timestamp, |last| last.max(event.timestamp));
         (self.profile.first_at, self.profile.last_at) = (Some(first), Some(last));
         self.expire_windows(fell_unseen);
+        self.repeated = purchase::is_repeat(self.profile, event);
+        if !self.late {
+            session::apply(self, event);
+        }
+        if !self.repeated {
+            self.add_up(event);
+        }
+        interest::untag(self, false);
+        segment::apply(self);
+        self.fire_rules();
+    }
+
+    /// What counts once for an order or a refund, whoever tells of it.
+    fn add_up(&mut self, event: &Event) {
         self.count(event);
         match &*event.name {
             IDENTIFY => self.learn_traits(event),
@@ -199,14 +217,10 @@ impl Change<'_> {
             _ => {}
         }
         if !self.late {
-            session::apply(self, event);
             interest::apply(self, event);
             self.remember_items(event);
         }
-        interest::untag(self, false);
         self.triggers.push(Trigger::Event(event.name.clone()));
-        segment::apply(self);
-        self.fire_rules();
     }
 
     fn pass_time(&mut self) {

@@ -55,7 +55,8 @@ fn absence(
     without: &str,
     for_ms: i64,
 ) -> SegmentStatus {
-    let name = change.event.map_or("", |event| &*event.name);
+    let event = change.event.filter(|_| !change.repeated);
+    let name = event.map_or("", |event| &*event.name);
     match status {
         _ if name == without => SegmentStatus::Out,
         SegmentStatus::Out if name == after && !change.late => {
