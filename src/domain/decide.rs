@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::affinity::Affinity;
-use super::catalogue::Content;
+use super::catalogue::{Catalogue, Content};
 use super::decision::{Decision, DecisionCause, Excluded, LadderStep, Ranked, Reason};
 use super::person::Person;
 use super::profile::Profile;
@@ -68,7 +68,7 @@ pub(crate) fn decide(
     answer.ladder = if answer.ranked.is_empty() { LadderStep::Popular } else { LadderStep::Personal };
     answer.fill_by_base_weight(knowledge, rule, profile, now, exclude);
     if answer.ranked.is_empty() {
-        answer.fall_back(rule);
+        answer.fall_back(knowledge.catalogue, rule, exclude);
     }
     answer.excluded.sort_by(|one, other| one.content_id.cmp(&other.content_id));
     answer.excluded.truncate(EXCLUDED_MAX);
@@ -225,11 +225,17 @@ impl Answer {
         }
     }
 
-    fn fall_back(&mut self, rule: &SlotRule) {
-        self.ladder = if rule.fallback.is_empty() { LadderStep::Nothing } else { LadderStep::Fallback };
+    /// The declared list is the last resort, whether its content is in the catalogue or not; only what the
+    /// requester does not want is left out of it.
+    fn fall_back(&mut self, catalogue: &Catalogue, rule: &SlotRule, exclude: &[Box<str>]) {
+        let unwanted = |content_id: &str| {
+            let shown = catalogue.get(content_id).map_or(content_id, Content::shown_item);
+            exclude.iter().any(|id| **id == *content_id || **id == *shown)
+        };
         self.ranked = rule
             .fallback
             .iter()
+            .filter(|content_id| !unwanted(content_id))
             .take(rule.items_max)
             .map(|content_id| Ranked {
                 content_id: content_id.clone(),
@@ -241,5 +247,6 @@ impl Answer {
                 }],
             })
             .collect();
+        self.ladder = if self.ranked.is_empty() { LadderStep::Nothing } else { LadderStep::Fallback };
     }
 }

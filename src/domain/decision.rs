@@ -57,7 +57,7 @@ pub enum LadderStep {
     Popular,
     /// No content is eligible: the slot's fallback list.
     Fallback,
-    /// The slot is unknown or has no fallback: an empty answer.
+    /// The slot is unknown or has no fallback that the requester wants: an empty answer.
     Nothing,
 }
 
