@@ -32,9 +32,9 @@ pub struct Knowledge<'a> {
 pub enum Outcome {
     /// It changed the profile.
     Applied,
-    /// It asked for a decision, which was given.
+    /// It asked for a decision, which was given. Of the profile only the message ids changed.
     Answered,
-    /// Its message id was seen before: nothing happened.
+    /// Its message id was seen before: nothing happened but what was due.
     Duplicate,
 }
 
@@ -69,6 +69,8 @@ pub(crate) struct Touched {
     pub(crate) orders: bool,
     pub(crate) recent: bool,
     pub(crate) traits: bool,
+    /// The profile is new, and so is the answer to every condition.
+    pub(crate) everything: bool,
 }
 
 /// Settles what is due at or before stream time `now`, then applies the event. `now` is not before the
@@ -190,6 +192,7 @@ impl Change<'_> {
         // What does not change by itself may have fallen unseen when time last passed.
         let fell_unseen = self.profile.cause == Cause::Time;
         self.begin(Cause::Event(event.message_id.clone()));
+        self.touched.everything = self.profile.events_applied == 0;
         self.profile.events_applied += 1;
         let first = self.profile.first_at.map_or(event.timestamp, |first| first.min(event.timestamp));
         let last = self.profile.last_at.map_or(event.timestamp, |last| last.max(event.timestamp));
