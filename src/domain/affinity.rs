@@ -68,7 +68,9 @@ impl Affinity {
     /// Adds a weight that an event of hour `event_hour` contributes, as of hour `now_hour`.
     pub fn add(&mut self, weight: f64, event_hour: i64, now_hour: i64, decay: &Decay) {
         let hour = self.hour.max(now_hour);
-        self.score = self.score_at(hour, decay) + weight * decay.after_hours(hour - event_hour);
+        let score = self.score_at(hour, decay) + weight * decay.after_hours(hour.saturating_sub(event_hour));
+        // An infinite score could not decay: it would be no number at all when its factor is zero.
+        self.score = score.clamp(f64::MIN, f64::MAX);
         self.hour = hour;
         self.evidence = self.evidence.saturating_add(1);
     }
@@ -118,7 +120,16 @@ mod tests {
         let decay = Decay::new(24);
         assert_eq!(affinity(7.9).falls_below(8.0, &decay), None, "below already");
         assert_eq!(affinity(9.0).falls_below(0.0, &decay), None, "a score never reaches zero");
-        let never = Timestamp::from_ms(i64::MAX);
-        assert_eq!(affinity(f64::INFINITY).falls_below(8.0, &decay), Some(never), "no hour is late enough");
+    }
+
+    #[test]
+    fn the_largest_weights_leave_a_score_that_decays() {
+        let decay = Decay::new(24);
+        let mut affinity = affinity(0.0);
+        affinity.add(f64::MAX, 100, 100, &decay);
+        affinity.add(f64::MAX, 100, 100, &decay);
+        assert_eq!(affinity.score, f64::MAX);
+        let hour = affinity.falls_below(8.0, &decay).unwrap().hour();
+        assert!(affinity.score_at(hour, &decay) < 8.0);
     }
 }
