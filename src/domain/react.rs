@@ -283,7 +283,7 @@ impl Change<'_> {
 
     fn remember_items(&mut self, event: &Event) {
         let rule = &self.rules.recent;
-        if !rule.events.iter().any(|name| *name == event.name) {
+        if !rule.events.contains(&event.name) {
             return;
         }
         for item in event.items.iter().filter(|item| !item.item_id.is_empty()) {
@@ -333,7 +333,7 @@ impl Change<'_> {
 
 impl AttributeRule {
     fn counts(&self, event: &Event, change: &Change<'_>) -> bool {
-        let named = self.events.is_empty() || self.events.iter().any(|name| *name == event.name);
+        let named = self.events.is_empty() || self.events.contains(&event.name);
         named && self.filter.as_ref().is_none_or(|filter| filter.holds(&change.scope()) == Some(true))
     }
 }
