@@ -1,1 +1,248 @@
-//! To come.
+//! The rows of the state: their keys and values, the same in the store and on the changelog.
+//!
+//! | key | value |
+//! | --- | --- |
+//! | `p` and the person's key | the profile |
+//! | `c` and the content's id | a piece of content |
+//! | `m` | how far the input was read, and the stream time |
+//! | `r` | the text of the definitions in force |
+//!
+//! The first byte of a value is the format's version. On the changelog a null value deletes the row. What
+//! consumers read is in `output`, never these rows.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::catalogue::Content;
+use crate::domain::person::Person;
+use crate::domain::profile::Profile;
+use crate::domain::time::Timestamp;
+
+/// The first byte of the key of a person's row.
+pub const PERSON_PREFIX: u8 = b'p';
+/// What the keys of all content rows start with.
+pub const CONTENT_PREFIX: &[u8] = b"c";
+/// The key of the [`Meta`] row.
+pub const META_KEY: &[u8] = b"m";
+/// The key of the definitions' row.
+pub const DEFINITIONS_KEY: &[u8] = b"r";
+
+/// The version that is written, and the newest that is read.
+const FORMAT: u8 = 1;
+/// Room for a common profile; a larger one makes the buffer grow.
+const ROW_BYTES: usize = 1024;
+
+/// How far a partition has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    /// The next offset to read from the input partition.
+    pub input_next: i64,
+    /// The highest event time seen, so that a restart does not turn it back.
+    pub stream_time: Timestamp,
+}
+
+/// Why a row cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RowError {
+    /// A newer version wrote it: nothing is wrong with it, and nothing may overwrite it.
+    #[error("the row has format {found}, newer than {known}, which this version knows: run a newer version")]
+    Newer {
+        /// The format found.
+        found: u8,
+        /// The newest format that this version reads.
+        known: u8,
+    },
+    /// The bytes are no row: put the store aside and rebuild it from the changelog.
+    #[error("the row is damaged: {reason}")]
+    Damaged {
+        /// What is wrong with the bytes.
+        reason: String,
+    },
+}
+
+/// The key of a person's row.
+pub fn profile_key(person: &Person) -> Vec<u8> {
+    [&[PERSON_PREFIX], person.as_bytes()].concat()
+}
+
+/// Whose row a key belongs to; none if it is no person's.
+pub fn person_of_key(key: &[u8]) -> Option<Person> {
+    let (prefix, person) = key.split_first()?;
+    let person = std::str::from_utf8(person).ok()?;
+    (*prefix == PERSON_PREFIX).then(|| Person::bare(person))
+}
+
+/// The key of a content row.
+pub fn content_key(content_id: &str) -> Vec<u8> {
+    [CONTENT_PREFIX, content_id.as_bytes()].concat()
+}
+
+/// The value of a person's row.
+pub fn encode_profile(profile: &Profile) -> Vec<u8> {
+    encode(profile, ROW_BYTES)
+}
+
+/// Reads the value of a person's row.
+pub fn decode_profile(value: &[u8]) -> Result<Profile, RowError> {
+    decode(value)
+}
+
+/// The value of a content row.
+pub fn encode_content(content: &Content) -> Vec<u8> {
+    encode(content, ROW_BYTES)
+}
+
+/// Reads the value of a content row.
+pub fn decode_content(value: &[u8]) -> Result<Content, RowError> {
+    decode(value)
+}
+
+/// The value of the [`META_KEY`] row.
+pub fn encode_meta(meta: &Meta) -> Vec<u8> {
+    encode(meta, 32)
+}
+
+/// Reads the value of the [`META_KEY`] row.
+pub fn decode_meta(value: &[u8]) -> Result<Meta, RowError> {
+    decode(value)
+}
+
+/// The value of the [`DEFINITIONS_KEY`] row: the definitions' text as it was sent.
+pub fn encode_definitions(text: &str) -> Vec<u8> {
+    [&[FORMAT], text.as_bytes()].concat()
+}
+
+/// Reads the value of the [`DEFINITIONS_KEY`] row.
+pub fn decode_definitions(value: &[u8]) -> Result<Box<str>, RowError> {
+    let text = std::str::from_utf8(body(value)?).map_err(|error| damaged(error.to_string()))?;
+    Ok(text.into())
+}
+
+fn encode<T: Serialize>(row: &T, room: usize) -> Vec<u8> {
+    let mut value = Vec::with_capacity(room);
+    value.push(FORMAT);
+    postcard::to_extend(row, value).expect("a row has no part of unknown length, and memory grows")
+}
+
+fn decode<T: DeserializeOwned>(value: &[u8]) -> Result<T, RowError> {
+    let (row, rest) = postcard::take_from_bytes(body(value)?).map_err(|error| damaged(error.to_string()))?;
+    if rest.is_empty() { Ok(row) } else { Err(damaged(format!("{} bytes follow after it", rest.len()))) }
+}
+
+/// What follows after the format's version, if this version knows it.
+fn body(value: &[u8]) -> Result<&[u8], RowError> {
+    match value {
+        [] => Err(damaged("it is empty".to_owned())),
+        [FORMAT, body @ ..] => Ok(body),
+        [0, ..] => Err(damaged("there is no format 0".to_owned())),
+        [found, ..] => Err(RowError::Newer { found: *found, known: FORMAT }),
+    }
+}
+
+fn damaged(reason: String) -> RowError {
+    RowError::Damaged { reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::codec::arbitrary;
+
+    /// A row as version 1 writes it. A row on somebody's disk looks like this: what changes the layout needs
+    /// a new format, and reads this one for ever.
+    const FORMAT_1_PROFILE: &str = "\
+        01ac0280a8a9d702ab020180bab7030001036d2d3101ffffffffffffffffff0180a8a9d7020503616765010506\
+        6c6162656c730402016101620a6e6577736c6574746572000104706c616e0304676f6c6405726174696f020000\
+        00000000e03f01070401c601040108010573686f6573000000000000f83fc801030180eef1d3020280eef1d302\
+        80a8a9d70205010105736b752d31010201034555529d1f0180d4d4ab010180d4d4ab0101010105736b752d3203\
+        09028098ffcd010a018098dca9030b00010c80dca9f001";
+    const FORMAT_1_CONTENT: &str =
+        "010862616e6e65722d310104686f6d65010573686f6573000000000000f03f000000000000d03f0105736b752d31010200";
+
+    fn hexadecimal(bytes: &[u8]) -> String {
+        bytes.iter().fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").unwrap();
+            text
+        })
+    }
+
+    #[test]
+    fn the_layout_of_format_1_stays() {
+        assert_eq!(hexadecimal(&encode_profile(&arbitrary::sample_profile())), FORMAT_1_PROFILE);
+        assert_eq!(hexadecimal(&encode_content(&arbitrary::sample_content())), FORMAT_1_CONTENT);
+        let meta = Meta { input_next: 300, stream_time: Timestamp::from_ms(1_700_000_000_000) };
+        assert_eq!(hexadecimal(&encode_meta(&meta)), "01d80480a0abfef962");
+        assert_eq!(encode_definitions("slots: []"), b"\x01slots: []");
+    }
+
+    #[test]
+    fn keys_tell_what_they_are_of() {
+        let person = Person::bare("user:42");
+        assert_eq!(profile_key(&person), b"puser:42");
+        assert_eq!(content_key("banner-1"), b"cbanner-1");
+        for key in [META_KEY, DEFINITIONS_KEY, &content_key("p"), b"", b"p\xff"] {
+            assert_eq!(person_of_key(key), None);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_with_the_reason() {
+        assert_eq!(decode_profile(&[2, 0]), Err(RowError::Newer { found: 2, known: 1 }));
+        assert_eq!(decode_meta(&[]).unwrap_err().to_string(), "the row is damaged: it is empty");
+        assert_eq!(decode_meta(&[0]).unwrap_err().to_string(), "the row is damaged: there is no format 0");
+        let follows = decode_meta(&[1, 0, 0, 0]).unwrap_err();
+        assert_eq!(follows.to_string(), "the row is damaged: 1 bytes follow after it");
+        assert!(matches!(decode_definitions(&[1, 0xff]), Err(RowError::Damaged { .. })));
+    }
+
+    #[test]
+    fn a_length_beyond_the_row_takes_no_memory() {
+        // Ten bytes that say that 2^64 - 1 traits follow; the zeros before them are the profile's numbers.
+        let mut value = vec![FORMAT, 0, 0, 0, 0, 0, 0, 0];
+        value.extend([0xff; 9]);
+        value.push(1);
+        assert!(matches!(decode_profile(&value), Err(RowError::Damaged { .. })));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn a_profile_comes_back_as_it_was(profile in arbitrary::profile()) {
+            let mut value = encode_profile(&profile);
+            prop_assert_eq!(decode_profile(&value), Ok(profile));
+            value.push(0);
+            prop_assert!(decode_profile(&value).is_err());
+        }
+
+        #[test]
+        fn content_comes_back_as_it_was(content in arbitrary::content()) {
+            prop_assert_eq!(decode_content(&encode_content(&content)), Ok(content));
+        }
+
+        #[test]
+        fn positions_and_definitions_come_back(input_next: i64, ms: i64, text: String) {
+            let meta = Meta { input_next, stream_time: Timestamp::from_ms(ms) };
+            prop_assert_eq!(decode_meta(&encode_meta(&meta)), Ok(meta));
+            prop_assert_eq!(decode_definitions(&encode_definitions(&text)), Ok(text.into()));
+        }
+
+        #[test]
+        fn persons_come_back_from_their_keys(person in arbitrary::person()) {
+            prop_assert_eq!(person_of_key(&profile_key(&person)), Some(person));
+        }
+
+        #[test]
+        fn any_bytes_give_a_row_or_a_reason(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let value = [&[FORMAT], &bytes[..]].concat();
+            for value in [&value[..], &bytes[..]] {
+                let _ = (decode_profile(value), decode_content(value), decode_meta(value));
+                let _ = decode_definitions(value);
+            }
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! Values for the tests of this floor: arbitrary ones, and a few fixed ones that golden bytes are made of.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use crate::domain::affinity::{Affinity, Decay};
+use crate::domain::catalogue::Content;
+use crate::domain::decision::{Decision, DecisionCause, Excluded, LadderStep, Ranked, Reason, SegmentChange};
+use crate::domain::person::Person;
+use crate::domain::profile::{Cause, Orders, Profile, Revenue, SeenId, SegmentState, SegmentStatus, Session};
+use crate::domain::rulebook::{
+    AttributeRule, Facet, InterestRule, Measure, Membership, NameId, RuleBook, SegmentRule, Window,
+};
+use crate::domain::scalar::{Properties, Scalar};
+use crate::domain::time::{DAY_MS, HOUR_MS, Timestamp};
+use crate::domain::window::Counter;
+
+const ATTRIBUTES: [&str; 4] = ["views_7d", "units", "spent", "scrolled"];
+const INTERESTS: [&str; 2] = ["category", "brand"];
+const SEGMENTS: [&str; 2] = ["abandoned_cart", "lapsed"];
+
+/// Definitions of the names that arbitrary profiles use.
+pub(crate) fn rules() -> RuleBook {
+    let measures = [Measure::Count, Measure::Units, Measure::Value, Measure::Property("depth".into())];
+    let attributes = ATTRIBUTES.iter().zip(measures).map(|(name, measure)| AttributeRule {
+        id: NameId::of(name),
+        name: (*name).into(),
+        events: Vec::new(),
+        filter: None,
+        window: (measure == Measure::Count).then(window),
+        measure,
+    });
+    let interests = INTERESTS.iter().map(|name| InterestRule {
+        id: NameId::of(name),
+        name: (*name).into(),
+        facet: Facet::Category,
+        weights: Vec::new(),
+        decay: Decay::new(168),
+        enter: 5.0,
+        leave: 2.0,
+        values_max: 50,
+        top: 3,
+        timed: true,
+        as_segments: false,
+    });
+    let segments = SEGMENTS.iter().map(|name| SegmentRule {
+        id: NameId::of(name),
+        name: (*name).into(),
+        membership: Membership::Absence { after: "a".into(), without: "b".into(), for_ms: DAY_MS },
+    });
+    RuleBook {
+        attributes: attributes.collect(),
+        interests: interests.collect(),
+        segments: segments.collect(),
+        ..RuleBook::default()
+    }
+}
+
+/// A profile that has something in every part.
+pub(crate) fn sample_profile() -> Profile {
+    let at = |hour: i64| Timestamp::from_ms(hour * HOUR_MS);
+    let mut traits = Properties::default();
+    traits.set("newsletter", Scalar::Bool(true));
+    traits.set("age", Scalar::Integer(-3));
+    traits.set("ratio", Scalar::Float(0.5));
+    traits.set("plan", Scalar::Text("gold".into()));
+    traits.set("labels", Scalar::Texts(vec!["a".into(), "b".into()]));
+    let mut counter = Counter::new(NameId(7));
+    counter.add(2, at(99), at(100), Some(&window()));
+    Profile {
+        version: 300,
+        as_of: at(100),
+        events_applied: 299,
+        first_at: Some(at(1)),
+        last_at: None,
+        cause: Cause::Event("m-1".into()),
+        seen: vec![SeenId { hash: u64::MAX, at: at(100) }],
+        traits,
+        counters: vec![counter],
+        interests: vec![(NameId(8), vec![affinity(("shoes".into(), 1.5, 100, 3, Some(at(99))))])],
+        session: Session { count: 2, started_at: at(99), last_at: at(100), events: 5, open: true },
+        recent: vec!["sku-1".into()],
+        orders: Orders {
+            count: 1,
+            units: 2,
+            revenue: vec![Revenue { currency: "EUR".into(), hundredths: -1999 }],
+            first_at: Some(at(50)),
+            last_at: Some(at(50)),
+            seen: vec![1],
+            items: vec!["sku-2".into()],
+        },
+        segments: vec![
+            SegmentState { id: NameId(9), status: SegmentStatus::In { entered_at: at(60) } },
+            SegmentState { id: NameId(10), status: SegmentStatus::Pending { due_at: at(124) } },
+            SegmentState { id: NameId(11), status: SegmentStatus::Out },
+        ],
+        rules_fired: vec![(NameId(12), at(70))],
+    }
+}
+
+/// Content that has something in every part.
+pub(crate) fn sample_content() -> Content {
+    Content {
+        content_id: "banner-1".into(),
+        slots: vec!["home".into()],
+        weights: vec![("shoes".into(), 1.0)],
+        base_weight: 0.25,
+        item_id: Some("sku-1".into()),
+        starts_at: Some(Timestamp::from_ms(1)),
+        ends_at: None,
+    }
+}
+
+pub(crate) fn person() -> impl Strategy<Value = Person> {
+    text().prop_map(|id| Person::bare(&id))
+}
+
+pub(crate) fn profile() -> impl Strategy<Value = Profile> {
+    let numbers = (any::<u64>(), instant(), any::<u64>(), option::of(instant()), option::of(instant()));
+    let lists = (vec((any::<u64>(), instant()), 0..4), vec((text(), scalar()), 0..6), vec(counter(), 0..4));
+    let interests = vec((of(&INTERESTS), vec(affinity_parts(), 0..6)), 0..3);
+    let rest = (session(), vec(text(), 0..4), orders(), vec((of(&SEGMENTS), status()), 0..3));
+    let fired = vec((any::<u32>().prop_map(NameId), instant()), 0..3);
+    (numbers, cause(), lists, interests, rest, fired).prop_map(
+        |(numbers, cause, (seen, traits, counters), interests, rest, rules_fired)| {
+            let mut properties = Properties::default();
+            traits.into_iter().for_each(|(name, value)| properties.set(&name, value));
+            let interests = interests.into_iter();
+            let segments = rest.3.into_iter().map(|(id, status)| SegmentState { id, status });
+            Profile {
+                version: numbers.0,
+                as_of: numbers.1,
+                events_applied: numbers.2,
+                first_at: numbers.3,
+                last_at: numbers.4,
+                cause,
+                seen: seen.into_iter().map(|(hash, at)| SeenId { hash, at }).collect(),
+                traits: properties,
+                counters,
+                interests: interests
+                    .map(|(id, parts)| (id, parts.into_iter().map(affinity).collect()))
+                    .collect(),
+                session: rest.0,
+                recent: rest.1,
+                orders: rest.2,
+                segments: segments.collect(),
+                rules_fired,
+            }
+        },
+    )
+}
+
+pub(crate) fn content() -> impl Strategy<Value = Content> {
+    let lists = (vec(text(), 0..3), vec((text(), number()), 0..4));
+    (text(), lists, number(), option::of(text()), option::of(instant()), option::of(instant())).prop_map(
+        |(content_id, (slots, weights), base_weight, item_id, starts_at, ends_at)| Content {
+            content_id,
+            slots,
+            weights,
+            base_weight,
+            item_id,
+            starts_at,
+            ends_at,
+        },
+    )
+}
+
+pub(crate) fn decision() -> impl Strategy<Value = Decision> {
+    let names = (text(), option::of(text()), text(), person());
+    let cause = prop_oneof![
+        text().prop_map(DecisionCause::Request),
+        (text(), option::of(text())).prop_map(|(rule, message_id)| DecisionCause::Rule(rule, message_id)),
+    ];
+    let ladder = prop_oneof![
+        Just(LadderStep::Personal),
+        Just(LadderStep::Popular),
+        Just(LadderStep::Fallback),
+        Just(LadderStep::Nothing),
+    ];
+    let reason =
+        (number(), text()).prop_map(|(weight, evidence)| Reason { code: "affinity", weight, evidence });
+    let ranked = (text(), number(), vec(reason, 0..3));
+    let ranked = ranked.prop_map(|(content_id, score, reasons)| Ranked { content_id, score, reasons });
+    let excluded = text().prop_map(|content_id| Excluded { content_id, reason: "recent" });
+    let lists = (vec(ranked, 0..4), vec(excluded, 0..3));
+    (names, any::<u64>(), instant(), cause, ladder, lists).prop_map(
+        |((decision_id, request_id, slot, person), profile_version, at, cause, ladder, lists)| Decision {
+            decision_id,
+            request_id,
+            slot,
+            person,
+            profile_version,
+            at,
+            cause,
+            ladder,
+            ranked: lists.0,
+            excluded: lists.1,
+        },
+    )
+}
+
+pub(crate) fn segment_change() -> impl Strategy<Value = SegmentChange> {
+    let names = (text(), person(), text());
+    (names, any::<bool>(), instant(), any::<u64>(), option::of(text())).prop_map(
+        |((transition_id, person, segment), entered, at, profile_version, cause)| SegmentChange {
+            transition_id,
+            person,
+            segment,
+            entered,
+            at,
+            profile_version,
+            cause,
+        },
+    )
+}
+
+fn window() -> Window {
+    Window { bucket_ms: HOUR_MS, buckets: 168, timed: true }
+}
+
+fn affinity(parts: (Box<str>, f64, i64, u32, Option<Timestamp>)) -> Affinity {
+    let (value, score, hour, evidence, tagged_at) = parts;
+    Affinity { value, score, hour, evidence, tagged_at }
+}
+
+fn affinity_parts() -> impl Strategy<Value = (Box<str>, f64, i64, u32, Option<Timestamp>)> {
+    (text(), number(), instant().prop_map(Timestamp::hour), any::<u32>(), option::of(instant()))
+}
+
+fn counter() -> impl Strategy<Value = Counter> {
+    (of(&ATTRIBUTES), vec((any::<i64>(), 0..200_i64), 0..6), any::<bool>()).prop_map(
+        |(id, adds, windowed)| {
+            let mut counter = Counter::new(id);
+            for (amount, hour) in adds {
+                let now = Timestamp::from_ms(200 * HOUR_MS);
+                counter.add(amount, Timestamp::from_ms(hour * HOUR_MS), now, windowed.then(window).as_ref());
+            }
+            counter
+        },
+    )
+}
+
+fn session() -> impl Strategy<Value = Session> {
+    (any::<u64>(), instant(), instant(), any::<u64>(), any::<bool>()).prop_map(
+        |(count, started_at, last_at, events, open)| Session { count, started_at, last_at, events, open },
+    )
+}
+
+fn orders() -> impl Strategy<Value = Orders> {
+    let revenue = (text(), any::<i64>());
+    let revenue = revenue.prop_map(|(currency, hundredths)| Revenue { currency, hundredths });
+    let times = (option::of(instant()), option::of(instant()));
+    (any::<u64>(), any::<u64>(), vec(revenue, 0..3), times, vec(any::<u64>(), 0..4), vec(text(), 0..4))
+        .prop_map(|(count, units, revenue, (first_at, last_at), seen, items)| Orders {
+            count,
+            units,
+            revenue,
+            first_at,
+            last_at,
+            seen,
+            items,
+        })
+}
+
+fn status() -> impl Strategy<Value = SegmentStatus> {
+    prop_oneof![
+        Just(SegmentStatus::Out),
+        instant().prop_map(|due_at| SegmentStatus::Pending { due_at }),
+        instant().prop_map(|entered_at| SegmentStatus::In { entered_at }),
+    ]
+}
+
+fn cause() -> impl Strategy<Value = Cause> {
+    prop_oneof![Just(Cause::None), Just(Cause::Time), text().prop_map(Cause::Event)]
+}
+
+fn scalar() -> impl Strategy<Value = Scalar> {
+    prop_oneof![
+        any::<bool>().prop_map(Scalar::Bool),
+        any::<i64>().prop_map(Scalar::Integer),
+        number().prop_map(Scalar::Float),
+        text().prop_map(Scalar::Text),
+        vec(text(), 0..3).prop_map(Scalar::Texts),
+    ]
+}
+
+fn of(names: &'static [&'static str]) -> impl Strategy<Value = NameId> {
+    prop::sample::select(names).prop_map(NameId::of)
+}
+
+fn text() -> impl Strategy<Value = Box<str>> {
+    vec(any::<char>(), 0..8).prop_map(|characters| characters.into_iter().collect::<String>().into())
+}
+
+fn number() -> impl Strategy<Value = f64> {
+    -1e6..1e6_f64
+}
+
+fn instant() -> impl Strategy<Value = Timestamp> {
+    (Timestamp::EARLIEST.ms()..=Timestamp::LATEST.ms()).prop_map(Timestamp::from_ms)
+}

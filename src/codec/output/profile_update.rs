@@ -1,0 +1,329 @@
+//! The value of the topic of profile updates, field by field as its schema has it.
+//!
+//! It shows what consumers can use under the names that the definitions give: not what the profile keeps for
+//! its own working, such as buckets, message ids and the hashes of orders.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+
+use serde::{Deserialize, Serialize};
+
+use super::long;
+use crate::domain::decide::shares;
+use crate::domain::person::Person;
+use crate::domain::profile::{self, Cause, Orders, Profile, SegmentStatus, Session};
+use crate::domain::react::due;
+use crate::domain::rulebook::{AttributeRule, InterestRule, Measure, RuleBook, SegmentRule, Window};
+use crate::domain::scalar::Scalar;
+use crate::domain::time::Timestamp;
+
+/// What is known about a person after a change. The schema documents the fields for consumers. Instants are
+/// milliseconds of event time since 1970.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProfileUpdate<'a> {
+    /// The person's key.
+    pub person: Cow<'a, str>,
+    /// Rises with every change.
+    pub version: i64,
+    /// The stream time of the change.
+    pub as_of: i64,
+    /// How many events were applied.
+    pub events_applied: i64,
+    /// The time of the earliest event.
+    pub first_at: Option<i64>,
+    /// The time of the latest event.
+    pub last_at: Option<i64>,
+    /// What caused the change.
+    pub cause: ProfileCause<'a>,
+    /// What `identify` calls said, in the order of names.
+    pub traits: Vec<Trait<'a>>,
+    /// Every declared attribute, in declared order.
+    pub attributes: Vec<Attribute<'a>>,
+    /// Every declared interest, in declared order.
+    pub interests: Vec<Interest<'a>>,
+    /// The values that are tags, by interest and value.
+    pub tags: Vec<Tag<'a>>,
+    /// The current or the last session.
+    pub session: ProfileSession,
+    /// The last distinct items, newest first.
+    pub recent_items: Vec<Cow<'a, str>>,
+    /// What the person bought.
+    pub orders: ProfileOrders<'a>,
+    /// The segments that the person is in, in declared order.
+    pub segments: Vec<SegmentMembership<'a>>,
+    /// When the profile changes next if nothing happens.
+    pub valid_until: Option<i64>,
+}
+
+/// What changed a profile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfileCause<'a> {
+    /// An event or time.
+    pub kind: ProfileCauseKind,
+    /// The event's message id.
+    pub message_id: Option<Cow<'a, str>>,
+}
+
+/// The kinds of causes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ProfileCauseKind {
+    /// A kind that was added after the reader's schema; never written.
+    Unknown,
+    /// An event.
+    Event,
+    /// The passing of time.
+    Time,
+    /// Nothing has changed the profile yet.
+    None,
+}
+
+/// One trait.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trait<'a> {
+    /// Its name.
+    pub name: Cow<'a, str>,
+    /// Its value.
+    pub value: TraitValue<'a>,
+}
+
+/// A trait's value. The variants are in the order of the schema's union.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TraitValue<'a> {
+    /// True or false.
+    Boolean(bool),
+    /// A whole number.
+    Long(i64),
+    /// A number with a fraction.
+    Double(f64),
+    /// A text.
+    String(Cow<'a, str>),
+    /// A list of texts.
+    Array(Vec<Cow<'a, str>>),
+}
+
+/// One declared number.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attribute<'a> {
+    /// Its name.
+    pub name: Cow<'a, str>,
+    /// The number; money in the currency's unit.
+    pub value: f64,
+    /// The window in milliseconds; none for the lifetime.
+    pub window_ms: Option<i64>,
+}
+
+/// What the person is drawn to, in one respect.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interest<'a> {
+    /// Its name.
+    pub name: Cow<'a, str>,
+    /// The values with the highest scores, highest first.
+    pub affinities: Vec<InterestAffinity<'a>>,
+}
+
+/// How much the person is drawn to one value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InterestAffinity<'a> {
+    /// The value.
+    pub value: Cow<'a, str>,
+    /// The score as of the hour of the update.
+    pub score: f64,
+    /// Its share of all positive scores of the interest.
+    pub share: f64,
+    /// How many contributions it rests on.
+    pub evidence: i64,
+    /// Since when the value is a tag.
+    pub tagged_at: Option<i64>,
+}
+
+/// A value that is a tag.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tag<'a> {
+    /// The interest's name.
+    pub interest: Cow<'a, str>,
+    /// The value.
+    pub value: Cow<'a, str>,
+}
+
+/// The current or the last session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfileSession {
+    /// How many sessions there have been.
+    pub count: i64,
+    /// The time of its first event.
+    pub started_at: Option<i64>,
+    /// The time of its latest event.
+    pub last_at: Option<i64>,
+    /// How many events it has.
+    pub events: i64,
+    /// Whether it goes on.
+    pub open: bool,
+}
+
+/// What the person bought.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfileOrders<'a> {
+    /// How many orders.
+    pub count: i64,
+    /// How many units.
+    pub units: i64,
+    /// Revenue net of refunds, in the order of currencies.
+    pub revenue: Vec<Revenue<'a>>,
+    /// The time of the earliest order.
+    pub first_at: Option<i64>,
+    /// The time of the latest order.
+    pub last_at: Option<i64>,
+}
+
+/// Revenue in one currency.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revenue<'a> {
+    /// The currency's ISO 4217 code.
+    pub currency: Cow<'a, str>,
+    /// The amount in hundredths of the currency's unit.
+    pub amount_hundredths: i64,
+}
+
+/// A segment that the person is in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentMembership<'a> {
+    /// Its name.
+    pub segment: Cow<'a, str>,
+    /// Since when.
+    pub entered_at: i64,
+}
+
+impl<'a> ProfileUpdate<'a> {
+    /// The record of a profile, as of its last change.
+    pub fn of(person: &'a Person, profile: &'a Profile, rules: &'a RuleBook) -> ProfileUpdate<'a> {
+        ProfileUpdate {
+            person: Cow::from(person.as_str()),
+            version: long(profile.version),
+            as_of: profile.as_of.ms(),
+            events_applied: long(profile.events_applied),
+            first_at: profile.first_at.map(Timestamp::ms),
+            last_at: profile.last_at.map(Timestamp::ms),
+            cause: ProfileCause::of(&profile.cause),
+            traits: profile.traits.iter().map(Trait::of).collect(),
+            attributes: rules.attributes.iter().map(|rule| Attribute::of(rule, profile)).collect(),
+            interests: rules.interests.iter().map(|rule| Interest::of(rule, profile)).collect(),
+            tags: rules.interests.iter().flat_map(|rule| tags(rule, profile)).collect(),
+            session: ProfileSession::of(&profile.session),
+            recent_items: profile.recent.iter().map(|item| Cow::from(&**item)).collect(),
+            orders: ProfileOrders::of(&profile.orders),
+            segments: rules.segments.iter().filter_map(|rule| membership(rule, profile)).collect(),
+            valid_until: due(rules, profile).map(Timestamp::ms),
+        }
+    }
+}
+
+impl<'a> ProfileCause<'a> {
+    fn of(cause: &'a Cause) -> ProfileCause<'a> {
+        match cause {
+            Cause::Event(message_id) => {
+                ProfileCause { kind: ProfileCauseKind::Event, message_id: Some(Cow::from(&**message_id)) }
+            }
+            Cause::Time => ProfileCause { kind: ProfileCauseKind::Time, message_id: None },
+            Cause::None => ProfileCause { kind: ProfileCauseKind::None, message_id: None },
+        }
+    }
+}
+
+impl<'a> Trait<'a> {
+    fn of((name, value): (&'a str, &'a Scalar)) -> Trait<'a> {
+        let value = match value {
+            Scalar::Bool(value) => TraitValue::Boolean(*value),
+            Scalar::Integer(value) => TraitValue::Long(*value),
+            Scalar::Float(value) => TraitValue::Double(*value),
+            Scalar::Text(value) => TraitValue::String(Cow::from(&**value)),
+            Scalar::Texts(values) => {
+                TraitValue::Array(values.iter().map(|value| Cow::from(&**value)).collect())
+            }
+        };
+        Trait { name: Cow::from(name), value }
+    }
+}
+
+impl<'a> Attribute<'a> {
+    fn of(rule: &'a AttributeRule, profile: &Profile) -> Attribute<'a> {
+        let number = profile.number(rule.id) as f64;
+        let value = match rule.measure {
+            Measure::Count | Measure::Units => number,
+            Measure::Value => number / 100.0,
+            Measure::Property(_) => number / 1_000_000.0,
+        };
+        Attribute {
+            name: Cow::from(&*rule.name),
+            value,
+            window_ms: rule.window.as_ref().map(Window::length_ms),
+        }
+    }
+}
+
+impl<'a> Interest<'a> {
+    fn of(rule: &'a InterestRule, profile: &'a Profile) -> Interest<'a> {
+        let mut best = shares(profile.affinities(rule.id), rule, profile.as_of);
+        // They come in the order of values, in which equals stay. Scores are compared in steps of 1e-9, so
+        // that the order of additions does not decide between equals.
+        best.sort_by_key(|(_, score, _)| Reverse((score * 1e9).round() as i128));
+        let affinities = best.into_iter().take(rule.top).map(|(affinity, score, share)| InterestAffinity {
+            value: Cow::from(&*affinity.value),
+            score,
+            share,
+            evidence: i64::from(affinity.evidence),
+            tagged_at: affinity.tagged_at.map(Timestamp::ms),
+        });
+        Interest { name: Cow::from(&*rule.name), affinities: affinities.collect() }
+    }
+}
+
+fn tags<'a>(rule: &'a InterestRule, profile: &'a Profile) -> Vec<Tag<'a>> {
+    let tagged = profile.affinities(rule.id).iter().filter(|affinity| affinity.tagged_at.is_some());
+    let mut tags: Vec<Tag<'a>> = tagged
+        .map(|affinity| Tag { interest: Cow::from(&*rule.name), value: Cow::from(&*affinity.value) })
+        .collect();
+    tags.sort_by(|one, other| one.value.cmp(&other.value));
+    tags
+}
+
+impl ProfileSession {
+    fn of(session: &Session) -> ProfileSession {
+        let known = session.count > 0;
+        ProfileSession {
+            count: long(session.count),
+            started_at: known.then(|| session.started_at.ms()),
+            last_at: known.then(|| session.last_at.ms()),
+            events: long(session.events),
+            open: session.open,
+        }
+    }
+}
+
+impl<'a> ProfileOrders<'a> {
+    fn of(orders: &'a Orders) -> ProfileOrders<'a> {
+        ProfileOrders {
+            count: long(orders.count),
+            units: long(orders.units),
+            revenue: orders.revenue.iter().map(Revenue::of).collect(),
+            first_at: orders.first_at.map(Timestamp::ms),
+            last_at: orders.last_at.map(Timestamp::ms),
+        }
+    }
+}
+
+impl<'a> Revenue<'a> {
+    fn of(revenue: &'a profile::Revenue) -> Revenue<'a> {
+        Revenue { currency: Cow::from(&*revenue.currency), amount_hundredths: revenue.hundredths }
+    }
+}
+
+fn membership<'a>(rule: &'a SegmentRule, profile: &Profile) -> Option<SegmentMembership<'a>> {
+    match profile.segment(rule.id)?.status {
+        SegmentStatus::In { entered_at } => {
+            Some(SegmentMembership { segment: Cow::from(&*rule.name), entered_at: entered_at.ms() })
+        }
+        SegmentStatus::Out | SegmentStatus::Pending { .. } => None,
+    }
+}
