@@ -62,6 +62,8 @@ fn ordinal_of_pod(pod: Option<String>) -> Result<u32, Exit> {
     let number = pod.rsplit('-').next().and_then(|end| end.parse().ok());
     number.ok_or_else(|| Exit {
         code: ExitCode::Misconfigured,
-        text: format!("BESPOKE_POD_NAME is {pod}, which does not end in -NUMBER: run as a StatefulSet, or set --ordinal"),
+        text: format!(
+            "BESPOKE_POD_NAME is {pod}, which does not end in -NUMBER: run as a StatefulSet, or set --ordinal"
+        ),
     })
 }

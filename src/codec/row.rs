@@ -77,6 +77,11 @@ pub fn content_key(content_id: &str) -> Vec<u8> {
     [CONTENT_PREFIX, content_id.as_bytes()].concat()
 }
 
+/// The content that a content row is about.
+pub fn content_id_of_key(key: &[u8]) -> Box<str> {
+    String::from_utf8_lossy(key.strip_prefix(CONTENT_PREFIX).unwrap_or(key)).into()
+}
+
 /// The value of a person's row.
 pub fn encode_profile(profile: &Profile) -> Vec<u8> {
     encode(profile, ROW_BYTES)

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::broker::{Broker, Partition, Record, Replay};
 use super::fault::{ExitCode, Fault, Reason};
-use super::task::{Task, TaskError};
 use super::plan::{Now, Plan};
+use super::task::{Task, TaskError};
 use crate::codec::row;
 use crate::domain::react;
 use crate::store::{Change, Position, Store, StoreError};
@@ -149,10 +149,9 @@ pub fn task_fault(number: i32, error: &TaskError) -> Fault {
 pub fn store_fault(number: i32, error: &StoreError) -> Fault {
     match error {
         StoreError::Damaged { .. } => Fault::Rebuild { partition: number, reason: reason(error) },
-        StoreError::InUse { .. } => Fault::stop(
-            ExitCode::Fenced,
-            format!("{error}. Give each process a state directory of its own"),
-        ),
+        StoreError::InUse { .. } => {
+            Fault::stop(ExitCode::Fenced, format!("{error}. Give each process a state directory of its own"))
+        }
         StoreError::Newer { .. } => Fault::stop(ExitCode::Misconfigured, error.to_string()),
         StoreError::Full { .. } | StoreError::Failed { .. } => Fault::Restart(reason(error)),
     }

@@ -94,7 +94,12 @@ pub enum TaskError {
 
 impl Task {
     /// A task over a store that is restored already.
-    pub fn open(shared: Arc<Shared>, number: i32, store: Box<dyn Store>, cached: usize) -> Result<Task, TaskError> {
+    pub fn open(
+        shared: Arc<Shared>,
+        number: i32,
+        store: Box<dyn Store>,
+        cached: usize,
+    ) -> Result<Task, TaskError> {
         let overlay = Overlay::new(store, cached);
         let mut task = Task {
             rules: Arc::clone(&shared.rules),
@@ -265,9 +270,8 @@ impl Task {
                 self.overlay.stage(row::content_key(&content_id), value);
             }
             Command::DefinitionsChanged { text } => {
-                let rules = definitions::parse_definitions(&text, "the definitions topic").map_err(|errors| {
-                    Reject::new(RejectCode::InvalidDefinitions, "$", errors.to_string())
-                })?;
+                let rules = definitions::parse_definitions(&text, "the definitions topic")
+                    .map_err(|errors| Reject::new(RejectCode::InvalidDefinitions, "$", errors.to_string()))?;
                 self.rules = Arc::new(rules);
                 self.overlay.stage(row::DEFINITIONS_KEY.to_vec(), Some(row::encode_definitions(&text)));
             }

@@ -367,8 +367,9 @@ impl<B: Broker> Worker<B> {
         self.send_outputs()?;
         self.step(Step::Committing);
         let moved = self.assignments.iter();
-        let offsets: Vec<(Partition, i64)> =
-            moved.filter_map(|(partition, assignment)| Some((partition.clone(), assignment.moved()?))).collect();
+        let offsets: Vec<(Partition, i64)> = moved
+            .filter_map(|(partition, assignment)| Some((partition.clone(), assignment.moved()?)))
+            .collect();
         let changelog_next: BTreeMap<i32, i64> = self.broker.commit(&offsets)?.into_iter().collect();
         self.step(Step::Absorbing);
         for (partition, assignment) in &mut self.assignments {

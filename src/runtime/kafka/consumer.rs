@@ -32,14 +32,24 @@ pub(super) struct GroupConsumer {
     topics: BTreeMap<String, Arc<str>>,
     /// Partitions that are not read now, with the offset to go on from.
     held: BTreeMap<Partition, i64>,
+    /// Whether the last poll found nothing: everything fetched has been handed out.
+    drained: bool,
 }
 
 /// What callbacks leave for the worker.
 #[derive(Default)]
 struct Context {
     rebalances: Mutex<VecDeque<Rebalance>>,
-    ends: Mutex<BTreeMap<(String, i32), i64>>,
+    ends: Mutex<BTreeMap<(String, i32), End>>,
     closing: AtomicBool,
+}
+
+/// How far a partition goes, and how far the client has fetched it. Control records take offsets and are
+/// never handed out, so the end alone would show lag where there is none.
+#[derive(Clone, Copy)]
+struct End {
+    last_stable: i64,
+    fetched: i64,
 }
 
 enum Rebalance {
@@ -54,7 +64,8 @@ impl ClientContext for Context {
         for (name, topic) in statistics.topics {
             for (number, partition) in topic.partitions {
                 if number >= 0 && partition.ls_offset >= 0 {
-                    ends.insert((name.clone(), number), partition.ls_offset);
+                    let end = End { last_stable: partition.ls_offset, fetched: partition.next_offset };
+                    ends.insert((name.clone(), number), end);
                 }
             }
         }
@@ -106,7 +117,7 @@ impl GroupConsumer {
             .map_err(|error| super::errors::refused("the consumer", &error))?;
         consumer.subscribe(topics).map_err(|error| fault("subscribing", &error))?;
         let names = topics.iter().map(|topic| ((*topic).to_owned(), Arc::from(*topic))).collect();
-        Ok(GroupConsumer { consumer, topics: names, held: BTreeMap::new() })
+        Ok(GroupConsumer { consumer, topics: names, held: BTreeMap::new(), drained: false })
     }
 
     /// Waits for a record or a rebalance.
@@ -123,6 +134,7 @@ impl GroupConsumer {
             }
             Some(Err(error)) => return Err(fault("polling", &error)),
         };
+        self.drained = record.is_none();
         match record {
             Some(record) => Ok(Polled::Record(record)),
             None => Ok(self.rebalance().unwrap_or(Polled::Nothing)),
@@ -233,8 +245,11 @@ impl GroupConsumer {
 
     pub(super) fn lag(&self, partition: &Partition, next: i64) -> i64 {
         let ends = self.consumer.context().ends.lock().unwrap_or_else(PoisonError::into_inner);
-        let end = ends.get(&(partition.topic.to_string(), partition.number)).copied();
-        end.map_or(0, |end| (end - next).max(0))
+        match ends.get(&(partition.topic.to_string(), partition.number)) {
+            Some(end) if end.fetched >= end.last_stable && self.drained => 0,
+            Some(end) => (end.last_stable - next).max(0),
+            None => 0,
+        }
     }
 
     /// From here on rebalances are answered by the callback: the worker is not there any more.
