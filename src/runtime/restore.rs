@@ -73,8 +73,9 @@ impl Restore {
             let position = Position { changelog_next: end, ..position };
             self.store.absorb(&[], position).map_err(|error| store_fault(number, &error))?;
         }
-        let mut task = Task::open(plan.shared.clone(), number, self.store, plan.profiles_cached_max)
-            .map_err(|error| task_fault(number, &error))?;
+        let mut task =
+            Task::open(plan.shared.clone(), number, self.store, plan.profiles_cached_max, self.records > 0)
+                .map_err(|error| task_fault(number, &error))?;
         if task.is_new() {
             if let Some(committed) = self.committed.filter(|committed| *committed > self.first_offset) {
                 return Err(disagreement(number, committed, self.first_offset));
