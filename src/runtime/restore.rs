@@ -38,6 +38,7 @@ impl Restore {
         first_offset: i64,
         now: Now,
     ) -> Result<Restore, Fault> {
+        let _entered = tracing::info_span!("restore", number).entered();
         let store = plan.stores.open(number).map_err(|error| store_fault(number, &error))?;
         let from = store.position().map_or(0, |position| position.changelog_next);
         let changelog = Partition::new(plan.shared.topics.changelog.clone(), number);

@@ -12,6 +12,8 @@ use crate::runtime::restore::store_fault;
 
 impl<B: Broker> Worker<B> {
     pub(super) fn commit(&mut self) -> Result<(), Fault> {
+        let span = tracing::info_span!("commit", records = self.batch.records);
+        let _entered = span.enter();
         self.step(Step::Sending);
         for assignment in self.assignments.values_mut() {
             let moved = assignment.moved().is_some();

@@ -10,6 +10,10 @@ use crate::runtime::restore::Restore;
 
 impl<B: Broker> Worker<B> {
     pub(super) fn assigned(&mut self, partitions: Vec<Partition>) -> Result<(), Fault> {
+        // Opening stores takes a while, and an open transaction has a time limit.
+        if self.batch.opened.is_some() {
+            self.commit()?;
+        }
         self.step(Step::Rebalancing);
         let bounds = self.broker.bounds(&partitions)?;
         let mut admitted = Vec::with_capacity(partitions.len());
