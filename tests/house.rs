@@ -238,3 +238,18 @@ fn functions(text: &str) -> Vec<(String, usize)> {
     }
     functions
 }
+
+/// What is shipped as an example can be used as it is.
+#[test]
+fn shipped_configurations_are_valid_and_give_no_warnings() {
+    use bespoke::config::Config;
+    use bespoke::config::overlay::Flags;
+
+    for file in ["deploy/base/bespoke.yaml", "src/shop/shop.yaml"] {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+        match Config::load(&text, file, [], &Flags::new()) {
+            Ok(config) => assert!(config.warnings().is_empty(), "{file}: {:?}", config.warnings()),
+            Err(errors) => panic!("{errors}"),
+        }
+    }
+}
