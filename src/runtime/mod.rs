@@ -3,6 +3,7 @@
 mod assignment;
 mod batch;
 pub mod broker;
+pub mod dead_letter;
 pub mod embedded;
 pub mod fault;
 pub mod instruments;

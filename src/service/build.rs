@@ -11,7 +11,8 @@ use crate::runtime::instruments::Instruments;
 use crate::runtime::intake::Intake;
 use crate::runtime::plan::Plan;
 use crate::runtime::stores::Stores;
-use crate::runtime::task::{Shared, definitions_hash};
+use crate::runtime::task::Shared;
+use crate::runtime::task::knowledge::definitions_hash;
 use crate::runtime::topics::OwnTopics;
 
 /// The plan of a process.

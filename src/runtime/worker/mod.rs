@@ -16,6 +16,7 @@ use std::time::Duration;
 use crate::runtime::assignment::{Assignment, Work};
 use crate::runtime::batch::Batch;
 use crate::runtime::broker::{Broker, Output, Partition, Polled, Record};
+use crate::runtime::dead_letter::dead_letter;
 use crate::runtime::fault::Fault;
 use crate::runtime::instruments::Latency;
 use crate::runtime::instruments::facts::Step;
@@ -23,7 +24,7 @@ use crate::runtime::instruments::vitals::WorkerVitals;
 use crate::runtime::intake::Taken;
 use crate::runtime::plan::{Now, Plan};
 use crate::runtime::restore::task_fault;
-use crate::runtime::task::{Applied, SWEEP_MAX, Task, dead_letter};
+use crate::runtime::task::{Applied, SWEEP_MAX, Task};
 
 /// How many records are applied between two looks at everything else.
 const RECORDS_PER_TURN: usize = 500;

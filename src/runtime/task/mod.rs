@@ -2,14 +2,15 @@
 //! is handed records and gives back outputs, so that it runs the same on a broker, on a log in memory and in
 //! a plain loop.
 
+pub mod knowledge;
+
 use std::sync::Arc;
 
+use crate::codec::command;
 use crate::codec::output::OutputCodec;
 use crate::codec::reject::{Reject, RejectCode};
 use crate::codec::row::{self, Meta};
 use crate::codec::wire::Source;
-use crate::codec::{command, wire};
-use crate::config::definitions;
 use crate::domain::catalogue::{Catalogue, Content};
 use crate::domain::command::Command;
 use crate::domain::decision::Emission;
@@ -21,8 +22,8 @@ use crate::domain::time::Timestamp;
 use crate::store::overlay::{Overlay, OverlayError};
 use crate::store::{Change, Position, Store, StoreError};
 
-use super::broker::{Output, Record};
-use super::topics::OwnTopics;
+use crate::runtime::broker::{Output, Record};
+use crate::runtime::topics::OwnTopics;
 
 /// How many due persons are settled in one go.
 pub const SWEEP_MAX: usize = 256;
@@ -265,62 +266,6 @@ impl Task {
         })
     }
 
-    fn knowledge(&mut self, change: Command) -> Result<(), Reject> {
-        match change {
-            Command::Event(_) => {}
-            Command::ContentChanged(content) => {
-                let key = row::content_key(&content.content_id);
-                self.overlay.stage(key, Some(row::encode_content(&content)));
-                self.catalogue.put(content);
-            }
-            Command::ContentWithdrawn { content_id } => {
-                self.catalogue.withdraw(&content_id);
-                // What the configuration declares would be back after a restart if only the row went.
-                let declared = self.shared.contents.iter().any(|content| content.content_id == content_id);
-                let value = declared.then(Vec::new);
-                self.overlay.stage(row::content_key(&content_id), value);
-            }
-            Command::DefinitionsChanged { text } => {
-                let rules = definitions::parse_definitions(&text, "the definitions topic")
-                    .map_err(|errors| Reject::new(RejectCode::InvalidDefinitions, "$", errors.to_string()))?;
-                self.rules = Arc::new(rules);
-                self.definitions_hash = definitions_hash(&text);
-                self.reindexing = Some(None);
-                self.overlay.stage(row::DEFINITIONS_KEY.to_vec(), Some(row::encode_definitions(&text)));
-            }
-        }
-        Ok(())
-    }
-
-    /// Works out due times anew for some persons, after the definitions have changed. Returns for how many.
-    fn reindex(&mut self, limit: usize) -> Result<usize, TaskError> {
-        let Some(after) = &self.reindexing else { return Ok(0) };
-        let persons = self.overlay.store().persons_after(after.as_ref(), limit)?;
-        for person in &persons {
-            self.overlay.person(&self.rules, person).map_err(task_error)?;
-            self.overlay.changed(&self.rules, person);
-        }
-        if persons.len() < limit {
-            self.reindexing = None;
-            let hash = self.definitions_hash.to_be_bytes().to_vec();
-            self.overlay.stage(row::INDEX_KEY.to_vec(), Some(hash));
-        } else {
-            self.reindexing = Some(persons.last().cloned());
-        }
-        Ok(persons.len())
-    }
-
-    /// Begins to work out due times anew if the store's are by other definitions than those in force.
-    fn check_index(&mut self, restored: bool) -> Result<(), TaskError> {
-        let hash = self.overlay.store().load(row::INDEX_KEY)?;
-        let same = hash.as_deref() == Some(&self.definitions_hash.to_be_bytes());
-        let misread = restored && self.definitions_hash != self.shared.definitions_hash;
-        if !same || misread {
-            self.reindexing = Some(None);
-        }
-        Ok(())
-    }
-
     fn emit(&self, emissions: Vec<Emission>, outputs: &mut Vec<Output>) {
         let topics = &self.shared.topics;
         outputs.extend(emissions.into_iter().map(|emission| match emission {
@@ -332,56 +277,6 @@ impl Task {
             }
         }));
     }
-
-    fn load(&mut self) -> Result<(), TaskError> {
-        for content in &self.shared.contents {
-            self.catalogue.put(content.clone());
-        }
-        let store = self.overlay.store();
-        for (key, value) in store.scan(row::CONTENT_PREFIX)? {
-            if value.is_empty() {
-                self.catalogue.withdraw(&row::content_id_of_key(&key));
-            } else {
-                self.catalogue.put(row::decode_content(&value)?);
-            }
-        }
-        if let Some(text) = store.load(row::DEFINITIONS_KEY)? {
-            let text = row::decode_definitions(&text)?;
-            let rules = definitions::parse_definitions(&text, "the definitions topic");
-            self.rules = Arc::new(rules.map_err(|errors| TaskError::Definitions(errors.to_string()))?);
-            self.definitions_hash = definitions_hash(&text);
-        }
-        if let Some(meta) = store.load(row::META_KEY)? {
-            let meta = row::decode_meta(&meta)?;
-            (self.input_next, self.stream_time) = (meta.input_next, meta.stream_time);
-        }
-        Ok(())
-    }
-}
-
-/// The hash by which definitions are told apart.
-pub fn definitions_hash(text: &str) -> u64 {
-    xxhash_rust::xxh3::xxh3_64(text.as_bytes())
-}
-
-/// A dead letter for a record: its own bytes and headers, and the reason.
-pub fn dead_letter(topic: &Arc<str>, record: &Record, reject: &Reject) -> Output {
-    use super::broker::Header;
-    let mut headers = record.headers.clone();
-    // The names that Kafka Streams gives them (KIP-1034), then our own.
-    headers.push(Header::text("__streams.errors.exception", reject.code.as_str()));
-    headers.push(Header::text("__streams.errors.message", &*reject.message));
-    headers.push(Header::text("__streams.errors.topic", &*record.partition.topic));
-    headers.push(Header::text("__streams.errors.partition", record.partition.number.to_string()));
-    headers.push(Header::text("__streams.errors.offset", record.offset.to_string()));
-    headers.push(Header::text("bespoke.error.code", reject.code.as_str()));
-    headers.push(Header::text("bespoke.error.path", &*reject.path));
-    let schema = record.value.as_deref().and_then(|value| wire::confluent_frame(value).ok());
-    if let Some((schema_id, _)) = schema {
-        headers.push(Header::text("bespoke.error.schema_id", schema_id.to_string()));
-    }
-    let (key, value) = (record.key.clone(), record.value.clone());
-    Output { topic: Arc::clone(topic), partition: None, key, value, headers }
 }
 
 fn keyed(topic: &Arc<str>, person: &Person, value: Vec<u8>) -> Output {
