@@ -1,6 +1,7 @@
 //! The command line: one file per command. Results go to standard output, everything else to standard error.
 
 mod config_command;
+pub mod demo;
 mod lint;
 mod load;
 mod registry;
@@ -17,6 +18,7 @@ use crate::service::logs::Color;
 
 const AFTER_HELP: &str = "\
 Examples:
+  bespoke demo --embedded
   bespoke lint --config shop.yaml
   bespoke topics apply --config shop.yaml
   bespoke run --config shop.yaml
@@ -53,6 +55,8 @@ enum ColorChoice {
 enum Command {
     /// Run the pipeline.
     Run(run::RunArguments),
+    /// Watch one person of a made-up shop, kill the processor, and see that nothing is lost or doubled.
+    Demo(demo::DemoArguments),
     /// Show or make the topics and schemas that the pipeline needs.
     Topics(topics::TopicsArguments),
     /// Check a configuration without running it.
@@ -96,6 +100,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let console = load::Console { color: arguments.color.map(Color::from), level };
     let result = match arguments.command {
         Command::Run(arguments) => run::run(&console, arguments),
+        Command::Demo(arguments) => demo::run(&console, arguments),
         Command::Topics(arguments) => topics::run(arguments),
         Command::Lint(arguments) => lint::run(arguments),
         Command::Config(arguments) => config_command::run(arguments),

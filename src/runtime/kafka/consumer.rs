@@ -324,7 +324,7 @@ fn name(topics: &BTreeMap<String, Arc<str>>, topic: &str) -> Arc<str> {
     topics.get(topic).cloned().unwrap_or_else(|| Arc::from(topic))
 }
 
-fn record(topics: &BTreeMap<String, Arc<str>>, message: &BorrowedMessage<'_>) -> Record {
+pub(super) fn record(topics: &BTreeMap<String, Arc<str>>, message: &BorrowedMessage<'_>) -> Record {
     let headers = message.headers().map_or_else(Vec::new, |headers| {
         headers
             .iter()

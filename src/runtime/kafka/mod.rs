@@ -9,6 +9,8 @@
 mod admin;
 mod consumer;
 mod errors;
+mod feeder;
+mod follower;
 mod producer;
 mod replay;
 
@@ -22,6 +24,8 @@ use super::fault::Fault;
 use crate::config::{Config, KafkaConfig};
 pub use admin::{KafkaAdmin, TopicState, TopicWish};
 use consumer::GroupConsumer;
+pub use feeder::Feeder;
+pub use follower::Follower;
 use producer::TransactionalProducer;
 pub use replay::{LogReader, read_topic};
 

@@ -157,7 +157,7 @@ fn watermarks(
 }
 
 /// A consumer that is given partitions by us and belongs to no group, though the client wants a name.
-fn reader(kafka: &KafkaConfig, application: &str, isolation: &str) -> Result<BaseConsumer, Fault> {
+pub(super) fn reader(kafka: &KafkaConfig, application: &str, isolation: &str) -> Result<BaseConsumer, Fault> {
     let mut configuration = client(kafka, &format!("{application}-reader"));
     configuration
         .set("group.id", application)
