@@ -38,6 +38,7 @@ impl Restore {
         first_offset: i64,
         now: Now,
     ) -> Result<Restore, Fault> {
+        let _entered = tracing::info_span!("restore", number).entered();
         let store = plan.stores.open(number).map_err(|error| store_fault(number, &error))?;
         let from = store.position().map_or(0, |position| position.changelog_next);
         let changelog = Partition::new(plan.shared.topics.changelog.clone(), number);
@@ -73,8 +74,9 @@ impl Restore {
             let position = Position { changelog_next: end, ..position };
             self.store.absorb(&[], position).map_err(|error| store_fault(number, &error))?;
         }
-        let mut task = Task::open(plan.shared.clone(), number, self.store, plan.profiles_cached_max)
-            .map_err(|error| task_fault(number, &error))?;
+        let mut task =
+            Task::open(plan.shared.clone(), number, self.store, plan.profiles_cached_max, self.records > 0)
+                .map_err(|error| task_fault(number, &error))?;
         if task.is_new() {
             if let Some(committed) = self.committed.filter(|committed| *committed > self.first_offset) {
                 return Err(disagreement(number, committed, self.first_offset));

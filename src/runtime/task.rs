@@ -35,6 +35,8 @@ pub struct Shared {
     pub outputs: OutputCodec,
     /// The definitions in force until a command replaces them.
     pub rules: Arc<RuleBook>,
+    /// The hash of their text.
+    pub definitions_hash: u64,
     /// The content that the configuration declares.
     pub contents: Vec<Content>,
     /// For a source that is keyed by person: how its records are read. Else records are commands.
@@ -50,6 +52,10 @@ pub struct Task {
     catalogue: Catalogue,
     stream_time: Timestamp,
     input_next: i64,
+    /// The hash of the definitions in force.
+    definitions_hash: u64,
+    /// While due times are worked out anew for everybody: the last person done.
+    reindexing: Option<Option<Person>>,
     /// Changes as encoded for the changelog, kept from `flush` to `settle`.
     flushed: Vec<Change>,
 }
@@ -93,16 +99,20 @@ pub enum TaskError {
 }
 
 impl Task {
-    /// A task over a store that is restored already.
+    /// A task over a store that is restored already. `restored` tells whether rows came from the changelog,
+    /// and so with due times by the configured definitions.
     pub fn open(
         shared: Arc<Shared>,
         number: i32,
         store: Box<dyn Store>,
         cached: usize,
+        restored: bool,
     ) -> Result<Task, TaskError> {
         let overlay = Overlay::new(store, cached);
         let mut task = Task {
             rules: Arc::clone(&shared.rules),
+            definitions_hash: shared.definitions_hash,
+            reindexing: None,
             shared,
             number,
             overlay,
@@ -112,6 +122,7 @@ impl Task {
             flushed: Vec::new(),
         };
         task.load()?;
+        task.check_index(restored)?;
         Ok(task)
     }
 
@@ -176,7 +187,7 @@ impl Task {
             self.overlay.changed(&self.rules, person);
         }
         self.emit(emissions, outputs);
-        Ok(persons.len())
+        Ok(persons.len() + self.reindex(limit)?)
     }
 
     /// Encodes what the open transaction has changed: the changelog's records and the profiles' updates.
@@ -273,8 +284,39 @@ impl Task {
                 let rules = definitions::parse_definitions(&text, "the definitions topic")
                     .map_err(|errors| Reject::new(RejectCode::InvalidDefinitions, "$", errors.to_string()))?;
                 self.rules = Arc::new(rules);
+                self.definitions_hash = definitions_hash(&text);
+                self.reindexing = Some(None);
                 self.overlay.stage(row::DEFINITIONS_KEY.to_vec(), Some(row::encode_definitions(&text)));
             }
+        }
+        Ok(())
+    }
+
+    /// Works out due times anew for some persons, after the definitions have changed. Returns for how many.
+    fn reindex(&mut self, limit: usize) -> Result<usize, TaskError> {
+        let Some(after) = &self.reindexing else { return Ok(0) };
+        let persons = self.overlay.store().persons_after(after.as_ref(), limit)?;
+        for person in &persons {
+            self.overlay.person(&self.rules, person).map_err(task_error)?;
+            self.overlay.changed(&self.rules, person);
+        }
+        if persons.len() < limit {
+            self.reindexing = None;
+            let hash = self.definitions_hash.to_be_bytes().to_vec();
+            self.overlay.stage(row::INDEX_KEY.to_vec(), Some(hash));
+        } else {
+            self.reindexing = Some(persons.last().cloned());
+        }
+        Ok(persons.len())
+    }
+
+    /// Begins to work out due times anew if the store's are by other definitions than those in force.
+    fn check_index(&mut self, restored: bool) -> Result<(), TaskError> {
+        let hash = self.overlay.store().load(row::INDEX_KEY)?;
+        let same = hash.as_deref() == Some(&self.definitions_hash.to_be_bytes());
+        let misread = restored && self.definitions_hash != self.shared.definitions_hash;
+        if !same || misread {
+            self.reindexing = Some(None);
         }
         Ok(())
     }
@@ -307,6 +349,7 @@ impl Task {
             let text = row::decode_definitions(&text)?;
             let rules = definitions::parse_definitions(&text, "the definitions topic");
             self.rules = Arc::new(rules.map_err(|errors| TaskError::Definitions(errors.to_string()))?);
+            self.definitions_hash = definitions_hash(&text);
         }
         if let Some(meta) = store.load(row::META_KEY)? {
             let meta = row::decode_meta(&meta)?;
@@ -314,6 +357,11 @@ impl Task {
         }
         Ok(())
     }
+}
+
+/// The hash by which definitions are told apart.
+pub fn definitions_hash(text: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(text.as_bytes())
 }
 
 /// A dead letter for a record: its own bytes and headers, and the reason.

@@ -11,7 +11,7 @@ use crate::runtime::instruments::Instruments;
 use crate::runtime::intake::Intake;
 use crate::runtime::plan::Plan;
 use crate::runtime::stores::Stores;
-use crate::runtime::task::Shared;
+use crate::runtime::task::{Shared, definitions_hash};
 use crate::runtime::topics::OwnTopics;
 
 /// The plan of a process.
@@ -27,6 +27,7 @@ pub fn plan(
     let shared = Shared {
         outputs: OutputCodec::new(schema_ids),
         rules: Arc::clone(&config.rules),
+        definitions_hash: definitions_hash(&config.definitions_text),
         contents: config.contents.clone(),
         keyed: keyed.map(|source| wire_source(config, source)),
         topics: topics.clone(),
