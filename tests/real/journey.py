@@ -7,7 +7,7 @@ them is written anywhere. This module is about reading them, not about scoring.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import cached_property
 
 import numpy as np
@@ -19,7 +19,7 @@ LEFT_OUT = "COUPON/MISC ITEMS"
 
 def instant(year: int, month: int) -> int:
     """Seconds since the epoch of the first of a month. The data's times have no zone; they count as UTC."""
-    return int(datetime(year, month, 1, tzinfo=timezone.utc).timestamp())
+    return int(datetime(year, month, 1, tzinfo=UTC).timestamp())
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,9 @@ class Journey:
 def load() -> Journey:
     """Reads the year. Lines without a category and those of `LEFT_OUT` do not count."""
     tables = get_data(["transactions", "products"])
-    lines = tables["transactions"].merge(tables["products"][["product_id", "product_category"]], on="product_id")
+    lines = tables["transactions"].merge(
+        tables["products"][["product_id", "product_category"]], on="product_id"
+    )
     lines = lines[lines["product_category"].notna() & (lines["product_category"] != LEFT_OUT)]
     names = sorted(lines["product_category"].unique())
     lines = pd.DataFrame(
@@ -92,7 +94,9 @@ def load() -> Journey:
             "household": lines["household_id"],
             "at": lines["transaction_timestamp"].to_numpy().astype("datetime64[s]").astype("int64"),
             "basket": lines["basket_id"],
-            "category": np.searchsorted(np.array(names, dtype=object), lines["product_category"].to_numpy(dtype=object)),
+            "category": np.searchsorted(
+                np.array(names, dtype=object), lines["product_category"].to_numpy(dtype=object)
+            ),
             "quantity": lines["quantity"],
             "value": lines["sales_value"],
             "product": lines["product_id"],
@@ -109,7 +113,7 @@ def baskets_of(rows: pd.DataFrame) -> list[Basket]:
     cuts = np.flatnonzero(np.diff(columns["basket"])) + 1
     bought: set[int] = set()
     baskets: list[Basket] = []
-    for start, end in zip([0, *cuts], [*cuts, len(rows)]):
+    for start, end in zip([0, *cuts], [*cuts, len(rows)], strict=True):
         household = int(columns["household"][start])
         if not baskets or baskets[-1].household != household:
             bought = set()

@@ -7,9 +7,11 @@ import json
 import urllib.request
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import fastavro
-from confluent_kafka import Consumer, KafkaError, Message as Record, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Message as Record
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from stream import Message
@@ -29,7 +31,9 @@ def create_topic(bootstrap: str, name: str, partitions: int) -> None:
 def delete_topics(bootstrap: str, application: str) -> None:
     """Deletes all topics of an application: a year of purchases is not left behind on a shared broker."""
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
-    names = [name for name in admin.list_topics(timeout=TIMEOUT_S).topics if name.startswith(f"{application}-")]
+    names = [
+        name for name in admin.list_topics(timeout=TIMEOUT_S).topics if name.startswith(f"{application}-")
+    ]
     for deleted in admin.delete_topics(names).values() if names else ():
         deleted.result(TIMEOUT_S)
 
@@ -78,7 +82,7 @@ class DecisionReader:
 
     def __init__(self, bootstrap: str, registry: str, topic: str) -> None:
         self._registry = registry
-        self._schemas: dict[int, object] = {}
+        self._schemas: dict[int, Any] = {}
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -99,7 +103,8 @@ class DecisionReader:
         """Everything up to the ends of the partitions as they are now."""
         decisions: list[Decision] = []
         ends = {
-            place.partition: self._consumer.get_watermark_offsets(place, TIMEOUT_S)[1] for place in self._places
+            place.partition: self._consumer.get_watermark_offsets(place, TIMEOUT_S)[1]
+            for place in self._places
         }
         while any(place.offset < ends[place.partition] for place in self._consumer.position(self._places)):
             decisions += self.poll(1.0)
@@ -115,11 +120,11 @@ class DecisionReader:
             yield record
 
     def _decode(self, record: Record) -> Decision:
-        value = record.value()
+        value = record.value() or b""
         if len(value) < 5 or value[0] != 0:
             raise KafkaFailed(f"a decision at offset {record.offset()} is in no Confluent frame")
         schema = self._schema(int.from_bytes(value[1:5], "big"))
-        decision = fastavro.schemaless_reader(io.BytesIO(value[5:]), schema, None)
+        decision: Any = fastavro.schemaless_reader(io.BytesIO(value[5:]), schema, None)
         ranked = decision["ranked"]
         return Decision(
             decision["request_id"],
@@ -128,8 +133,10 @@ class DecisionReader:
             tuple(piece["score"] for piece in ranked),
         )
 
-    def _schema(self, number: int) -> object:
+    def _schema(self, number: int) -> Any:
         if number not in self._schemas:
-            with urllib.request.urlopen(f"{self._registry}/schemas/ids/{number}", timeout=TIMEOUT_S) as answer:
+            with urllib.request.urlopen(
+                f"{self._registry}/schemas/ids/{number}", timeout=TIMEOUT_S
+            ) as answer:
                 self._schemas[number] = fastavro.parse_schema(json.loads(json.load(answer)["schema"]))
         return self._schemas[number]

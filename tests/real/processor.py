@@ -27,13 +27,13 @@ class Processor:
 
     def apply_topics(self) -> None:
         """Makes topics and registers schemas, as an operator would."""
-        command = [self._binary, "topics", "apply", "--config", self._configuration]
+        command: list[str | Path] = [self._binary, "topics", "apply", "--config", self._configuration]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise ProcessorFailed(f"`topics apply` ended with {done.returncode}:\n{done.stderr[-4000:]}")
 
     def start(self) -> None:
-        command = [self._binary, "run", "--config", self._configuration]
+        command: list[str | Path] = [self._binary, "run", "--config", self._configuration]
         with self._log.open("ab") as log:
             self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 

@@ -15,12 +15,13 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 import numpy as np
+from confluent_kafka import KafkaException
 
 import configuration
 import scoring
@@ -111,7 +112,10 @@ def measure(with_faults: bool, journey: Journey, tasks: list[Task], setup: Setup
     if with_faults:
         faulty_stream = disturbed(stream, Random(SEED))
         copies, behind = len(faulty_stream) - len(stream), count_behind(faulty_stream)
-        say(f"again, with {copies:,} duplicates, {behind:,} records behind a later one and {len(KILL_AT)} kill -9")
+        say(
+            f"again, with {copies:,} duplicates, {behind:,} records behind a later one "
+            f"and {len(KILL_AT)} kill -9"
+        )
         faulty = replay(setup, f"{name}-faults", work / "faults", faulty_stream, KILL_AT)
         show_cost(faulty)
         again = scoring.recall(tasks[-1].tops(journey.categories, faulty.decisions), tasks[-1].baskets)
@@ -155,7 +159,8 @@ def show_scores(task: Task, tops: Sequence[np.ndarray]) -> None:
     repeated = scoring.share_repeated(baskets)
     say(f"{task.period.name}: {len(baskets):,} baskets{note}; {repeated:.1%} of categories bought before")
     say(f"  {'recall@10':24} {'all':>7} {'repeat':>7} {'new':>7}")
-    for method, named in [*task.methods.items(), ("the processor", tops)]:
+    methods: dict[str, Iterable[np.ndarray]] = {**task.methods, "the processor": tops}
+    for method, named in methods.items():
         parts = (scoring.recall, scoring.recall_of_repeated, scoring.recall_of_new)
         all_, repeat, new = (part(named, baskets) for part in parts)
         say(f"  {method:24} {all_:7.4f} {repeat:7.4f} {new:7.4f}")
@@ -178,7 +183,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--bootstrap", required=True, help="the Kafka broker, as host:port")
     parser.add_argument("--registry", required=True, help="the address of the schema registry")
     parser.add_argument("--binary", required=True, type=Path, help="the processor")
-    parser.add_argument("--threads", type=int, default=2, help="worker threads of the processor [2]")
+    parser.add_argument("--threads", type=int, default=1, help="worker threads of the processor [1]")
     parser.add_argument(
         "--faults",
         action=argparse.BooleanOptionalAction,
@@ -195,5 +200,5 @@ def say(line: str) -> None:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (KafkaFailed, ProcessorFailed, ReplayFailed) as failure:
+    except (KafkaException, KafkaFailed, OSError, ProcessorFailed, ReplayFailed) as failure:
         sys.exit(f"real: {failure}")

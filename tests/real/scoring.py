@@ -6,7 +6,7 @@ choose half-life and weights in seconds, and to check afterwards that the proces
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -56,17 +56,17 @@ def ranked(scores: np.ndarray, popularity: np.ndarray) -> np.ndarray:
     return by_popularity[np.argsort(-steps, axis=1, kind="stable")[:, :TOP]]
 
 
-def recall(tops: Sequence[np.ndarray], baskets: Sequence[Basket]) -> float:
+def recall(tops: Iterable[np.ndarray], baskets: Sequence[Basket]) -> float:
     """Recall at 10: hits over the number of the basket's categories, or over 10 where there are more."""
     return _mean(tops, baskets, lambda basket: basket.categories)
 
 
-def recall_of_repeated(tops: Sequence[np.ndarray], baskets: Sequence[Basket]) -> float:
+def recall_of_repeated(tops: Iterable[np.ndarray], baskets: Sequence[Basket]) -> float:
     """As `recall`, of what the household had bought before, over baskets that have some."""
     return _mean(tops, baskets, lambda basket: basket.categories[basket.repeated])
 
 
-def recall_of_new(tops: Sequence[np.ndarray], baskets: Sequence[Basket]) -> float:
+def recall_of_new(tops: Iterable[np.ndarray], baskets: Sequence[Basket]) -> float:
     """As `recall`, of what the household buys for the first time, over baskets that have some."""
     return _mean(tops, baskets, lambda basket: basket.categories[~basket.repeated])
 
@@ -77,7 +77,7 @@ def share_repeated(baskets: Sequence[Basket]) -> float:
 
 
 def _mean(
-    tops: Sequence[np.ndarray], baskets: Sequence[Basket], wanted: Callable[[Basket], np.ndarray]
+    tops: Iterable[np.ndarray], baskets: Sequence[Basket], wanted: Callable[[Basket], np.ndarray]
 ) -> float:
     parts = []
     for top, basket in zip(tops, baskets, strict=True):
