@@ -6,7 +6,9 @@ mod lint;
 mod load;
 mod registry;
 mod run;
+mod test;
 mod topics;
+mod view;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -63,6 +65,8 @@ enum Command {
     Lint(lint::LintArguments),
     /// Show the configuration in force.
     Config(config_command::ConfigArguments),
+    /// Play scenarios against a configuration: events in, expected profiles and decisions out.
+    Test(test::TestArguments),
     /// Serve a small schema registry on this machine, for the demo and for tests.
     Registry(registry::RegistryArguments),
 }
@@ -104,6 +108,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Topics(arguments) => topics::run(arguments),
         Command::Lint(arguments) => lint::run(arguments),
         Command::Config(arguments) => config_command::run(arguments),
+        Command::Test(arguments) => test::run(arguments),
         Command::Registry(arguments) => registry::run(&console, arguments),
     };
     match result {
