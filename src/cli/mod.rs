@@ -2,6 +2,7 @@
 
 mod config_command;
 pub mod demo;
+mod explain;
 mod lint;
 mod load;
 mod registry;
@@ -67,6 +68,8 @@ enum Command {
     Config(config_command::ConfigArguments),
     /// Play scenarios against a configuration: events in, expected profiles and decisions out.
     Test(test::TestArguments),
+    /// Explain a person: the profile, and the last decisions with their reasons.
+    Explain(explain::ExplainArguments),
     /// Serve a small schema registry on this machine, for the demo and for tests.
     Registry(registry::RegistryArguments),
 }
@@ -108,6 +111,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Topics(arguments) => topics::run(arguments),
         Command::Lint(arguments) => lint::run(arguments),
         Command::Config(arguments) => config_command::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
         Command::Test(arguments) => test::run(arguments),
         Command::Registry(arguments) => registry::run(&console, arguments),
     };
