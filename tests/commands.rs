@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
+#[path = "commands/replay.rs"]
+mod replay;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -91,7 +94,7 @@ fn what_is_no_scenario_is_refused() {
 
 #[test]
 fn every_command_has_two_examples() {
-    for command in ["run", "topics", "lint", "config", "test", "registry"] {
+    for command in ["run", "topics", "lint", "config", "explain", "replay", "test", "registry"] {
         let output = output(&[command, "--help"]);
         let text = standard_output(&output);
         let (_, examples) =

@@ -6,6 +6,7 @@ mod explain;
 mod lint;
 mod load;
 mod registry;
+mod replay;
 mod run;
 mod test;
 mod topics;
@@ -70,6 +71,8 @@ enum Command {
     Test(test::TestArguments),
     /// Explain a person: the profile, and the last decisions with their reasons.
     Explain(explain::ExplainArguments),
+    /// Replay the command log, or the sources, under a second application id.
+    Replay(replay::ReplayArguments),
     /// Serve a small schema registry on this machine, for the demo and for tests.
     Registry(registry::RegistryArguments),
 }
@@ -112,6 +115,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Lint(arguments) => lint::run(arguments),
         Command::Config(arguments) => config_command::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
+        Command::Replay(arguments) => replay::run(&console, arguments),
         Command::Test(arguments) => test::run(arguments),
         Command::Registry(arguments) => registry::run(&console, arguments),
     };

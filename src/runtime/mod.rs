@@ -13,6 +13,7 @@ pub mod plan;
 pub mod restore;
 pub mod runner;
 pub mod stores;
+pub mod stretch;
 pub mod task;
 pub mod topics;
 pub mod worker;

@@ -11,6 +11,7 @@ use crate::runtime::instruments::Instruments;
 use crate::runtime::intake::Intake;
 use crate::runtime::plan::Plan;
 use crate::runtime::stores::Stores;
+use crate::runtime::stretch::Stretch;
 use crate::runtime::task::Shared;
 use crate::runtime::task::knowledge::definitions_hash;
 use crate::runtime::topics::OwnTopics;
@@ -38,6 +39,8 @@ pub fn plan(
         sources: sources(config, registry),
         input: keyed.map_or(topics.commands, |source| Arc::from(&*source.topic)),
         input_start: keyed.map_or(Start::Earliest, |source| source.start),
+        intake_only: false,
+        stretch: Stretch::default(),
         stores,
         commit: config.commit,
         profiles_cached_max: config.state.profiles_cached_max,

@@ -8,10 +8,10 @@
 
 mod admin;
 mod consumer;
-mod coverage;
 mod errors;
 mod feeder;
 mod follower;
+mod offsets;
 mod producer;
 mod replay;
 
@@ -27,11 +27,9 @@ pub use admin::{KafkaAdmin, TopicState, TopicWish};
 use consumer::GroupConsumer;
 pub use feeder::Feeder;
 pub use follower::Follower;
+pub use offsets::OffsetClient;
 use producer::TransactionalProducer;
 pub use replay::{LogReader, read_topic};
-
-/// Longer than any call of ours should take, shorter than any transaction may be open.
-const CALL_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Which member of the application this is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,7 +119,9 @@ impl Broker for KafkaBroker {
     }
 
     fn commit(&mut self, offsets: &[(Partition, i64)]) -> Result<Vec<(i32, i64)>, Fault> {
-        self.producer.commit(offsets, || self.consumer.group_metadata())
+        // Fetched for each commit: a stale generation is refused by the broker (KIP-447), which is wanted.
+        let group = self.consumer.group_metadata()?;
+        self.producer.commit(offsets, &group)
     }
 
     fn abort(&mut self) {

@@ -15,7 +15,8 @@ impl<B: Broker> Worker<B> {
         let span = tracing::info_span!("commit", records = self.batch.records);
         let _entered = span.enter();
         self.step(Step::Sending);
-        for assignment in self.assignments.values_mut() {
+        for (partition, assignment) in &mut self.assignments {
+            assignment.finish(partition, &self.plan.stretch, &mut self.outputs)?;
             let moved = assignment.moved().is_some();
             if let Work::Running { task, .. } = &mut assignment.work {
                 task.flush(moved, &mut self.outputs);

@@ -158,6 +158,9 @@ impl<B: Broker> Worker<B> {
         if !assignment.expects(record) {
             return Ok(());
         }
+        if self.plan.stretch.is_over(&record.partition, record.offset) {
+            return self.broker.hold(&record.partition, record.offset);
+        }
         self.vitals.in_hand(&record.partition.topic, record.partition.number, record.offset);
         self.batch.open(self.now.monotonic);
         let used = match &mut assignment.work {
@@ -257,6 +260,10 @@ impl<B: Broker> Worker<B> {
                 continue;
             };
             let task = Box::new(restore.finish(&self.plan, self.now)?);
+            if committed.is_none() {
+                // Where a first start began is committed even if no record ever comes.
+                self.batch.open(self.now.monotonic);
+            }
             let work = Work::Running { task, sweeping: false };
             let assignment = Assignment { work, committed, last_timestamp: None };
             self.assignments.insert(partition.clone(), assignment);

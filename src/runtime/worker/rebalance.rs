@@ -36,7 +36,7 @@ impl<B: Broker> Worker<B> {
     fn begin(&mut self, partition: &Partition, bounds: Bounds) -> Result<i64, Fault> {
         let source = self.plan.sources.get(&partition.topic);
         let start = source.map_or(self.plan.input_start, |(_, start)| *start);
-        let next = first_offset(partition, bounds, start)?;
+        let next = first_offset(partition, bounds, start, self.plan.stretch.first(partition))?;
         let work = match source {
             Some((intake, _)) => Work::Intake { intake: intake.clone(), next, waiting: false },
             None => {
@@ -76,11 +76,19 @@ impl<B: Broker> Worker<B> {
 }
 
 /// Where reading begins: at the committed offset, or where the first start is told to.
-fn first_offset(partition: &Partition, bounds: Bounds, start: Start) -> Result<i64, Fault> {
+fn first_offset(
+    partition: &Partition,
+    bounds: Bounds,
+    start: Start,
+    told: Option<i64>,
+) -> Result<i64, Fault> {
     let Bounds { low, high, committed } = bounds;
     match committed {
-        None if start == Start::Earliest => Ok(low),
-        None => Ok(high),
+        None => Ok(match (told, start) {
+            (Some(told), _) => told.clamp(low, high),
+            (None, Start::Earliest) => low,
+            (None, Start::Latest) => high,
+        }),
         Some(committed) if (low..=high).contains(&committed) => Ok(committed),
         Some(committed) => Err(Fault::stop(
             ExitCode::Inconsistent,
