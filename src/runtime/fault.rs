@@ -23,7 +23,8 @@ pub enum Fault {
 /// Why, in words and as a label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
-    /// A word of a closed list, for metrics: `transaction`, `delivery`, `assignment_lost`, `broker`, `disk`.
+    /// A word of a closed list, for metrics: `transaction`, `delivery`, `assignment_lost`, `left_over`, `broker`,
+    /// `disk`.
     pub label: &'static str,
     /// What happened, for people.
     pub text: String,

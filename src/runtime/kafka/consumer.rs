@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata, RebalanceProtocol};
 use rdkafka::error::KafkaError;
@@ -16,18 +16,24 @@ use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
+use super::coverage::Coverage;
 use super::errors::{fault, is_transient};
-use super::{Settings, client};
+use super::{CALL_TIMEOUT, Settings, client};
 use crate::domain::time::Timestamp;
 use crate::runtime::broker::{Bounds, Header, Partition, Polled, Record};
 use crate::runtime::fault::{ExitCode, Fault};
 
-/// Longer than any call of ours should take, shorter than any transaction may be open.
-const CALL_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long leaving the group may take, which is a courtesy.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A member of the application's group.
 pub(super) struct GroupConsumer {
     consumer: BaseConsumer<Context>,
+    group: Box<str>,
+    coverage: Coverage,
+    /// Whether to leave the group at the end, instead of coming back under the same name to the same
+    /// partitions.
+    leaving: bool,
     /// One shared name per topic, so that records do not carry copies.
     topics: BTreeMap<String, Arc<str>>,
     /// Partitions that are not read now, with the offset to go on from.
@@ -117,7 +123,15 @@ impl GroupConsumer {
             .map_err(|error| super::errors::refused("the consumer", &error))?;
         consumer.subscribe(topics).map_err(|error| fault("subscribing", &error))?;
         let names = topics.iter().map(|topic| ((*topic).to_owned(), Arc::from(*topic))).collect();
-        Ok(GroupConsumer { consumer, topics: names, held: BTreeMap::new(), drained: false })
+        Ok(GroupConsumer {
+            consumer,
+            group: settings.member.application.clone(),
+            coverage: Coverage::default(),
+            leaving: false,
+            topics: names,
+            held: BTreeMap::new(),
+            drained: false,
+        })
     }
 
     /// Waits for a record or a rebalance.
@@ -125,6 +139,7 @@ impl GroupConsumer {
         if let Some(polled) = self.rebalance() {
             return Ok(polled);
         }
+        self.look_for_left_over()?;
         let record = match self.consumer.poll(wait) {
             None => None,
             Some(Ok(message)) => Some(record(&self.topics, &message)),
@@ -139,6 +154,17 @@ impl GroupConsumer {
             Some(record) => Ok(Polled::Record(record)),
             None => Ok(self.rebalance().unwrap_or(Polled::Nothing)),
         }
+    }
+
+    /// Partitions that are nobody's get an owner when the group shares anew, for which somebody has to leave.
+    fn look_for_left_over(&mut self) -> Result<(), Fault> {
+        let topics = self.topics.keys().map(String::as_str);
+        let Some(partitions) = self.coverage.look(&self.consumer, &self.group, topics, now()) else {
+            return Ok(());
+        };
+        self.leaving = true;
+        let text = format!("no member of the group has {partitions}: leaving, so that it shares anew");
+        Err(Fault::restart("left_over", text))
     }
 
     fn rebalance(&mut self) -> Option<Polled> {
@@ -180,6 +206,7 @@ impl GroupConsumer {
         let answered =
             if cooperative { self.consumer.incremental_assign(&list) } else { self.consumer.assign(&list) };
         answered.map_err(|error| fault("taking partitions", &error))?;
+        self.coverage.changed(now());
         if partitions.is_empty() {
             return Ok(());
         }
@@ -191,7 +218,9 @@ impl GroupConsumer {
     pub(super) fn release(&mut self, partitions: &[Partition]) -> Result<(), Fault> {
         self.held.retain(|partition, _| !partitions.contains(partition));
         let list = list(partitions.iter().map(|partition| (partition, None)))?;
-        unassign(&self.consumer, &list).map_err(|error| fault("giving partitions back", &error))
+        unassign(&self.consumer, &list).map_err(|error| fault("giving partitions back", &error))?;
+        self.coverage.changed(now());
+        Ok(())
     }
 
     pub(super) fn hold(&mut self, partition: &Partition, offset: i64) -> Result<(), Fault> {
@@ -255,8 +284,21 @@ impl GroupConsumer {
     /// From here on rebalances are answered by the callback: the worker is not there any more.
     pub(super) fn close(&self) {
         self.consumer.context().closing.store(true, Ordering::Relaxed);
+        if self.leaving {
+            self.leave();
+        }
         // A rebalance that was noted and not answered would keep the client from closing.
         let _ = self.consumer.unassign();
+    }
+
+    /// Closing alone would not do: a static member that closes is expected back.
+    fn leave(&self) {
+        self.consumer.unsubscribe();
+        let deadline = now() + LEAVE_TIMEOUT;
+        // The callback answers the revocation, and the client leaves when that is done.
+        while now() < deadline && self.consumer.assignment().is_ok_and(|assigned| assigned.count() > 0) {
+            let _ = self.consumer.poll(Duration::from_millis(20));
+        }
     }
 
     fn partitions_of(&mut self, names: Vec<(String, i32)>) -> Vec<Partition> {
@@ -339,4 +381,10 @@ pub(super) fn record(topics: &BTreeMap<String, Arc<str>>, message: &BorrowedMess
         value: message.payload().map(<[u8]>::to_vec),
         headers,
     }
+}
+
+/// Deadlines are the one use of a clock down here; nothing that is written depends on it.
+#[allow(clippy::disallowed_methods)]
+fn now() -> Instant {
+    Instant::now()
 }

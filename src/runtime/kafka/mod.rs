@@ -8,6 +8,7 @@
 
 mod admin;
 mod consumer;
+mod coverage;
 mod errors;
 mod feeder;
 mod follower;
@@ -30,6 +31,9 @@ pub use follower::Follower;
 pub use offsets::OffsetClient;
 use producer::TransactionalProducer;
 pub use replay::{LogReader, read_topic};
+
+/// Longer than any call of ours should take, shorter than any transaction may be open.
+const CALL_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Which member of the application this is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,9 +123,7 @@ impl Broker for KafkaBroker {
     }
 
     fn commit(&mut self, offsets: &[(Partition, i64)]) -> Result<Vec<(i32, i64)>, Fault> {
-        // Fetched for each commit: a stale generation is refused by the broker (KIP-447), which is wanted.
-        let group = self.consumer.group_metadata()?;
-        self.producer.commit(offsets, &group)
+        self.producer.commit(offsets, || self.consumer.group_metadata())
     }
 
     fn abort(&mut self) {

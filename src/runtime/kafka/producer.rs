@@ -141,10 +141,13 @@ impl TransactionalProducer {
         Ok(())
     }
 
+    /// Commits. The group's metadata are asked for when all records are delivered, right before they are
+    /// used: a stale generation is refused by the broker (KIP-447), which is wanted, and every rebalance that
+    /// others cause makes a generation stale.
     pub(super) fn commit(
         &mut self,
         offsets: &[(Partition, i64)],
-        group: &ConsumerGroupMetadata,
+        group: impl Fn() -> Result<ConsumerGroupMetadata, Fault>,
     ) -> Result<Vec<(i32, i64)>, Fault> {
         if !self.open {
             self.begin()?;
@@ -156,8 +159,9 @@ impl TransactionalProducer {
             list.add_partition_offset(&partition.topic, partition.number, Offset::Offset(*offset))
                 .map_err(|error| fault("naming an offset", &error))?;
         }
+        let group = group()?;
         within(timeout, "adding offsets to the transaction", |left| {
-            self.producer.send_offsets_to_transaction(&list, group, left)
+            self.producer.send_offsets_to_transaction(&list, &group, left)
         })?;
         within(timeout, "committing", |left| self.producer.commit_transaction(left))?;
         (self.open, self.sent) = (false, 0);
