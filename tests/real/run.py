@@ -183,7 +183,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--bootstrap", required=True, help="the Kafka broker, as host:port")
     parser.add_argument("--registry", required=True, help="the address of the schema registry")
     parser.add_argument("--binary", required=True, type=Path, help="the processor")
-    parser.add_argument("--threads", type=int, default=1, help="worker threads of the processor [1]")
+    parser.add_argument("--threads", type=int, default=2, help="worker threads of the processor [2]")
     parser.add_argument(
         "--faults",
         action=argparse.BooleanOptionalAction,
