@@ -109,9 +109,23 @@ fn encode_and_decode_command(bencher: Bencher) {
     });
 }
 
-#[divan::bench]
-fn react_to_an_event(bencher: Bencher) {
-    let (events, rules, catalogue) = (events(), rules(), Catalogue::default());
+/// With further segments, each on an attribute of its own that counts one in ten kinds of event.
+#[divan::bench(args = [0, 50])]
+fn react_to_an_event(bencher: Bencher, further_segments: usize) {
+    let mut text = DEFINITIONS.to_owned();
+    for number in 0..further_segments {
+        let attribute = format!("attributes:\n  n{number}: {{count: kind_{}, window: 7d}}", number % 10);
+        text = text.replacen("attributes:", &attribute, 1);
+        let segment = format!("segments:\n  s{number}: {{enter: 'attributes.n{number} >= {}'}}", number + 1);
+        text = text.replacen("segments:", &segment, 1);
+    }
+    let rules = parse_definitions(&text, "benchmark").expect("the definitions are valid");
+    let (mut events, catalogue) = (events(), Catalogue::default());
+    if further_segments > 0 {
+        for (number, event) in events.iter_mut().enumerate().filter(|(number, _)| number % 2 == 0) {
+            event.name = format!("kind_{}", number % 10).into();
+        }
+    }
     let mut persons = std::collections::HashMap::new();
     let mut now = Timestamp::EARLIEST;
     let mut next = events.iter().cycle().enumerate();

@@ -105,6 +105,11 @@ impl Process {
         Ok(Process { config: Arc::new(config), ordinal, clocks, stop, metrics, vitals, plan })
     }
 
+    /// The instruments of the workers, for the progress of restores.
+    pub fn instruments(&self) -> Instruments {
+        self.plan.instruments.clone()
+    }
+
     /// The figures of the process, to be read while it runs and afterwards.
     pub(super) fn metrics(&self) -> Metrics {
         self.metrics.clone()
