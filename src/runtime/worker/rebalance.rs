@@ -35,6 +35,11 @@ impl<B: Broker> Worker<B> {
     /// Begins the work on a partition. Answers the offset to read first.
     fn begin(&mut self, partition: &Partition, bounds: Bounds) -> Result<i64, Fault> {
         let source = self.plan.sources.get(&partition.topic);
+        if source.is_none() && partition.topic != self.plan.input {
+            // A static member that comes back with other topics is given its old partitions until the group
+            // rebalances. They are taken, since the group wants an answer, and not read.
+            return Ok(bounds.low);
+        }
         let start = source.map_or(self.plan.input_start, |(_, start)| *start);
         let next = first_offset(partition, bounds, start, self.plan.stretch.first(partition))?;
         let work = match source {
