@@ -45,7 +45,9 @@ fn a_killed_store_without_a_log_reopens_as_a_prefix() {
 
 fn kill_again_and_again(test: &str, write_ahead_log: bool) {
     let options = StoreOptions { write_ahead_log };
-    if let Some(directory) = std::env::args().find_map(|argument| Some(argument.strip_prefix(PART)?.into())) {
+    if let Some(directory) =
+        std::env::args().find_map(|argument| Some(PathBuf::from(argument.strip_prefix(PART)?)))
+    {
         absorb_until_killed(&directory, options);
         return;
     }
@@ -80,7 +82,7 @@ fn start(test: &str, store: &Path) -> Child {
 }
 
 /// The part of the process that is killed.
-fn absorb_until_killed(directory: &PathBuf, options: StoreOptions) {
+fn absorb_until_killed(directory: &Path, options: StoreOptions) {
     let mut store = RocksStore::open_with(directory, &memory(), options).unwrap();
     let first = store.position().map_or(0, |position| position.changelog_next);
     // It ends by itself some time, should the one who kills be gone.

@@ -35,10 +35,8 @@ impl ConfigSource {
     pub(super) fn load(&self, flags: Flags) -> Result<Config, Exit> {
         let file = self.config.display().to_string();
         let text = read(&self.config)?;
-        self.check(&text, &file, flags).map_err(|errors| Exit {
-            code: ExitCode::Misconfigured,
-            text: errors.to_string(),
-        })
+        self.check(&text, &file, flags)
+            .map_err(|errors| Exit { code: ExitCode::Misconfigured, text: errors.to_string() })
     }
 
     /// As `load`, from a text that has been read.

@@ -1,11 +1,16 @@
 //! The command line: one file per command. Results go to standard output, everything else to standard error.
 
 mod config_command;
+pub mod demo;
+mod explain;
 mod lint;
 mod load;
 mod registry;
+mod replay;
 mod run;
+mod test;
 mod topics;
+mod view;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,6 +22,7 @@ use crate::service::logs::Color;
 
 const AFTER_HELP: &str = "\
 Examples:
+  bespoke demo --embedded
   bespoke lint --config shop.yaml
   bespoke topics apply --config shop.yaml
   bespoke run --config shop.yaml
@@ -53,12 +59,20 @@ enum ColorChoice {
 enum Command {
     /// Run the pipeline.
     Run(run::RunArguments),
+    /// Watch one person of a made-up shop, kill the processor, and see that nothing is lost or doubled.
+    Demo(demo::DemoArguments),
     /// Show or make the topics and schemas that the pipeline needs.
     Topics(topics::TopicsArguments),
     /// Check a configuration without running it.
     Lint(lint::LintArguments),
     /// Show the configuration in force.
     Config(config_command::ConfigArguments),
+    /// Play scenarios against a configuration: events in, expected profiles and decisions out.
+    Test(test::TestArguments),
+    /// Explain a person: the profile, and the last decisions with their reasons.
+    Explain(explain::ExplainArguments),
+    /// Replay the command log, or the sources, under a second application id.
+    Replay(replay::ReplayArguments),
     /// Serve a small schema registry on this machine, for the demo and for tests.
     Registry(registry::RegistryArguments),
 }
@@ -96,9 +110,13 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let console = load::Console { color: arguments.color.map(Color::from), level };
     let result = match arguments.command {
         Command::Run(arguments) => run::run(&console, arguments),
+        Command::Demo(arguments) => demo::run(&console, arguments),
         Command::Topics(arguments) => topics::run(arguments),
         Command::Lint(arguments) => lint::run(arguments),
         Command::Config(arguments) => config_command::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
+        Command::Replay(arguments) => replay::run(&console, arguments),
+        Command::Test(arguments) => test::run(arguments),
         Command::Registry(arguments) => registry::run(&console, arguments),
     };
     match result {

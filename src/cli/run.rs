@@ -1,11 +1,17 @@
 //! `bespoke run`: the pipeline.
 
+use std::io::IsTerminal;
+use std::thread;
+use std::time::Duration;
+
 use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::ConfigSource;
 use super::load::{Console, variable};
 use crate::config::overlay::Flags;
 use crate::runtime::fault::{Exit, ExitCode};
+use crate::runtime::instruments::Instruments;
 use crate::service::process::Process;
 use crate::service::shutdown::Stop;
 
@@ -53,7 +59,33 @@ pub(super) fn run(console: &Console, arguments: RunArguments) -> Result<i32, Exi
     for warning in config.warnings() {
         tracing::warn!(event = "config_warning", "{warning}");
     }
-    Process::prepare(config, ordinal, Stop::default())?.run()
+    let process = Process::prepare(config, ordinal, Stop::default())?;
+    if std::io::stderr().is_terminal() {
+        show_restores(process.instruments());
+    }
+    process.run()
+}
+
+/// Draws a bar while state is restored. The thread ends with the process.
+fn show_restores(instruments: Instruments) {
+    let style = ProgressStyle::with_template("restoring {bar:40} {pos}/{len} records, {per_sec}, {eta} left");
+    let Ok(style) = style else { return };
+    thread::spawn(move || {
+        let mut bar: Option<ProgressBar> = None;
+        loop {
+            let restoring = instruments.restoring();
+            let restored: u64 = restoring.iter().map(|progress| progress.restored_records).sum();
+            let left: i64 = restoring.iter().map(|progress| progress.remaining_records).sum();
+            if left > 0 {
+                let bar = bar.get_or_insert_with(|| ProgressBar::new(0).with_style(style.clone()));
+                bar.set_length(restored.saturating_add(u64::try_from(left).unwrap_or(0)));
+                bar.set_position(restored);
+            } else if let Some(bar) = bar.take() {
+                bar.finish_and_clear();
+            }
+            thread::sleep(Duration::from_millis(200));
+        }
+    });
 }
 
 /// The number at the end of a pod's name, as in `bespoke-2`.
@@ -62,6 +94,8 @@ fn ordinal_of_pod(pod: Option<String>) -> Result<u32, Exit> {
     let number = pod.rsplit('-').next().and_then(|end| end.parse().ok());
     number.ok_or_else(|| Exit {
         code: ExitCode::Misconfigured,
-        text: format!("BESPOKE_POD_NAME is {pod}, which does not end in -NUMBER: run as a StatefulSet, or set --ordinal"),
+        text: format!(
+            "BESPOKE_POD_NAME is {pod}, which does not end in -NUMBER: run as a StatefulSet, or set --ordinal"
+        ),
     })
 }

@@ -26,6 +26,8 @@ pub const CONTENT_PREFIX: &[u8] = b"c";
 pub const META_KEY: &[u8] = b"m";
 /// The key of the definitions' row.
 pub const DEFINITIONS_KEY: &[u8] = b"r";
+/// The key of the row that says with which definitions due times were worked out: their XXH3 hash.
+pub const INDEX_KEY: &[u8] = b"i";
 
 /// The version that is written, and the newest that is read.
 const FORMAT: u8 = 1;

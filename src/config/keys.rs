@@ -209,7 +209,7 @@ pub(crate) const ATTRIBUTE: &[Key] = &[
         "the window's step, at least 1m, of which the window is a whole number. Default: 1m for \
               windows under 2h, 5m under 6h, 15m under 24h, 1h up to 100d, 1d above",
     ),
-    key("timed", "false", "whether a bucket's leaving is a change of its own, at its due time"),
+    key("timed", "true", "whether a bucket's leaving is a change of its own, at its due time"),
 ];
 
 /// One of `interests`.

@@ -4,7 +4,7 @@
 use super::names::Names;
 use super::problems::Problems;
 use crate::domain::expression::Expression;
-use crate::domain::rulebook::{InterestRule, Membership, RuleBook, Trigger};
+use crate::domain::rulebook::{Membership, RuleBook};
 
 /// Reports what is odd in definitions.
 pub(crate) fn check(rules: &RuleBook, names: &Names, problems: &mut Problems<'_>) {
@@ -22,11 +22,6 @@ fn attributes(rules: &RuleBook, names: &Names, problems: &mut Problems<'_>) {
     for (rule, declared) in rules.attributes.iter().zip(&names.attributes) {
         let reads = |condition: &Expression| condition.reads().attributes.contains(&rule.name);
         let in_segment = of_segments(rules).any(reads);
-        if !in_segment && !of_rules(rules).any(reads) {
-            let message = format!("no condition reads attributes.{}", rule.name);
-            let hint = "it costs space in every profile, and is only shown in profile updates";
-            problems.warning(&declared.place, message, Some(hint.into()));
-        }
         if in_segment && rule.window.as_ref().is_some_and(|window| !window.timed) {
             let message = format!("a segment reads attributes.{}, whose window is not timed", rule.name);
             let hint = "as time passes, the segment moves only with the person's next event; set timed: true";
@@ -42,21 +37,7 @@ fn interests(rules: &RuleBook, names: &Names, problems: &mut Problems<'_>) {
             let hint = "scores decay, so its tags will flicker; set `leave` below `enter`";
             problems.warning(&declared.place, message, Some(hint.into()));
         }
-        if !is_used(rules, rule) {
-            let message = format!("no slot, rule or condition uses the interest `{}`", rule.name);
-            let hint = "it costs space in every profile, and is only shown in profile updates";
-            problems.warning(&declared.place, message, Some(hint.into()));
-        }
     }
-}
-
-fn is_used(rules: &RuleBook, interest: &InterestRule) -> bool {
-    let reads = |condition: &Expression| condition.reads().tags.contains(&interest.name);
-    interest.as_segments
-        || rules.slots.iter().any(|slot| slot.interest == interest.name)
-        || rules.rules.iter().any(|rule| rule.trigger == Trigger::Tagged(interest.name.clone()))
-        || of_segments(rules).any(reads)
-        || of_rules(rules).any(reads)
 }
 
 fn of_segments(rules: &RuleBook) -> impl Iterator<Item = &Expression> {
@@ -68,8 +49,4 @@ fn of_segments(rules: &RuleBook) -> impl Iterator<Item = &Expression> {
             Membership::Absence { .. } => [None, None],
         })
         .flatten()
-}
-
-fn of_rules(rules: &RuleBook) -> impl Iterator<Item = &Expression> {
-    rules.rules.iter().filter_map(|rule| rule.when.as_ref())
 }

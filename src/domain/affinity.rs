@@ -68,14 +68,16 @@ impl Affinity {
     /// Adds a weight that an event of hour `event_hour` contributes, as of hour `now_hour`.
     pub fn add(&mut self, weight: f64, event_hour: i64, now_hour: i64, decay: &Decay) {
         let hour = self.hour.max(now_hour);
-        self.score = self.score_at(hour, decay) + weight * decay.after_hours(hour - event_hour);
+        let score = self.score_at(hour, decay) + weight * decay.after_hours(hour.saturating_sub(event_hour));
+        // An infinite score could not decay: it would be no number at all when its factor is zero.
+        self.score = score.clamp(f64::MIN, f64::MAX);
         self.hour = hour;
         self.evidence = self.evidence.saturating_add(1);
     }
 
     /// The signed score as of an hour that is not before the stored one.
     pub fn score_at(&self, hour: i64, decay: &Decay) -> f64 {
-        self.score * decay.after_hours(hour - self.hour)
+        self.score * decay.after_hours(hour.saturating_sub(self.hour))
     }
 
     /// The first instant at which the score is below `threshold`, which must be positive; none if it is
@@ -87,10 +89,47 @@ impl Affinity {
         }
         let estimate = decay.half_life_hours() as f64 * libm::log2(self.score / limit);
         // The estimate is within an hour; the exact comparison decides.
-        let mut hour = self.hour + (estimate as i64 - 2).max(0);
+        let mut hour = self.hour.saturating_add((estimate as i64).saturating_sub(2).max(0));
         while self.score_at(hour, decay) >= limit {
-            hour += 1;
+            hour = hour.checked_add(1)?;
         }
         Some(Timestamp::from_ms(hour.saturating_mul(HOUR_MS)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn affinity(score: f64) -> Affinity {
+        Affinity { score, ..Affinity::new("shoes", 100) }
+    }
+
+    #[test]
+    fn a_score_falls_below_a_threshold_at_the_first_hour_at_which_it_is_below() {
+        for (half_life_hours, score, threshold) in [(168, 10.0, 8.0), (1, 1e300, 1.0), (87_600, 8.0, 8.0)] {
+            let decay = Decay::new(half_life_hours);
+            let hour = affinity(score).falls_below(threshold, &decay).unwrap().hour();
+            assert!(affinity(score).score_at(hour, &decay) < threshold - TOLERANCE);
+            assert!(affinity(score).score_at(hour - 1, &decay) >= threshold - TOLERANCE);
+        }
+    }
+
+    #[test]
+    fn what_never_falls_is_never_due() {
+        let decay = Decay::new(24);
+        assert_eq!(affinity(7.9).falls_below(8.0, &decay), None, "below already");
+        assert_eq!(affinity(9.0).falls_below(0.0, &decay), None, "a score never reaches zero");
+    }
+
+    #[test]
+    fn the_largest_weights_leave_a_score_that_decays() {
+        let decay = Decay::new(24);
+        let mut affinity = affinity(0.0);
+        affinity.add(f64::MAX, 100, 100, &decay);
+        affinity.add(f64::MAX, 100, 100, &decay);
+        assert_eq!(affinity.score, f64::MAX);
+        let hour = affinity.falls_below(8.0, &decay).unwrap().hour();
+        assert!(affinity.score_at(hour, &decay) < 8.0);
     }
 }

@@ -110,5 +110,39 @@ impl Catalogue {
 }
 
 fn base_weight_key(content: &Content) -> (Reverse<u64>, Box<str>) {
-    (Reverse(content.base_weight.max(0.0).to_bits()), content.content_id.clone())
+    // The bits of minus zero would stand above those of every other number.
+    let weight = if content.base_weight > 0.0 { content.base_weight } else { 0.0 };
+    (Reverse(weight.to_bits()), content.content_id.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content(id: &str, base_weight: f64) -> Content {
+        Content { content_id: id.into(), base_weight, ..Content::default() }
+    }
+
+    #[test]
+    fn content_stands_in_the_order_of_base_weights_then_of_ids() {
+        let mut catalogue = Catalogue::default();
+        for (id, weight) in [("minus", -0.0), ("b", 0.5), ("a", 0.5), ("best", 2.0), ("zero", 0.0)] {
+            catalogue.put(content(id, weight));
+        }
+        let ids: Vec<&str> = catalogue.by_base_weight().map(|content| &*content.content_id).collect();
+        assert_eq!(ids, ["best", "a", "b", "minus", "zero"]);
+    }
+
+    #[test]
+    fn a_change_or_a_withdrawal_leaves_nothing_of_the_old_content() {
+        let mut catalogue = Catalogue::default();
+        catalogue.put(Content { weights: vec![("shoes".into(), 1.0)], ..content("a", 1.0) });
+        catalogue.put(Content { weights: vec![("hats".into(), 0.5)], ..content("a", 3.0) });
+        assert_eq!(catalogue.about("shoes").count(), 0);
+        assert_eq!(catalogue.about("hats").map(|(_, weight)| weight).collect::<Vec<_>>(), [0.5]);
+        assert_eq!(catalogue.by_base_weight().count(), 1);
+        catalogue.withdraw("a");
+        assert!(catalogue.is_empty());
+        assert_eq!(catalogue, Catalogue::default());
+    }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::affinity::Affinity;
-use super::catalogue::Content;
+use super::catalogue::{Catalogue, Content};
 use super::decision::{Decision, DecisionCause, Excluded, LadderStep, Ranked, Reason};
 use super::person::Person;
 use super::profile::Profile;
@@ -52,7 +52,10 @@ pub(crate) fn decide(
         Answer { slot: slot.into(), ladder: LadderStep::Nothing, ranked: Vec::new(), excluded: Vec::new() };
     let Some(rule) = knowledge.rules.slot(slot) else { return answer };
     let interest = knowledge.rules.interest(&rule.interest);
-    let candidates = interest.map(|interest| score(knowledge, profile, interest, now)).unwrap_or_default();
+    let shares = interest.map(|interest| shares(profile.affinities(interest.id), interest, now));
+    let shares = shares.unwrap_or_default();
+    let known = !shares.is_empty();
+    let candidates = score(knowledge.catalogue, shares);
     for candidate in candidates {
         if !candidate.content.is_eligible(slot, now) {
             continue;
@@ -66,9 +69,9 @@ pub(crate) fn decide(
         }
     }
     answer.ladder = if answer.ranked.is_empty() { LadderStep::Popular } else { LadderStep::Personal };
-    answer.fill_by_base_weight(knowledge, rule, profile, now, exclude);
+    answer.fill_by_base_weight(knowledge, rule, profile, now, exclude, known);
     if answer.ranked.is_empty() {
-        answer.fall_back(rule);
+        answer.fall_back(knowledge.catalogue, rule, exclude);
     }
     answer.excluded.sort_by(|one, other| one.content_id.cmp(&other.content_id));
     answer.excluded.truncate(EXCLUDED_MAX);
@@ -76,16 +79,10 @@ pub(crate) fn decide(
 }
 
 /// Content that the person's affinities speak for, best first.
-fn score<'a>(
-    knowledge: Knowledge<'a>,
-    profile: &'a Profile,
-    interest: &InterestRule,
-    now: Timestamp,
-) -> Vec<Candidate<'a>> {
-    let shares = shares(profile.affinities(interest.id), interest, now);
+fn score<'a>(catalogue: &'a Catalogue, shares: Vec<(&'a Affinity, f64, f64)>) -> Vec<Candidate<'a>> {
     let mut candidates: BTreeMap<&str, Candidate<'a>> = BTreeMap::new();
     for (affinity, score, share) in shares {
-        for (content, weight) in knowledge.catalogue.about(&affinity.value) {
+        for (content, weight) in catalogue.about(&affinity.value) {
             let candidate = candidates.entry(&content.content_id).or_insert_with(|| Candidate {
                 content,
                 score: 0.0,
@@ -196,15 +193,15 @@ impl Answer {
         profile: &Profile,
         now: Timestamp,
         exclude: &[Box<str>],
+        known: bool,
     ) {
-        let personal = self.ladder == LadderStep::Personal;
         for content in knowledge.catalogue.by_base_weight() {
             if self.ranked.len() >= rule.items_max {
                 return;
             }
-            let known = self.ranked.iter().any(|ranked| ranked.content_id == content.content_id)
+            let listed = self.ranked.iter().any(|ranked| ranked.content_id == content.content_id)
                 || self.excluded.iter().any(|excluded| excluded.content_id == content.content_id);
-            if known || !content.is_eligible(&rule.name, now) {
+            if listed || !content.is_eligible(&rule.name, now) {
                 continue;
             }
             if let Some(reason) = exclusion(rule, profile, exclude, content) {
@@ -214,8 +211,8 @@ impl Answer {
             let weight = content.base_weight;
             self.ranked.push(Ranked {
                 content_id: content.content_id.clone(),
-                // Behind content that the person's interests speak for, whose scores are above zero.
-                score: if personal { 0.0 } else { weight },
+                // A known person's interests score this content: with nothing, which is behind all others.
+                score: if known { 0.0 } else { weight },
                 reasons: vec![Reason {
                     code: "popular",
                     weight,
@@ -225,11 +222,17 @@ impl Answer {
         }
     }
 
-    fn fall_back(&mut self, rule: &SlotRule) {
-        self.ladder = if rule.fallback.is_empty() { LadderStep::Nothing } else { LadderStep::Fallback };
+    /// The declared list is the last resort, whether its content is in the catalogue or not; only what the
+    /// requester does not want is left out of it.
+    fn fall_back(&mut self, catalogue: &Catalogue, rule: &SlotRule, exclude: &[Box<str>]) {
+        let unwanted = |content_id: &str| {
+            let shown = catalogue.get(content_id).map_or(content_id, Content::shown_item);
+            exclude.iter().any(|id| **id == *content_id || **id == *shown)
+        };
         self.ranked = rule
             .fallback
             .iter()
+            .filter(|content_id| !unwanted(content_id))
             .take(rule.items_max)
             .map(|content_id| Ranked {
                 content_id: content_id.clone(),
@@ -241,5 +244,6 @@ impl Answer {
                 }],
             })
             .collect();
+        self.ladder = if self.ranked.is_empty() { LadderStep::Nothing } else { LadderStep::Fallback };
     }
 }

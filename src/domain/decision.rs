@@ -53,11 +53,12 @@ pub enum DecisionCause {
 pub enum LadderStep {
     /// The person's own interests ranked the content.
     Personal,
-    /// Nothing is known about the person: the content's base weights ranked it.
+    /// The person's interests, if any are known, speak for no content that may be shown: base weights ranked
+    /// it. Scores are the base weights where nothing is known about the person, else zero.
     Popular,
     /// No content is eligible: the slot's fallback list.
     Fallback,
-    /// The slot is unknown or has no fallback: an empty answer.
+    /// The slot is unknown or has no fallback that the requester wants: an empty answer.
     Nothing,
 }
 

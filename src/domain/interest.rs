@@ -17,6 +17,10 @@ pub(crate) fn apply(change: &mut Change<'_>, event: &Event) {
         for value in event.items.iter().filter_map(|item| rule.facet.value(item)) {
             add(change, rule, event, value, *weight);
         }
+        // Only after the last item, so that no value becomes a tag and is dropped by one and the same event.
+        for value in event.items.iter().filter_map(|item| rule.facet.value(item)) {
+            tag(change, rule, value);
+        }
     }
 }
 
@@ -55,7 +59,7 @@ fn first_loss(rule: &InterestRule, affinities: &[Affinity]) -> Option<Timestamp>
 }
 
 fn add(change: &mut Change<'_>, rule: &InterestRule, event: &Event, value: &str, weight: f64) {
-    let (now, hour) = (change.now, change.now.hour());
+    let hour = change.now.hour();
     let affinities = change.profile.affinities_mut(rule.id);
     let at = affinities.iter().position(|affinity| &*affinity.value == value).unwrap_or_else(|| {
         affinities.push(Affinity::new(value, hour));
@@ -63,32 +67,29 @@ fn add(change: &mut Change<'_>, rule: &InterestRule, event: &Event, value: &str,
     });
     let Some(affinity) = affinities.get_mut(at) else { return };
     affinity.add(weight, event.timestamp.hour(), hour, &rule.decay);
-    let entered = affinity.tagged_at.is_none() && affinity.score >= rule.enter - TOLERANCE;
-    if entered {
-        affinity.tagged_at = Some(now);
-    }
     let evicted = if affinities.len() > rule.values_max { evict(affinities, hour, rule) } else { None };
-    if entered {
-        changed(change, rule, value, true);
-    }
     if let Some(affinity) = evicted.filter(|affinity| affinity.tagged_at.is_some()) {
         changed(change, rule, &affinity.value, false);
     }
 }
 
+/// Makes a value a tag if its score has reached the limit.
+fn tag(change: &mut Change<'_>, rule: &InterestRule, value: &str) {
+    let (now, hour) = (change.now, change.now.hour());
+    let affinities = change.profile.affinities_mut(rule.id);
+    let Some(affinity) = affinities.iter_mut().find(|affinity| &*affinity.value == value) else { return };
+    if affinity.tagged_at.is_none() && affinity.score_at(hour, &rule.decay) >= rule.enter - TOLERANCE {
+        affinity.tagged_at = Some(now);
+        changed(change, rule, value, true);
+    }
+}
+
 /// Drops the value with the lowest score; among equals the one whose name is last.
 fn evict(affinities: &mut Vec<Affinity>, hour: i64, rule: &InterestRule) -> Option<Affinity> {
-    let mut lowest: Option<(usize, f64, &str)> = None;
-    for (at, affinity) in affinities.iter().enumerate() {
-        let score = affinity.score_at(hour, &rule.decay);
-        let lower = lowest.is_none_or(|(_, other, name)| {
-            score < other - TOLERANCE || (score <= other + TOLERANCE && *affinity.value > *name)
-        });
-        if lower {
-            lowest = Some((at, score, &affinity.value));
-        }
-    }
-    let at = lowest.map(|(at, _, _)| at)?;
+    let score = |affinity: &Affinity| affinity.score_at(hour, &rule.decay);
+    let lowest = affinities.iter().map(score).min_by(f64::total_cmp)?;
+    let equals = affinities.iter().enumerate().filter(|(_, affinity)| score(affinity) <= lowest + TOLERANCE);
+    let (at, _) = equals.max_by(|one, other| one.1.value.cmp(&other.1.value))?;
     Some(affinities.remove(at))
 }
 

@@ -1,6 +1,7 @@
 //! Orders and refunds. Each order id counts once, whoever sends it: the shop's page or its back end.
 
-use super::event::Event;
+use super::event::{Event, ORDER_COMPLETED, ORDER_REFUNDED};
+use super::profile::Profile;
 use super::react::{Change, remember_first};
 
 const ORDER_IDS_MAX: usize = 256;
@@ -8,9 +9,6 @@ const ITEMS_BOUGHT_MAX: usize = 200;
 
 /// Adds a completed order.
 pub(crate) fn complete(change: &mut Change<'_>, event: &Event) {
-    if is_repeat(change, event) {
-        return;
-    }
     let orders = &mut change.profile.orders;
     let at = event.timestamp;
     orders.count += 1;
@@ -27,19 +25,19 @@ pub(crate) fn complete(change: &mut Change<'_>, event: &Event) {
 
 /// Takes a refund off the revenue.
 pub(crate) fn refund(change: &mut Change<'_>, event: &Event) {
-    if is_repeat(change, event) {
-        return;
-    }
     let money = event.money();
     change.profile.orders.add_revenue(&money.currency, money.hundredths.saturating_neg());
     change.touched.orders = true;
 }
 
-/// Whether an event of this name for this order was seen before; remembers it if not.
-fn is_repeat(change: &mut Change<'_>, event: &Event) -> bool {
+/// Whether the event is an order or a refund of which another event told before; remembers it if not.
+pub(crate) fn is_repeat(profile: &mut Profile, event: &Event) -> bool {
+    if !matches!(&*event.name, ORDER_COMPLETED | ORDER_REFUNDED) {
+        return false;
+    }
     let Some(order_id) = &event.order_id else { return false };
     let hash = xxhash_rust::xxh3::xxh3_64(format!("{}|{order_id}", event.name).as_bytes());
-    let seen = &mut change.profile.orders.seen;
+    let seen = &mut profile.orders.seen;
     if seen.contains(&hash) {
         return true;
     }

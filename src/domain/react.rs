@@ -32,9 +32,9 @@ pub struct Knowledge<'a> {
 pub enum Outcome {
     /// It changed the profile.
     Applied,
-    /// It asked for a decision, which was given.
+    /// It asked for a decision, which was given. Of the profile only the message ids changed.
     Answered,
-    /// Its message id was seen before: nothing happened.
+    /// Its message id was seen before: nothing happened but what was due.
     Duplicate,
 }
 
@@ -46,6 +46,10 @@ pub(crate) struct Change<'a> {
     pub(crate) profile: &'a mut Profile,
     /// The event; none when time has passed.
     pub(crate) event: Option<&'a Event>,
+    /// The event lies further behind stream time than the declared lateness: it counts for the lifetime only.
+    pub(crate) late: bool,
+    /// The event tells of an order or a refund that another event has told of already.
+    pub(crate) repeated: bool,
     /// Values are as of this instant.
     pub(crate) now: Timestamp,
     /// Emissions are stamped with this instant.
@@ -65,6 +69,8 @@ pub(crate) struct Touched {
     pub(crate) orders: bool,
     pub(crate) recent: bool,
     pub(crate) traits: bool,
+    /// The profile is new, and so is the answer to every condition.
+    pub(crate) everything: bool,
 }
 
 /// Settles what is due at or before stream time `now`, then applies the event. `now` is not before the
@@ -88,6 +94,8 @@ pub fn react(
         person,
         profile,
         event: Some(event),
+        late: now.since_ms(event.timestamp) > rules.intake.lateness_ms_max,
+        repeated: false,
         now,
         at: now,
         touched: Touched::default(),
@@ -121,6 +129,8 @@ pub fn settle(
             person,
             profile: &mut *profile,
             event: None,
+            late: false,
+            repeated: false,
             now,
             at,
             touched: Touched::default(),
@@ -179,34 +189,46 @@ impl Change<'_> {
     }
 
     fn apply(&mut self, event: &Event) {
-        let late = self.now.since_ms(event.timestamp) > self.rules.intake.lateness_ms_max;
+        // What does not change by itself may have fallen unseen when time last passed.
+        let fell_unseen = self.profile.cause == Cause::Time;
         self.begin(Cause::Event(event.message_id.clone()));
+        self.touched.everything = self.profile.events_applied == 0;
         self.profile.events_applied += 1;
         let first = self.profile.first_at.map_or(event.timestamp, |first| first.min(event.timestamp));
         let last = self.profile.last_at.map_or(event.timestamp, |last| last.max(event.timestamp));
         (self.profile.first_at, self.profile.last_at) = (Some(first), Some(last));
-        self.expire_windows(false);
-        self.count(event, late);
+        self.expire_windows(fell_unseen);
+        self.repeated = purchase::is_repeat(self.profile, event);
+        if !self.late {
+            session::apply(self, event);
+        }
+        if !self.repeated {
+            self.add_up(event);
+        }
+        interest::untag(self, false);
+        segment::apply(self);
+        self.fire_rules();
+    }
+
+    /// What counts once for an order or a refund, whoever tells of it.
+    fn add_up(&mut self, event: &Event) {
+        self.count(event);
         match &*event.name {
             IDENTIFY => self.learn_traits(event),
             ORDER_COMPLETED => purchase::complete(self, event),
             ORDER_REFUNDED => purchase::refund(self, event),
             _ => {}
         }
-        if !late {
-            session::apply(self, event);
+        if !self.late {
             interest::apply(self, event);
             self.remember_items(event);
         }
-        interest::untag(self, false);
         self.triggers.push(Trigger::Event(event.name.clone()));
-        segment::apply(self);
-        self.fire_rules();
     }
 
     fn pass_time(&mut self) {
         self.begin(Cause::Time);
-        self.expire_windows(true);
+        self.expire_windows(false);
         session::pass_time(self);
         interest::untag(self, true);
         segment::apply(self);
@@ -219,22 +241,26 @@ impl Change<'_> {
         self.profile.cause = cause;
     }
 
-    /// Takes out of the windows what has left them: of all of them, or only of those that change by
-    /// themselves. The others fall when their person is touched, so that what is read is never too high.
-    fn expire_windows(&mut self, timed_only: bool) {
+    /// Takes out of the windows what has left them, so that what is read is never too high. Where a window
+    /// does not change by itself, conditions look at it again with the next event, not when time passes.
+    fn expire_windows(&mut self, fell_unseen: bool) {
         for rule in &self.rules.attributes {
-            let Some(window) = rule.window.as_ref().filter(|window| window.timed || !timed_only) else {
-                continue;
+            let Some(window) = &rule.window else { continue };
+            let fallen = self.profile.counter_mut(rule.id).expire(self.now, window);
+            let shows = if self.event.is_some() {
+                fallen || (fell_unseen && !window.timed)
+            } else {
+                fallen && window.timed
             };
-            if self.profile.counter_mut(rule.id).expire(self.now, window) {
+            if shows {
                 self.touched.attributes.push(rule.name.clone());
             }
         }
     }
 
-    fn count(&mut self, event: &Event, late: bool) {
+    fn count(&mut self, event: &Event) {
         for rule in &self.rules.attributes {
-            if (late && rule.window.is_some()) || !rule.counts(event, self) {
+            if (self.late && rule.window.is_some()) || !rule.counts(event, self) {
                 continue;
             }
             let amount = rule.measure.amount(event);
@@ -257,7 +283,7 @@ impl Change<'_> {
 
     fn remember_items(&mut self, event: &Event) {
         let rule = &self.rules.recent;
-        if !rule.events.iter().any(|name| *name == event.name) {
+        if !rule.events.contains(&event.name) {
             return;
         }
         for item in event.items.iter().filter(|item| !item.item_id.is_empty()) {
@@ -307,7 +333,7 @@ impl Change<'_> {
 
 impl AttributeRule {
     fn counts(&self, event: &Event, change: &Change<'_>) -> bool {
-        let named = self.events.is_empty() || self.events.iter().any(|name| *name == event.name);
+        let named = self.events.is_empty() || self.events.contains(&event.name);
         named && self.filter.as_ref().is_none_or(|filter| filter.holds(&change.scope()) == Some(true))
     }
 }

@@ -55,10 +55,11 @@ fn absence(
     without: &str,
     for_ms: i64,
 ) -> SegmentStatus {
-    let name = change.event.map_or("", |event| &*event.name);
+    let event = change.event.filter(|_| !change.repeated);
+    let name = event.map_or("", |event| &*event.name);
     match status {
         _ if name == without => SegmentStatus::Out,
-        SegmentStatus::Out if name == after => {
+        SegmentStatus::Out if name == after && !change.late => {
             let started = change.event.map_or(change.now, |event| event.timestamp);
             SegmentStatus::Pending { due_at: started.plus_ms(for_ms) }
         }
@@ -130,17 +131,18 @@ fn is_in(status: SegmentStatus) -> bool {
 impl Touched {
     /// Whether a condition that reads this can have another answer now.
     fn reaches(&self, reads: &super::expression::Reads, by_event: bool) -> bool {
-        reads.roots.iter().any(|root| match *root {
-            "attributes" => self.attributes.iter().any(|name| reads.attributes.contains(name)),
-            "tags" => self.tags.iter().any(|name| reads.tags.contains(name)),
-            "segments" => self.segments,
-            "session" => self.session,
-            "orders" => self.orders,
-            "recent" => self.recent,
-            "traits" => self.traits,
-            // The profile's own version and the event are new each time.
-            "profile" => true,
-            _ => by_event,
-        })
+        self.everything
+            || reads.roots.iter().any(|root| match *root {
+                "attributes" => self.attributes.iter().any(|name| reads.attributes.contains(name)),
+                "tags" => self.tags.iter().any(|name| reads.tags.contains(name)),
+                "segments" => self.segments,
+                "session" => self.session,
+                "orders" => self.orders,
+                "recent" => self.recent,
+                "traits" => self.traits,
+                // The profile's own version and the event are new each time.
+                "profile" => true,
+                _ => by_event,
+            })
     }
 }

@@ -23,9 +23,12 @@ impl Counter {
         Counter { id, ..Counter::default() }
     }
 
-    /// Adds an amount that happened at `at`. Returns whether it counts: an amount from before the window
-    /// does not.
+    /// Adds an amount that happened at `at`. Returns whether it changes the number: an amount from before the
+    /// window does not, and neither does zero. Sums stop at the ends of their range.
     pub fn add(&mut self, amount: i64, at: Timestamp, now: Timestamp, window: Option<&Window>) -> bool {
+        if amount == 0 {
+            return false;
+        }
         let Some(window) = window else {
             self.total = self.total.saturating_add(amount);
             return true;
@@ -36,11 +39,7 @@ impl Counter {
             return false;
         }
         match self.buckets.binary_search_by_key(&bucket, |entry| entry.0) {
-            Ok(found) => {
-                if let Some(entry) = self.buckets.get_mut(found) {
-                    entry.1 = entry.1.saturating_add(amount);
-                }
-            }
+            Ok(found) => self.add_to_bucket(found, amount),
             Err(place) => self.buckets.insert(place, (bucket, amount)),
         }
         self.total = self.total.saturating_add(amount);
@@ -51,9 +50,25 @@ impl Counter {
     pub fn expire(&mut self, now: Timestamp, window: &Window) -> bool {
         let oldest_kept = now.bucket(window.bucket_ms) - window.buckets + 1;
         let gone = self.buckets.partition_point(|entry| entry.0 < oldest_kept);
-        let fallen: i64 = self.buckets.drain(..gone).fold(0, |sum, entry| sum.saturating_add(entry.1));
-        self.total = self.total.saturating_sub(fallen);
-        gone > 0 && fallen != 0
+        if gone == 0 {
+            return false;
+        }
+        self.buckets.drain(..gone);
+        let before = self.total;
+        // What remains is summed afresh: where a sum has reached the end of its range, a difference would
+        // carry the error on for ever.
+        let sum: i128 = self.buckets.iter().map(|entry| i128::from(entry.1)).sum();
+        self.total = sum.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+        before != self.total
+    }
+
+    /// A bucket that adds up to zero goes: its leaving would change nothing.
+    fn add_to_bucket(&mut self, at: usize, amount: i64) {
+        let Some(entry) = self.buckets.get_mut(at) else { return };
+        entry.1 = entry.1.saturating_add(amount);
+        if entry.1 == 0 {
+            self.buckets.remove(at);
+        }
     }
 
     /// When the oldest bucket leaves the window.
@@ -85,6 +100,27 @@ mod tests {
         assert!(counter.expire(hours(123), &window));
         assert_eq!((counter.total, counter.due(&window)), (1, Some(hours(124))));
         assert!(counter.expire(hours(500), &window));
+        assert_eq!((counter.total, counter.due(&window)), (0, None));
+    }
+
+    #[test]
+    fn an_absurd_amount_leaves_no_trace_when_it_leaves_the_window() {
+        let window = Window { bucket_ms: HOUR_MS, buckets: 24, timed: true };
+        let mut counter = Counter::new(NameId(1));
+        counter.add(i64::MAX, hours(100), hours(100), Some(&window));
+        counter.add(7, hours(101), hours(101), Some(&window));
+        assert_eq!(counter.total, i64::MAX);
+        counter.expire(hours(124), &window);
+        assert_eq!(counter.total, 7);
+    }
+
+    #[test]
+    fn what_adds_up_to_nothing_is_not_due() {
+        let window = Window { bucket_ms: HOUR_MS, buckets: 24, timed: true };
+        let mut counter = Counter::new(NameId(1));
+        assert!(!counter.add(0, hours(100), hours(100), Some(&window)));
+        counter.add(5, hours(100), hours(100), Some(&window));
+        counter.add(-5, hours(100), hours(100), Some(&window));
         assert_eq!((counter.total, counter.due(&window)), (0, None));
     }
 }

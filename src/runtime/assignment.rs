@@ -1,9 +1,11 @@
 //! A partition that the group gave to a worker: what the worker does with it, and how far it has come.
 
-use super::broker::Record;
+use super::broker::{Output, Partition, Record};
+use super::fault::Fault;
 use super::intake::Intake;
-use super::restore::Restore;
-use super::task::Task;
+use super::restore::{Restore, task_fault};
+use super::stretch::Stretch;
+use super::task::{SWEEP_MAX, Task};
 use crate::domain::time::Timestamp;
 
 /// A partition in a worker's hands.
@@ -39,6 +41,23 @@ impl Assignment {
     /// The offset to commit, if it is another one than the group has.
     pub(super) fn moved(&self) -> Option<i64> {
         self.next().filter(|next| self.committed != Some(*next))
+    }
+
+    /// At the end of a bounded run, settles everything that is due, so that who sees the end committed knows
+    /// that nothing is left to be said.
+    pub(super) fn finish(
+        &mut self,
+        partition: &Partition,
+        stretch: &Stretch,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), Fault> {
+        let Work::Running { task, .. } = &mut self.work else { return Ok(()) };
+        if stretch.is_over(partition, task.input_next()) {
+            let mut sweep =
+                || task.sweep(SWEEP_MAX, outputs).map_err(|error| task_fault(partition.number, &error));
+            while sweep()? > 0 {}
+        }
+        Ok(())
     }
 
     /// Whether a record is the one to go on with. One that was under way when its partition was held comes

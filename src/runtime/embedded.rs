@@ -252,9 +252,9 @@ impl Broker for EmbeddedBroker {
 
     fn partitions(&mut self, topic: &str) -> Result<i32, Fault> {
         let count = self.log.lock().topics.get(topic).map(Vec::len);
-        count.and_then(|count| i32::try_from(count).ok()).ok_or_else(|| {
-            Fault::stop(ExitCode::Misconfigured, format!("there is no topic {topic}"))
-        })
+        count
+            .and_then(|count| i32::try_from(count).ok())
+            .ok_or_else(|| Fault::stop(ExitCode::Misconfigured, format!("there is no topic {topic}")))
     }
 
     fn lag(&self, partition: &Partition, next: i64) -> i64 {

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
+use crate::codec::command;
 use crate::codec::partition::partition_of;
 use crate::codec::registry::{Lookup, Registry};
 use crate::codec::reject::{Reject, RejectCode};
 use crate::codec::wire::{Source, confluent_frame, decode_content};
-use crate::codec::command;
 use crate::config::definitions;
 use crate::domain::command::Command;
 use crate::domain::event::Event;

@@ -3,6 +3,7 @@
 mod assignment;
 mod batch;
 pub mod broker;
+pub mod dead_letter;
 pub mod embedded;
 pub mod fault;
 pub mod instruments;
@@ -12,6 +13,7 @@ pub mod plan;
 pub mod restore;
 pub mod runner;
 pub mod stores;
+pub mod stretch;
 pub mod task;
 pub mod topics;
 pub mod worker;

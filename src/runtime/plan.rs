@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::instruments::Instruments;
 use super::intake::Intake;
 use super::stores::Stores;
+use super::stretch::Stretch;
 use super::task::Shared;
 use crate::config::{CommitConfig, Start};
 use crate::domain::time::Timestamp;
@@ -21,6 +22,10 @@ pub struct Plan {
     pub input: Arc<str>,
     /// Where the input's first start begins.
     pub input_start: Start,
+    /// Whether only sources are read, and the input is left alone.
+    pub intake_only: bool,
+    /// What a bounded run reads; everything, for ever, unless told otherwise.
+    pub stretch: Stretch,
     /// Where stores are.
     pub stores: Arc<dyn Stores>,
     /// When a transaction is committed.
@@ -50,6 +55,7 @@ impl Now {
 impl Plan {
     /// Every topic that the group reads.
     pub fn topics(&self) -> Vec<&str> {
-        std::iter::once(&*self.input).chain(self.sources.keys().map(|topic| &**topic)).collect()
+        let input = (!self.intake_only).then_some(&*self.input);
+        input.into_iter().chain(self.sources.keys().map(|topic| &**topic)).collect()
     }
 }

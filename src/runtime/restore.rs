@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::broker::{Broker, Partition, Record, Replay};
 use super::fault::{ExitCode, Fault, Reason};
-use super::task::{Task, TaskError};
 use super::plan::{Now, Plan};
+use super::task::{Task, TaskError};
 use crate::codec::row;
 use crate::domain::react;
 use crate::store::{Change, Position, Store, StoreError};
@@ -38,6 +38,7 @@ impl Restore {
         first_offset: i64,
         now: Now,
     ) -> Result<Restore, Fault> {
+        let _entered = tracing::info_span!("restore", number).entered();
         let store = plan.stores.open(number).map_err(|error| store_fault(number, &error))?;
         let from = store.position().map_or(0, |position| position.changelog_next);
         let changelog = Partition::new(plan.shared.topics.changelog.clone(), number);
@@ -73,8 +74,9 @@ impl Restore {
             let position = Position { changelog_next: end, ..position };
             self.store.absorb(&[], position).map_err(|error| store_fault(number, &error))?;
         }
-        let mut task = Task::open(plan.shared.clone(), number, self.store, plan.profiles_cached_max)
-            .map_err(|error| task_fault(number, &error))?;
+        let mut task =
+            Task::open(plan.shared.clone(), number, self.store, plan.profiles_cached_max, self.records > 0)
+                .map_err(|error| task_fault(number, &error))?;
         if task.is_new() {
             if let Some(committed) = self.committed.filter(|committed| *committed > self.first_offset) {
                 return Err(disagreement(number, committed, self.first_offset));
@@ -149,10 +151,9 @@ pub fn task_fault(number: i32, error: &TaskError) -> Fault {
 pub fn store_fault(number: i32, error: &StoreError) -> Fault {
     match error {
         StoreError::Damaged { .. } => Fault::Rebuild { partition: number, reason: reason(error) },
-        StoreError::InUse { .. } => Fault::stop(
-            ExitCode::Fenced,
-            format!("{error}. Give each process a state directory of its own"),
-        ),
+        StoreError::InUse { .. } => {
+            Fault::stop(ExitCode::Fenced, format!("{error}. Give each process a state directory of its own"))
+        }
         StoreError::Newer { .. } => Fault::stop(ExitCode::Misconfigured, error.to_string()),
         StoreError::Full { .. } | StoreError::Failed { .. } => Fault::Restart(reason(error)),
     }

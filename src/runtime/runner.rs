@@ -94,7 +94,8 @@ impl Runner {
         rebuilt: &mut BTreeMap<i32, Duration>,
     ) -> Result<(), Exit> {
         let now = (self.clock)().monotonic;
-        let again = rebuilt.insert(partition, now).is_some_and(|last| now.saturating_sub(last) < REBUILD_REST);
+        let again =
+            rebuilt.insert(partition, now).is_some_and(|last| now.saturating_sub(last) < REBUILD_REST);
         if again {
             let text = format!(
                 "the store of partition {partition} was rebuilt less than an hour ago and is damaged again: \

@@ -60,7 +60,8 @@ pub fn wishes(config: &Config) -> Vec<TopicWish> {
 fn wish(config: &Config, name: &str, settings: &[(&str, &str)]) -> TopicWish {
     let mut settings: BTreeMap<String, String> =
         settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    settings.insert("max.message.bytes".into(), "8388608".into());
+    // Room for a dead letter as large as any record that a source topic may be set to allow.
+    settings.insert("max.message.bytes".into(), "67108864".into());
     if config.replication > 2 {
         settings.insert("min.insync.replicas".into(), "2".into());
     }

@@ -11,7 +11,9 @@ use crate::runtime::instruments::Instruments;
 use crate::runtime::intake::Intake;
 use crate::runtime::plan::Plan;
 use crate::runtime::stores::Stores;
+use crate::runtime::stretch::Stretch;
 use crate::runtime::task::Shared;
+use crate::runtime::task::knowledge::definitions_hash;
 use crate::runtime::topics::OwnTopics;
 
 /// The plan of a process.
@@ -27,6 +29,7 @@ pub fn plan(
     let shared = Shared {
         outputs: OutputCodec::new(schema_ids),
         rules: Arc::clone(&config.rules),
+        definitions_hash: definitions_hash(&config.definitions_text),
         contents: config.contents.clone(),
         keyed: keyed.map(|source| wire_source(config, source)),
         topics: topics.clone(),
@@ -36,6 +39,8 @@ pub fn plan(
         sources: sources(config, registry),
         input: keyed.map_or(topics.commands, |source| Arc::from(&*source.topic)),
         input_start: keyed.map_or(Start::Earliest, |source| source.start),
+        intake_only: false,
+        stretch: Stretch::default(),
         stores,
         commit: config.commit,
         profiles_cached_max: config.state.profiles_cached_max,

@@ -124,7 +124,8 @@ mod tests {
     use super::*;
     use crate::runtime::instruments::facts::WorkerState;
     use crate::runtime::instruments::vitals::{Vitals, WorkerVitals};
-    use crate::runtime::instruments::{Instruments, Latency, StoreSizes};
+    use crate::runtime::instruments::{Instruments, Latency};
+    use crate::store::StoreSizes;
     use std::time::Duration;
 
     fn all_reported() -> (Metrics, Instruments, WorkerVitals) {
@@ -143,7 +144,7 @@ mod tests {
         instruments.lag("clicks", 3, 17, 2.5);
         instruments.latency(Latency::AppendedToCommitted, 0.03);
         instruments.restore(7, 100, 50);
-        instruments.store(3, StoreSizes { keys: 9, sst_bytes: 1, ..StoreSizes::default() });
+        instruments.store(3, StoreSizes { keys_estimated: 9, live_file_bytes: 1, ..StoreSizes::default() });
         (metrics, instruments, worker)
     }
 

@@ -6,6 +6,7 @@ pub mod logs;
 pub mod metrics;
 pub mod process;
 pub mod registry_server;
+pub mod replay;
 pub mod shutdown;
 pub mod topics;
 pub mod watchdog;

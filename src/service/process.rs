@@ -75,6 +75,16 @@ impl Process {
     /// # Errors
     /// With what is missing and the command that mends it.
     pub fn prepare(config: Config, ordinal: u32, stop: Stop) -> Result<Process, Exit> {
+        Process::prepare_with(config, ordinal, stop, |_| {})
+    }
+
+    /// As `prepare`, with changes to the plan.
+    pub(super) fn prepare_with(
+        config: Config,
+        ordinal: u32,
+        stop: Stop,
+        change: impl FnOnce(&mut Plan),
+    ) -> Result<Process, Exit> {
         let clocks = Clocks::start();
         let admin = KafkaAdmin::connect(&config.kafka, START_TIMEOUT).map_err(topics::exit)?;
         topics::check(&config, &admin)?;
@@ -89,8 +99,20 @@ impl Process {
         let topics = topics.chain([config.topics.commands.to_string()]).collect();
         let vitals = Vitals::new(config.threads, topics, READY_COMMIT_MS_MAX);
         let instruments = Instruments::new(&metrics.meter(), Arc::clone(&vitals));
-        let plan = Arc::new(build::plan(&config, &registry, schema_ids, stores, instruments));
+        let mut plan = build::plan(&config, &registry, schema_ids, stores, instruments);
+        change(&mut plan);
+        let plan = Arc::new(plan);
         Ok(Process { config: Arc::new(config), ordinal, clocks, stop, metrics, vitals, plan })
+    }
+
+    /// The instruments of the workers, for the progress of restores.
+    pub fn instruments(&self) -> Instruments {
+        self.plan.instruments.clone()
+    }
+
+    /// The figures of the process, to be read while it runs and afterwards.
+    pub(super) fn metrics(&self) -> Metrics {
+        self.metrics.clone()
     }
 
     /// Runs until a signal comes or a worker cannot go on. Answers the process's exit code.

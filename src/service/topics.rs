@@ -44,7 +44,9 @@ pub fn compare(config: &Config, admin: &KafkaAdmin) -> Result<Vec<Planned>, Faul
         .map(|wish| {
             let plan = match admin.describe(&wish.name)? {
                 None => TopicPlan::Create,
-                Some(state) if state.partitions != wish.partitions => TopicPlan::Repartition(state.partitions),
+                Some(state) if state.partitions != wish.partitions => {
+                    TopicPlan::Repartition(state.partitions)
+                }
                 Some(state) => {
                     let differing = wish.settings.iter().filter(|(key, _)| VITAL_SETTINGS.contains(&&***key));
                     let differing: Vec<_> = differing
@@ -72,10 +74,10 @@ pub fn apply(planned: &[Planned], admin: &KafkaAdmin) -> Result<(), Fault> {
             TopicPlan::Create => admin.create(wish)?,
             TopicPlan::Set(_) => admin.set(&wish.name, &wish.settings)?,
             TopicPlan::Repartition(_) => {
-                return Err(Fault::stop(ExitCode::Misconfigured, Planned::to_string(&Planned {
-                    wish: wish.clone(),
-                    plan: plan.clone(),
-                })));
+                return Err(Fault::stop(
+                    ExitCode::Misconfigured,
+                    Planned::to_string(&Planned { wish: wish.clone(), plan: plan.clone() }),
+                ));
             }
         }
     }
@@ -86,11 +88,8 @@ pub fn apply(planned: &[Planned], admin: &KafkaAdmin) -> Result<(), Fault> {
 pub fn check(config: &Config, admin: &KafkaAdmin) -> Result<(), Exit> {
     let refuse = |text: String| Exit { code: ExitCode::Misconfigured, text };
     let planned = compare(config, admin).map_err(exit)?;
-    let wrong: Vec<String> = planned
-        .iter()
-        .filter(|planned| planned.plan != TopicPlan::Keep)
-        .map(ToString::to_string)
-        .collect();
+    let wrong: Vec<String> =
+        planned.iter().filter(|planned| planned.plan != TopicPlan::Keep).map(ToString::to_string).collect();
     if !wrong.is_empty() {
         let advice = "`bespoke topics plan` shows what to change and `bespoke topics apply` does it";
         return Err(refuse(format!("{}. {advice}", wrong.join("; "))));

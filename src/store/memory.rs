@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Change, Position, Row, Store, StoreError};
+use super::{Change, PERSON_PREFIX, Position, Row, Store, StoreError};
 use crate::domain::person::Person;
 use crate::domain::time::Timestamp;
 
@@ -39,6 +39,18 @@ impl Store for MemoryStore {
     fn due(&self, until: Timestamp, limit: usize) -> Result<Vec<(Timestamp, Person)>, StoreError> {
         let until_then = self.due.iter().take_while(|(due, _)| *due <= until);
         Ok(until_then.take(limit).map(|(due, person)| (*due, Person::bare(person))).collect())
+    }
+
+    fn persons_after(&self, after: Option<&Person>, limit: usize) -> Result<Vec<Person>, StoreError> {
+        let mut from = vec![PERSON_PREFIX];
+        if let Some(person) = after {
+            from.extend_from_slice(person.as_bytes());
+            from.push(0);
+        }
+        let keys =
+            self.rows.range(from..).map(|(key, _)| key).take_while(|key| key.first() == Some(&PERSON_PREFIX));
+        let persons = keys.filter_map(|key| std::str::from_utf8(key.get(1..)?).ok());
+        Ok(persons.take(limit).map(Person::bare).collect())
     }
 
     fn position(&self) -> Option<Position> {

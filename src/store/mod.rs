@@ -23,6 +23,14 @@ pub trait Store: Send {
     /// same time in the order of their keys.
     fn due(&self, until: Timestamp, limit: usize) -> Result<Vec<(Timestamp, Person)>, StoreError>;
 
+    /// At most `limit` persons, in the order of their keys, behind `after` where that is given.
+    fn persons_after(&self, after: Option<&Person>, limit: usize) -> Result<Vec<Person>, StoreError>;
+
+    /// How large the store is and whether it keeps up. Cheap: no file is read.
+    fn sizes(&self) -> StoreSizes {
+        StoreSizes::default()
+    }
+
     /// What has been absorbed; `None` in a new store.
     fn position(&self) -> Option<Position>;
 
@@ -64,6 +72,27 @@ impl Change {
             _ => Ok(None),
         }
     }
+}
+
+/// How large a store is and whether it keeps up. Zero where RocksDB does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreSizes {
+    /// Rows and index entries, roughly.
+    pub keys_estimated: u64,
+    /// Bytes in the files that hold the present state.
+    pub live_file_bytes: u64,
+    /// Bytes in memory that are written and not yet in files.
+    pub write_buffer_bytes: u64,
+    /// Bytes in the block cache, which all stores of the process share.
+    pub block_cache_bytes: u64,
+    /// Bytes that compactions still have to rewrite, roughly.
+    pub pending_compaction_bytes: u64,
+    /// Compactions that are running.
+    pub running_compactions: u64,
+    /// Whether RocksDB slows writes down or has stopped them, until compactions have caught up.
+    pub writes_stalled: bool,
+    /// Failures of background work since the store was opened.
+    pub background_errors: u64,
 }
 
 /// How far a store has come.

@@ -151,11 +151,8 @@ impl Overlay {
 
     /// Everything staged, encoded, as it goes to the changelog and, after the commit, to the store.
     pub fn changes(&self) -> Vec<Change> {
-        let rows = self.rows.iter().map(|(key, value)| Change {
-            key: key.clone(),
-            value: value.clone(),
-            due: None,
-        });
+        let rows =
+            self.rows.iter().map(|(key, value)| Change { key: key.clone(), value: value.clone(), due: None });
         let profiles = self.dirty.iter().filter_map(|person| {
             let entry = self.persons.get(person)?;
             let value = Some(row::encode_profile(&entry.profile));

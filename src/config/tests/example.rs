@@ -60,8 +60,8 @@ fn the_definitions_are_what_the_file_says() {
     assert_eq!(views.window, Some(Window { bucket_ms: HOUR_MS, buckets: 168, timed: true }));
     assert_eq!(views.filter.as_ref().unwrap().source(), "event.value > 10.0");
     assert_eq!(units.events, ["order_completed".into(), "order_refunded".into()]);
-    assert_eq!(units.window, Some(Window { bucket_ms: HOUR_MS, buckets: 720, timed: false }));
-    assert_eq!(revenue.window, Some(Window { bucket_ms: DAY_MS, buckets: 90, timed: false }));
+    assert_eq!(units.window, Some(Window { bucket_ms: HOUR_MS, buckets: 720, timed: true }));
+    assert_eq!(revenue.window, Some(Window { bucket_ms: DAY_MS, buckets: 90, timed: true }));
     assert_eq!((&rating.measure, &rating.window), (&Measure::Property("rating".into()), &None));
     assert_eq!((&everything.measure, everything.events.len()), (&Measure::Count, 0));
     let interest = rules.interest("category").unwrap();
@@ -97,10 +97,7 @@ fn the_text_of_the_definitions_and_the_effective_values_read_back_the_same() {
 
 #[test]
 fn what_is_odd_is_a_warning_at_its_name() {
-    let warnings: Vec<String> = load(SHOP).unwrap().warnings().iter().map(ToString::to_string).collect();
-    let unused = "shop.yaml:39:3: warning: no condition reads attributes.units_30d";
-    assert!(warnings.iter().any(|warning| warning.starts_with(unused)), "{warnings:#?}");
-    let text = "attributes: {a: {count: x, window: 1d}}\nsegments: {s: {enter: attributes.a > 1}}\n\
+    let text = "attributes: {a: {count: x, window: 1d, timed: false}}\nsegments: {s: {enter: attributes.a > 1}}\n\
                 interests: {i: {facet: brand, weights: {x: 1}, enter: 2}, \
                 j: {facet: item, weights: {x: 1}, enter: 2, leave: 1}}\n\
                 slots: {t: {interest: i}}\n";
@@ -117,7 +114,6 @@ fn what_is_odd_is_a_warning_at_its_name() {
             "2:33 `a.b` has a '.' and `c_d` a '_'",
             "3:14 a segment reads attributes.a, whose window is not timed",
             "5:13 the interest `i` enters and leaves at the same score",
-            "5:59 no slot, rule or condition uses the interest `j`",
             "6:9 the slot `t` has no fallback",
         ]
     );

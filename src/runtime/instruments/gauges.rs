@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Meter};
 
-use super::{RestoreProgress, StoreSizes};
+use super::RestoreProgress;
+use crate::store::StoreSizes;
 
 /// Gauges by partition.
 #[derive(Debug, Default)]
@@ -119,12 +120,14 @@ fn observe_lag(meter: &Meter, gauges: &Arc<Gauges>) {
 type StoreGauge = (&'static str, &'static str, fn(&StoreSizes) -> u64);
 
 const STORE_GAUGES: [StoreGauge; 6] = [
-    ("bespoke_store_keys", "Estimated number of keys in a partition's store.", |sizes| sizes.keys),
-    ("bespoke_store_sst_bytes", "Bytes of a store's table files.", |sizes| sizes.sst_bytes),
-    ("bespoke_store_memtable_bytes", "Bytes of a store's memtables.", |sizes| sizes.memtable_bytes),
-    ("bespoke_store_block_cache_bytes", "Bytes in use in the block cache.", |sizes| sizes.cache_bytes),
+    ("bespoke_store_keys", "Estimated number of keys in a partition's store.", |sizes| sizes.keys_estimated),
+    ("bespoke_store_sst_bytes", "Bytes of a store's table files.", |sizes| sizes.live_file_bytes),
+    ("bespoke_store_memtable_bytes", "Bytes of a store's memtables.", |sizes| sizes.write_buffer_bytes),
+    ("bespoke_store_block_cache_bytes", "Bytes in use in the block cache.", |sizes| sizes.block_cache_bytes),
     ("bespoke_store_running_compactions", "Compactions that run now.", |sizes| sizes.running_compactions),
-    ("bespoke_store_write_stalled", "1 while a store holds writes back, else 0.", |sizes| sizes.stalled),
+    ("bespoke_store_write_stalled", "1 while a store holds writes back, else 0.", |sizes| {
+        u64::from(sizes.writes_stalled)
+    }),
 ];
 
 fn observe_stores(meter: &Meter, gauges: &Arc<Gauges>) {

@@ -127,7 +127,7 @@ impl Instruments {
     }
 
     /// The sizes of a partition's store.
-    pub fn store(&self, partition: i32, sizes: StoreSizes) {
+    pub fn store(&self, partition: i32, sizes: crate::store::StoreSizes) {
         self.0.gauges.store(partition, sizes);
     }
 
@@ -152,23 +152,6 @@ pub enum Latency {
     AppendedToApplied,
     /// From the record's Kafka timestamp to the commit that made its outputs visible.
     AppendedToCommitted,
-}
-
-/// The sizes of one partition's store.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StoreSizes {
-    /// Estimated number of keys.
-    pub keys: u64,
-    /// Bytes of table files.
-    pub sst_bytes: u64,
-    /// Bytes of memtables.
-    pub memtable_bytes: u64,
-    /// Bytes in use in the block cache.
-    pub cache_bytes: u64,
-    /// Compactions that run now.
-    pub running_compactions: u64,
-    /// 1 while writes are held back, else 0.
-    pub stalled: u64,
 }
 
 /// How far the restore of one partition has come.

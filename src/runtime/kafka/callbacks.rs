@@ -18,9 +18,19 @@ pub(super) struct Context {
     /// Rebalances that the worker has not been told of, in their order.
     pub(super) rebalances: Mutex<VecDeque<Rebalance>>,
     /// Where partitions end for a read_committed reader, by topic and number.
-    pub(super) ends: Mutex<BTreeMap<(String, i32), i64>>,
+    pub(super) ends: Mutex<BTreeMap<(String, i32), End>>,
     /// Whether the worker is gone, so that the callback answers rebalances.
     pub(super) closing: AtomicBool,
+}
+
+/// How far a partition goes, and how far the client has fetched it. Control records take offsets and are
+/// never handed out, so the end alone would show lag where there is none.
+#[derive(Clone, Copy)]
+pub(super) struct End {
+    /// Where it ends for a read_committed reader.
+    pub(super) last_stable: i64,
+    /// The offset to be fetched next.
+    pub(super) fetched: i64,
 }
 
 /// What the group says, with topics and numbers of partitions.
@@ -36,7 +46,8 @@ impl ClientContext for Context {
         for (name, topic) in statistics.topics {
             for (number, partition) in topic.partitions {
                 if number >= 0 && partition.ls_offset >= 0 {
-                    ends.insert((name.clone(), number), partition.ls_offset);
+                    let end = End { last_stable: partition.ls_offset, fetched: partition.next_offset };
+                    ends.insert((name.clone(), number), end);
                 }
             }
         }

@@ -40,6 +40,8 @@ pub(super) struct GroupConsumer {
     topics: BTreeMap<String, Arc<str>>,
     /// Partitions that are not read now, with the offset to go on from.
     held: BTreeMap<Partition, i64>,
+    /// Whether the last poll found nothing: everything fetched has been handed out.
+    drained: bool,
 }
 
 impl GroupConsumer {
@@ -58,6 +60,7 @@ impl GroupConsumer {
             leaving: false,
             topics: names,
             held: BTreeMap::new(),
+            drained: false,
         })
     }
 
@@ -76,6 +79,7 @@ impl GroupConsumer {
             }
             Some(Err(error)) => return Err(fault("polling", &error)),
         };
+        self.drained = record.is_none();
         match record {
             Some(record) => Ok(Polled::Record(record)),
             None => Ok(self.rebalance().unwrap_or(Polled::Nothing)),
@@ -203,8 +207,11 @@ impl GroupConsumer {
 
     pub(super) fn lag(&self, partition: &Partition, next: i64) -> i64 {
         let ends = self.consumer.context().ends.lock().unwrap_or_else(PoisonError::into_inner);
-        let end = ends.get(&(partition.topic.to_string(), partition.number)).copied();
-        end.map_or(0, |end| (end - next).max(0))
+        match ends.get(&(partition.topic.to_string(), partition.number)) {
+            Some(end) if end.fetched >= end.last_stable && self.drained => 0,
+            Some(end) => (end.last_stable - next).max(0),
+            None => 0,
+        }
     }
 
     /// Ends the membership. From here on rebalances are answered by the callback: the worker is not there any
@@ -298,7 +305,7 @@ fn name(topics: &BTreeMap<String, Arc<str>>, topic: &str) -> Arc<str> {
     topics.get(topic).cloned().unwrap_or_else(|| Arc::from(topic))
 }
 
-fn record(topics: &BTreeMap<String, Arc<str>>, message: &BorrowedMessage<'_>) -> Record {
+pub(super) fn record(topics: &BTreeMap<String, Arc<str>>, message: &BorrowedMessage<'_>) -> Record {
     let headers = message.headers().map_or_else(Vec::new, |headers| {
         headers
             .iter()

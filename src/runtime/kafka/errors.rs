@@ -28,10 +28,6 @@ pub(super) fn fault(doing: &str, error: &KafkaError) -> Fault {
             | RDKafkaErrorCode::SaslAuthenticationFailed
             | RDKafkaErrorCode::Authentication,
         ) => Fault::stop(ExitCode::Misconfigured, format!("{text}. Check the credentials and the ACLs")),
-        Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Fault::stop(
-            ExitCode::Misconfigured,
-            format!("{text}. A topic is missing: `bespoke topics apply` creates the application's own"),
-        ),
         Some(RDKafkaErrorCode::InconsistentGroupProtocol) => Fault::stop(
             ExitCode::Misconfigured,
             format!(

@@ -11,6 +11,9 @@ mod callbacks;
 mod consumer;
 mod coverage;
 mod errors;
+mod feeder;
+mod follower;
+mod offsets;
 mod producer;
 mod replay;
 
@@ -24,6 +27,9 @@ use super::fault::Fault;
 use crate::config::{Config, KafkaConfig};
 pub use admin::{KafkaAdmin, TopicState, TopicWish};
 use consumer::GroupConsumer;
+pub use feeder::Feeder;
+pub use follower::Follower;
+pub use offsets::OffsetClient;
 use producer::TransactionalProducer;
 pub use replay::{LogReader, read_topic};
 

@@ -285,7 +285,8 @@ fn configuration(settings: &Settings) -> rdkafka::ClientConfig {
         .set("linger.ms", "5")
         .set("batch.num.messages", "10000")
         .set("batch.size", "1000000")
-        .set("message.max.bytes", "8388608")
+        // As large as the largest record that a source may hand us, which a dead letter must carry whole.
+        .set("message.max.bytes", "67108864")
         .set("queue.buffering.max.messages", "200000")
         .set("queue.buffering.max.kbytes", "65536");
     for (key, value) in &kafka.producer {

@@ -44,7 +44,7 @@ impl LogReader {
         partition: &Partition,
         from: i64,
     ) -> Result<LogReader, Fault> {
-        let (low, end) = watermarks(kafka, application, partition, "read_uncommitted")?;
+        let (low, end) = watermarks(&reader(kafka, application, "read_uncommitted")?, partition)?;
         if from > end {
             return Err(Fault::stop(
                 ExitCode::Inconsistent,
@@ -54,14 +54,14 @@ impl LogReader {
                 ),
             ));
         }
+        let consumer = reader(kafka, application, "read_committed")?;
         let deadline = now() + OPEN_TRANSACTION_WAIT;
-        while watermarks(kafka, application, partition, "read_committed")?.1 < end {
+        while watermarks(&consumer, partition)?.1 < end {
             if now() > deadline {
                 return Err(Fault::restart("broker", format!("a transaction in {partition} stays open")));
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        let consumer = reader(kafka, application, "read_committed")?;
         let next = from.max(low);
         let finished = next >= end;
         if !finished {
@@ -144,20 +144,15 @@ pub fn read_topic(kafka: &KafkaConfig, application: &str, topic: &str) -> Result
     Ok(records)
 }
 
-/// The oldest offset, and the end in the eyes of a reader of this isolation level.
-fn watermarks(
-    kafka: &KafkaConfig,
-    application: &str,
-    partition: &Partition,
-    isolation: &str,
-) -> Result<(i64, i64), Fault> {
-    reader(kafka, application, isolation)?
+/// The oldest offset, and the end in the eyes of a reader of the client's isolation level.
+fn watermarks(client: &BaseConsumer, partition: &Partition) -> Result<(i64, i64), Fault> {
+    client
         .fetch_watermarks(&partition.topic, partition.number, CALL_TIMEOUT)
         .map_err(|error| fault("asking for the bounds of a changelog", &error))
 }
 
 /// A consumer that is given partitions by us and belongs to no group, though the client wants a name.
-fn reader(kafka: &KafkaConfig, application: &str, isolation: &str) -> Result<BaseConsumer, Fault> {
+pub(super) fn reader(kafka: &KafkaConfig, application: &str, isolation: &str) -> Result<BaseConsumer, Fault> {
     let mut configuration = client(kafka, &format!("{application}-reader"));
     configuration
         .set("group.id", application)

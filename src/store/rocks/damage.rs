@@ -41,11 +41,16 @@ fn a_newer_store_is_refused_and_not_touched() {
 
 #[test]
 fn a_directory_that_is_not_a_whole_store_is_damaged() {
-    let damages: [fn(&Path); 5] = [
+    let damages: [fn(&Path); 6] = [
         |store| fs::remove_file(store.join("FORMAT")).unwrap(),
         |store| fs::write(store.join("FORMAT"), "bespoke store format 0\n").unwrap(),
         |store| fs::write(store.join("FORMAT"), b"\xff\xff").unwrap(),
         |store| fs::remove_file(store.join("CURRENT")).unwrap(),
+        |store| {
+            // Without a log either, RocksDB by itself would begin anew and delete the tables.
+            fs::remove_file(store.join("CURRENT")).unwrap();
+            remove_all(store, ".log");
+        },
         |store| remove_all(store, ".sst"),
     ];
     for damage in damages {

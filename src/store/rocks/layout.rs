@@ -10,7 +10,7 @@
 use super::fault::Fault;
 use crate::domain::person::Person;
 use crate::domain::time::Timestamp;
-use crate::store::{Position, StoreError};
+use crate::store::{PERSON_PREFIX, Position, StoreError};
 
 const INDEX: u8 = b'd';
 const ROW: u8 = b'r';
@@ -65,6 +65,21 @@ pub(super) fn row_key(key: &[u8]) -> Vec<u8> {
     stored.push(ROW);
     stored.extend_from_slice(key);
     stored
+}
+
+/// The first key on disk after the row of a person.
+pub(super) fn row_key_after(person: &Person) -> Vec<u8> {
+    let mut stored = row_key(&[PERSON_PREFIX]);
+    stored.extend_from_slice(person.as_bytes());
+    stored.push(0);
+    stored
+}
+
+/// The person whose row this key on disk is of.
+pub(super) fn person_of_row(stored: &[u8], fault: &Fault) -> Result<Person, StoreError> {
+    let person = std::str::from_utf8(stored.get(2..).unwrap_or_default())
+        .map_err(|error| fault.damaged(&format!("the key of a person's row is not text: {error}")))?;
+    Ok(Person::bare(person))
 }
 
 /// The key of a row, from its key on disk.

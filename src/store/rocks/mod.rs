@@ -26,11 +26,10 @@ use std::path::{Path, PathBuf};
 use rocksdb::{ColumnFamily, DB, DEFAULT_COLUMN_FAMILY_NAME, ReadOptions, WriteBatch, WriteOptions};
 
 pub use self::options::{StoreMemory, StoreOptions};
-pub use self::sizes::StoreSizes;
 
 use self::fault::Fault;
 use self::layout::{INDEX_END, POSITION_KEY};
-use super::{Change, PERSON_PREFIX, Position, Row, Store, StoreError};
+use super::{Change, PERSON_PREFIX, Position, Row, Store, StoreError, StoreSizes};
 use crate::domain::person::Person;
 use crate::domain::time::Timestamp;
 
@@ -78,11 +77,6 @@ impl RocksStore {
     /// Returns the new place. The store must not be open.
     pub fn quarantine(directory: &Path) -> io::Result<PathBuf> {
         directory::quarantine(directory)
-    }
-
-    /// How large the store is and whether it keeps up with what is written. Cheap: no file is read.
-    pub fn sizes(&self) -> StoreSizes {
-        StoreSizes::of(&self.database, &self.memory)
     }
 
     fn column_family(&self) -> &ColumnFamily {
@@ -200,6 +194,23 @@ impl Store for RocksStore {
         })?;
         *first_due = first_found.unwrap_or_else(|| INDEX_END.to_vec());
         Ok(due)
+    }
+
+    fn persons_after(&self, after: Option<&Person>, limit: usize) -> Result<Vec<Person>, StoreError> {
+        let prefix = layout::row_key(&[PERSON_PREFIX]);
+        let lower = after.map_or_else(|| prefix.clone(), layout::row_key_after);
+        let mut persons = Vec::new();
+        self.walk(&lower, layout::after_prefix(&prefix).as_deref(), |key, _| {
+            if persons.len() < limit {
+                persons.push(layout::person_of_row(key, &self.fault)?);
+            }
+            Ok(persons.len() < limit)
+        })?;
+        Ok(persons)
+    }
+
+    fn sizes(&self) -> StoreSizes {
+        sizes::sizes_of(&self.database, &self.memory)
     }
 
     fn position(&self) -> Option<Position> {

@@ -2,14 +2,15 @@
 //! is handed records and gives back outputs, so that it runs the same on a broker, on a log in memory and in
 //! a plain loop.
 
+pub mod knowledge;
+
 use std::sync::Arc;
 
+use crate::codec::command;
 use crate::codec::output::OutputCodec;
 use crate::codec::reject::{Reject, RejectCode};
 use crate::codec::row::{self, Meta};
 use crate::codec::wire::Source;
-use crate::codec::{command, wire};
-use crate::config::definitions;
 use crate::domain::catalogue::{Catalogue, Content};
 use crate::domain::command::Command;
 use crate::domain::decision::Emission;
@@ -21,8 +22,8 @@ use crate::domain::time::Timestamp;
 use crate::store::overlay::{Overlay, OverlayError};
 use crate::store::{Change, Position, Store, StoreError};
 
-use super::broker::{Output, Record};
-use super::topics::OwnTopics;
+use crate::runtime::broker::{Output, Record};
+use crate::runtime::topics::OwnTopics;
 
 /// How many due persons are settled in one go.
 pub const SWEEP_MAX: usize = 256;
@@ -35,6 +36,8 @@ pub struct Shared {
     pub outputs: OutputCodec,
     /// The definitions in force until a command replaces them.
     pub rules: Arc<RuleBook>,
+    /// The hash of their text.
+    pub definitions_hash: u64,
     /// The content that the configuration declares.
     pub contents: Vec<Content>,
     /// For a source that is keyed by person: how its records are read. Else records are commands.
@@ -50,6 +53,10 @@ pub struct Task {
     catalogue: Catalogue,
     stream_time: Timestamp,
     input_next: i64,
+    /// The hash of the definitions in force.
+    definitions_hash: u64,
+    /// While due times are worked out anew for everybody: the last person done.
+    reindexing: Option<Option<Person>>,
     /// Changes as encoded for the changelog, kept from `flush` to `settle`.
     flushed: Vec<Change>,
 }
@@ -93,11 +100,20 @@ pub enum TaskError {
 }
 
 impl Task {
-    /// A task over a store that is restored already.
-    pub fn open(shared: Arc<Shared>, number: i32, store: Box<dyn Store>, cached: usize) -> Result<Task, TaskError> {
+    /// A task over a store that is restored already. `restored` tells whether rows came from the changelog,
+    /// and so with due times by the configured definitions.
+    pub fn open(
+        shared: Arc<Shared>,
+        number: i32,
+        store: Box<dyn Store>,
+        cached: usize,
+        restored: bool,
+    ) -> Result<Task, TaskError> {
         let overlay = Overlay::new(store, cached);
         let mut task = Task {
             rules: Arc::clone(&shared.rules),
+            definitions_hash: shared.definitions_hash,
+            reindexing: None,
             shared,
             number,
             overlay,
@@ -107,6 +123,7 @@ impl Task {
             flushed: Vec::new(),
         };
         task.load()?;
+        task.check_index(restored)?;
         Ok(task)
     }
 
@@ -171,7 +188,7 @@ impl Task {
             self.overlay.changed(&self.rules, person);
         }
         self.emit(emissions, outputs);
-        Ok(persons.len())
+        Ok(persons.len() + self.reindex(limit)?)
     }
 
     /// Encodes what the open transaction has changed: the changelog's records and the profiles' updates.
@@ -249,32 +266,6 @@ impl Task {
         })
     }
 
-    fn knowledge(&mut self, change: Command) -> Result<(), Reject> {
-        match change {
-            Command::Event(_) => {}
-            Command::ContentChanged(content) => {
-                let key = row::content_key(&content.content_id);
-                self.overlay.stage(key, Some(row::encode_content(&content)));
-                self.catalogue.put(content);
-            }
-            Command::ContentWithdrawn { content_id } => {
-                self.catalogue.withdraw(&content_id);
-                // What the configuration declares would be back after a restart if only the row went.
-                let declared = self.shared.contents.iter().any(|content| content.content_id == content_id);
-                let value = declared.then(Vec::new);
-                self.overlay.stage(row::content_key(&content_id), value);
-            }
-            Command::DefinitionsChanged { text } => {
-                let rules = definitions::parse_definitions(&text, "the definitions topic").map_err(|errors| {
-                    Reject::new(RejectCode::InvalidDefinitions, "$", errors.to_string())
-                })?;
-                self.rules = Arc::new(rules);
-                self.overlay.stage(row::DEFINITIONS_KEY.to_vec(), Some(row::encode_definitions(&text)));
-            }
-        }
-        Ok(())
-    }
-
     fn emit(&self, emissions: Vec<Emission>, outputs: &mut Vec<Output>) {
         let topics = &self.shared.topics;
         outputs.extend(emissions.into_iter().map(|emission| match emission {
@@ -286,50 +277,6 @@ impl Task {
             }
         }));
     }
-
-    fn load(&mut self) -> Result<(), TaskError> {
-        for content in &self.shared.contents {
-            self.catalogue.put(content.clone());
-        }
-        let store = self.overlay.store();
-        for (key, value) in store.scan(row::CONTENT_PREFIX)? {
-            if value.is_empty() {
-                self.catalogue.withdraw(&row::content_id_of_key(&key));
-            } else {
-                self.catalogue.put(row::decode_content(&value)?);
-            }
-        }
-        if let Some(text) = store.load(row::DEFINITIONS_KEY)? {
-            let text = row::decode_definitions(&text)?;
-            let rules = definitions::parse_definitions(&text, "the definitions topic");
-            self.rules = Arc::new(rules.map_err(|errors| TaskError::Definitions(errors.to_string()))?);
-        }
-        if let Some(meta) = store.load(row::META_KEY)? {
-            let meta = row::decode_meta(&meta)?;
-            (self.input_next, self.stream_time) = (meta.input_next, meta.stream_time);
-        }
-        Ok(())
-    }
-}
-
-/// A dead letter for a record: its own bytes and headers, and the reason.
-pub fn dead_letter(topic: &Arc<str>, record: &Record, reject: &Reject) -> Output {
-    use super::broker::Header;
-    let mut headers = record.headers.clone();
-    // The names that Kafka Streams gives them (KIP-1034), then our own.
-    headers.push(Header::text("__streams.errors.exception", reject.code.as_str()));
-    headers.push(Header::text("__streams.errors.message", &*reject.message));
-    headers.push(Header::text("__streams.errors.topic", &*record.partition.topic));
-    headers.push(Header::text("__streams.errors.partition", record.partition.number.to_string()));
-    headers.push(Header::text("__streams.errors.offset", record.offset.to_string()));
-    headers.push(Header::text("bespoke.error.code", reject.code.as_str()));
-    headers.push(Header::text("bespoke.error.path", &*reject.path));
-    let schema = record.value.as_deref().and_then(|value| wire::confluent_frame(value).ok());
-    if let Some((schema_id, _)) = schema {
-        headers.push(Header::text("bespoke.error.schema_id", schema_id.to_string()));
-    }
-    let (key, value) = (record.key.clone(), record.value.clone());
-    Output { topic: Arc::clone(topic), partition: None, key, value, headers }
 }
 
 fn keyed(topic: &Arc<str>, person: &Person, value: Vec<u8>) -> Output {

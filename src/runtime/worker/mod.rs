@@ -5,22 +5,26 @@
 //! outputs, changelog and input offsets become visible together, and only then does the store hear of it.
 //! Kafka first, disk second: the disk may lag, and is caught up from the changelog; it never leads.
 
+mod commit;
+mod rebalance;
+mod report;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::assignment::{Assignment, Work};
-use super::batch::Batch;
-use super::broker::{Bounds, Broker, Output, Partition, Polled, Record};
-use super::fault::{ExitCode, Fault};
-use super::instruments::Latency;
-use super::instruments::facts::{Dependency, Step, WorkerState};
-use super::instruments::vitals::WorkerVitals;
-use super::intake::Taken;
-use super::plan::{Now, Plan};
-use super::restore::{Restore, store_fault, task_fault};
-use super::task::{Applied, SWEEP_MAX, Task, dead_letter};
-use crate::config::Start;
+use crate::runtime::assignment::{Assignment, Work};
+use crate::runtime::batch::Batch;
+use crate::runtime::broker::{Broker, Output, Partition, Polled, Record};
+use crate::runtime::dead_letter::dead_letter;
+use crate::runtime::fault::Fault;
+use crate::runtime::instruments::Latency;
+use crate::runtime::instruments::facts::Step;
+use crate::runtime::instruments::vitals::WorkerVitals;
+use crate::runtime::intake::Taken;
+use crate::runtime::plan::{Now, Plan};
+use crate::runtime::restore::task_fault;
+use crate::runtime::task::{Applied, SWEEP_MAX, Task};
 
 /// How many records are applied between two looks at everything else.
 const RECORDS_PER_TURN: usize = 500;
@@ -154,6 +158,9 @@ impl<B: Broker> Worker<B> {
         if !assignment.expects(record) {
             return Ok(());
         }
+        if self.plan.stretch.is_over(&record.partition, record.offset) {
+            return self.broker.hold(&record.partition, record.offset);
+        }
         self.vitals.in_hand(&record.partition.topic, record.partition.number, record.offset);
         self.batch.open(self.now.monotonic);
         let used = match &mut assignment.work {
@@ -235,69 +242,6 @@ impl<B: Broker> Worker<B> {
         Ok(())
     }
 
-    // ---- Rebalances ------------------------------------------------------------------------------------
-
-    fn assigned(&mut self, partitions: Vec<Partition>) -> Result<(), Fault> {
-        self.step(Step::Rebalancing);
-        let bounds = self.broker.bounds(&partitions)?;
-        let mut admitted = Vec::with_capacity(partitions.len());
-        for (partition, bounds) in partitions.into_iter().zip(bounds) {
-            let next = self.begin(&partition, bounds)?;
-            tracing::info!(event = "partition_assigned", %partition, next, "a partition was assigned");
-            admitted.push((partition, next));
-        }
-        self.broker.admit(&admitted)?;
-        for (partition, _) in &admitted {
-            let assignment = self.assignments.get(partition);
-            if assignment.is_some_and(|assignment| matches!(assignment.work, Work::Intake { .. })) {
-                self.broker.resume(partition)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Begins the work on a partition. Answers the offset to read first.
-    fn begin(&mut self, partition: &Partition, bounds: Bounds) -> Result<i64, Fault> {
-        let source = self.plan.sources.get(&partition.topic);
-        let start = source.map_or(self.plan.input_start, |(_, start)| *start);
-        let next = first_offset(partition, bounds, start)?;
-        let work = match source {
-            Some((intake, _)) => Work::Intake { intake: intake.clone(), next, waiting: false },
-            None => {
-                self.step(Step::Opening);
-                let number = partition.number;
-                let committed = bounds.committed;
-                let broker = &mut self.broker;
-                let restore = Restore::begin(&self.plan, broker, number, committed, next, self.now)?;
-                Work::Restoring(Box::new(restore))
-            }
-        };
-        // Where a first start began is committed too: else a restart before the first record would choose
-        // again, and `latest` would choose otherwise.
-        if bounds.committed.is_none() {
-            self.batch.open(self.now.monotonic);
-        }
-        let assignment = Assignment { work, committed: bounds.committed, last_timestamp: None };
-        self.assignments.insert(partition.clone(), assignment);
-        Ok(next)
-    }
-
-    fn revoked(&mut self, partitions: &[Partition]) -> Result<(), Fault> {
-        if self.batch.opened.is_some() {
-            self.commit()?;
-        }
-        self.step(Step::Rebalancing);
-        for partition in partitions {
-            self.assignments.remove(partition);
-            self.plan.instruments.forget(&partition.topic, partition.number);
-            if partition.topic == self.plan.input {
-                self.plan.instruments.forget_store(partition.number);
-            }
-            tracing::info!(event = "partition_revoked", %partition, "a partition was given back");
-        }
-        self.broker.release(partitions)
-    }
-
     // ---- Other work of a turn --------------------------------------------------------------------------
 
     fn restore(&mut self) -> Result<(), Fault> {
@@ -316,6 +260,10 @@ impl<B: Broker> Worker<B> {
                 continue;
             };
             let task = Box::new(restore.finish(&self.plan, self.now)?);
+            if committed.is_none() {
+                // Where a first start began is committed even if no record ever comes.
+                self.batch.open(self.now.monotonic);
+            }
             let work = Work::Running { task, sweeping: false };
             let assignment = Assignment { work, committed, last_timestamp: None };
             self.assignments.insert(partition.clone(), assignment);
@@ -352,95 +300,5 @@ impl<B: Broker> Worker<B> {
             }
         }
         self.send_outputs()
-    }
-
-    // ---- The commit ------------------------------------------------------------------------------------
-
-    fn commit(&mut self) -> Result<(), Fault> {
-        self.step(Step::Sending);
-        for assignment in self.assignments.values_mut() {
-            let moved = assignment.moved().is_some();
-            if let Work::Running { task, .. } = &mut assignment.work {
-                task.flush(moved, &mut self.outputs);
-            }
-        }
-        self.send_outputs()?;
-        self.step(Step::Committing);
-        let moved = self.assignments.iter();
-        let offsets: Vec<(Partition, i64)> =
-            moved.filter_map(|(partition, assignment)| Some((partition.clone(), assignment.moved()?))).collect();
-        let changelog_next: BTreeMap<i32, i64> = self.broker.commit(&offsets)?.into_iter().collect();
-        self.step(Step::Absorbing);
-        for (partition, assignment) in &mut self.assignments {
-            assignment.committed = assignment.next().or(assignment.committed);
-            let Work::Running { task, .. } = &mut assignment.work else { continue };
-            let number = partition.number;
-            match changelog_next.get(&number) {
-                Some(next) => task.settle(*next).map_err(|error| store_fault(number, &error))?,
-                None if task.is_flushed() => {
-                    let text = format!("no delivery report named the changelog of {partition}: a defect");
-                    return Err(Fault::stop(ExitCode::Failed, text));
-                }
-                None => {}
-            }
-        }
-        self.committed();
-        Ok(())
-    }
-
-    fn committed(&mut self) {
-        let batch = std::mem::take(&mut self.batch);
-        let open = batch.opened.map_or(Duration::ZERO, |opened| self.now.monotonic.saturating_sub(opened));
-        self.plan.instruments.committed(batch.records as u64, open);
-        for appended in batch.appended {
-            self.plan.instruments.latency(Latency::AppendedToCommitted, self.now.seconds_since(appended));
-        }
-        self.commits += 1;
-        self.vitals.committed(self.now.monotonic);
-    }
-
-    // ---- Reports ---------------------------------------------------------------------------------------
-
-    fn report(&mut self) {
-        let mut state = WorkerState::Running;
-        let mut lagging = false;
-        let thorough = self.now.monotonic.saturating_sub(self.reported) >= Duration::from_secs(1);
-        for (partition, assignment) in &self.assignments {
-            match &assignment.work {
-                Work::Restoring(_) => state = WorkerState::Restoring,
-                Work::Intake { waiting: true, .. } => state = WorkerState::WaitingFor(Dependency::Registry),
-                Work::Intake { .. } | Work::Running { .. } => {}
-            }
-            let Some(next) = assignment.next() else { continue };
-            let lag = self.broker.lag(partition, next);
-            lagging |= lag > 0;
-            if thorough {
-                let behind = assignment.last_timestamp.filter(|_| lag > 0);
-                let seconds = behind.map_or(0.0, |timestamp| self.now.seconds_since(timestamp));
-                self.plan.instruments.lag(&partition.topic, partition.number, lag, seconds);
-            }
-        }
-        if thorough {
-            self.reported = self.now.monotonic;
-        }
-        self.vitals.state(state, self.now.monotonic);
-        self.vitals.lag(lagging, self.now.monotonic);
-    }
-}
-
-/// Where reading begins: at the committed offset, or where the first start is told to.
-fn first_offset(partition: &Partition, bounds: Bounds, start: Start) -> Result<i64, Fault> {
-    let Bounds { low, high, committed } = bounds;
-    match committed {
-        None if start == Start::Earliest => Ok(low),
-        None => Ok(high),
-        Some(committed) if (low..=high).contains(&committed) => Ok(committed),
-        Some(committed) => Err(Fault::stop(
-            ExitCode::Inconsistent,
-            format!(
-                "{partition} holds offsets {low} to {high}, but the group has committed {committed}: records \
-                 are gone, or the topic was recreated. Decide where to go on and set the group's offset there"
-            ),
-        )),
     }
 }

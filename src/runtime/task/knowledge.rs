@@ -1,0 +1,99 @@
+//! What a task knows besides profiles: content and definitions, as rows of its state. Changes of either come
+//! through the log; after a change of definitions, due times are worked out anew for everybody, a bounded
+//! number at a time.
+
+use std::sync::Arc;
+
+use super::{Task, TaskError, task_error};
+use crate::codec::reject::{Reject, RejectCode};
+use crate::codec::row;
+use crate::config::definitions;
+use crate::domain::command::Command;
+
+impl Task {
+    pub(super) fn knowledge(&mut self, change: Command) -> Result<(), Reject> {
+        match change {
+            Command::Event(_) => {}
+            Command::ContentChanged(content) => {
+                let key = row::content_key(&content.content_id);
+                self.overlay.stage(key, Some(row::encode_content(&content)));
+                self.catalogue.put(content);
+            }
+            Command::ContentWithdrawn { content_id } => {
+                self.catalogue.withdraw(&content_id);
+                // What the configuration declares would be back after a restart if only the row went.
+                let declared = self.shared.contents.iter().any(|content| content.content_id == content_id);
+                let value = declared.then(Vec::new);
+                self.overlay.stage(row::content_key(&content_id), value);
+            }
+            Command::DefinitionsChanged { text } => {
+                let rules = definitions::parse_definitions(&text, "the definitions topic")
+                    .map_err(|errors| Reject::new(RejectCode::InvalidDefinitions, "$", errors.to_string()))?;
+                self.rules = Arc::new(rules);
+                self.definitions_hash = definitions_hash(&text);
+                self.reindexing = Some(None);
+                self.overlay.stage(row::DEFINITIONS_KEY.to_vec(), Some(row::encode_definitions(&text)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Works out due times anew for some persons, after the definitions have changed. Returns for how many.
+    pub(super) fn reindex(&mut self, limit: usize) -> Result<usize, TaskError> {
+        let Some(after) = &self.reindexing else { return Ok(0) };
+        let persons = self.overlay.store().persons_after(after.as_ref(), limit)?;
+        for person in &persons {
+            self.overlay.person(&self.rules, person).map_err(task_error)?;
+            self.overlay.changed(&self.rules, person);
+        }
+        if persons.len() < limit {
+            self.reindexing = None;
+            let hash = self.definitions_hash.to_be_bytes().to_vec();
+            self.overlay.stage(row::INDEX_KEY.to_vec(), Some(hash));
+        } else {
+            self.reindexing = Some(persons.last().cloned());
+        }
+        Ok(persons.len())
+    }
+
+    /// Begins to work out due times anew if the store's are by other definitions than those in force.
+    pub(super) fn check_index(&mut self, restored: bool) -> Result<(), TaskError> {
+        let hash = self.overlay.store().load(row::INDEX_KEY)?;
+        let same = hash.as_deref() == Some(&self.definitions_hash.to_be_bytes());
+        let misread = restored && self.definitions_hash != self.shared.definitions_hash;
+        if !same || misread {
+            self.reindexing = Some(None);
+        }
+        Ok(())
+    }
+
+    pub(super) fn load(&mut self) -> Result<(), TaskError> {
+        for content in &self.shared.contents {
+            self.catalogue.put(content.clone());
+        }
+        let store = self.overlay.store();
+        for (key, value) in store.scan(row::CONTENT_PREFIX)? {
+            if value.is_empty() {
+                self.catalogue.withdraw(&row::content_id_of_key(&key));
+            } else {
+                self.catalogue.put(row::decode_content(&value)?);
+            }
+        }
+        if let Some(text) = store.load(row::DEFINITIONS_KEY)? {
+            let text = row::decode_definitions(&text)?;
+            let rules = definitions::parse_definitions(&text, "the definitions topic");
+            self.rules = Arc::new(rules.map_err(|errors| TaskError::Definitions(errors.to_string()))?);
+            self.definitions_hash = definitions_hash(&text);
+        }
+        if let Some(meta) = store.load(row::META_KEY)? {
+            let meta = row::decode_meta(&meta)?;
+            (self.input_next, self.stream_time) = (meta.input_next, meta.stream_time);
+        }
+        Ok(())
+    }
+}
+
+/// The hash by which definitions are told apart.
+pub fn definitions_hash(text: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(text.as_bytes())
+}

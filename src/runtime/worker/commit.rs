@@ -1,0 +1,60 @@
+//! The commit: everything the open transaction holds becomes visible together, then the stores hear of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Step, Worker};
+use crate::runtime::assignment::Work;
+use crate::runtime::broker::{Broker, Partition};
+use crate::runtime::fault::{ExitCode, Fault};
+use crate::runtime::instruments::Latency;
+use crate::runtime::restore::store_fault;
+
+impl<B: Broker> Worker<B> {
+    pub(super) fn commit(&mut self) -> Result<(), Fault> {
+        let span = tracing::info_span!("commit", records = self.batch.records);
+        let _entered = span.enter();
+        self.step(Step::Sending);
+        for (partition, assignment) in &mut self.assignments {
+            assignment.finish(partition, &self.plan.stretch, &mut self.outputs)?;
+            let moved = assignment.moved().is_some();
+            if let Work::Running { task, .. } = &mut assignment.work {
+                task.flush(moved, &mut self.outputs);
+            }
+        }
+        self.send_outputs()?;
+        self.step(Step::Committing);
+        let moved = self.assignments.iter();
+        let offsets: Vec<(Partition, i64)> = moved
+            .filter_map(|(partition, assignment)| Some((partition.clone(), assignment.moved()?)))
+            .collect();
+        let changelog_next: BTreeMap<i32, i64> = self.broker.commit(&offsets)?.into_iter().collect();
+        self.step(Step::Absorbing);
+        for (partition, assignment) in &mut self.assignments {
+            assignment.committed = assignment.next().or(assignment.committed);
+            let Work::Running { task, .. } = &mut assignment.work else { continue };
+            let number = partition.number;
+            match changelog_next.get(&number) {
+                Some(next) => task.settle(*next).map_err(|error| store_fault(number, &error))?,
+                None if task.is_flushed() => {
+                    let text = format!("no delivery report named the changelog of {partition}: a defect");
+                    return Err(Fault::stop(ExitCode::Failed, text));
+                }
+                None => {}
+            }
+        }
+        self.committed();
+        Ok(())
+    }
+
+    fn committed(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        let open = batch.opened.map_or(Duration::ZERO, |opened| self.now.monotonic.saturating_sub(opened));
+        self.plan.instruments.committed(batch.records as u64, open);
+        for appended in batch.appended {
+            self.plan.instruments.latency(Latency::AppendedToCommitted, self.now.seconds_since(appended));
+        }
+        self.commits += 1;
+        self.vitals.committed(self.now.monotonic);
+    }
+}

@@ -1,0 +1,273 @@
+//! A shop to tell stories about: events, definitions, content, and a person to whom things happen. Only what
+//! the laws need; every value that a law does not speak of is fixed here.
+
+use bespoke::domain::affinity::Decay;
+use bespoke::domain::catalogue::{Catalogue, Content};
+use bespoke::domain::decision::{Decision, Emission, SegmentChange};
+use bespoke::domain::event::{DecisionRequest, Event, Item};
+use bespoke::domain::expression::Expression;
+use bespoke::domain::person::Person;
+use bespoke::domain::profile::Profile;
+use bespoke::domain::react::{Knowledge, Outcome, react, settle};
+use bespoke::domain::rulebook::{
+    AttributeRule, DecisionRule, Facet, IntakeRule, InterestRule, Measure, Membership, NameId, RecentRule,
+    RuleBook, SegmentRule, SessionRule, SlotRule, Trigger, Window,
+};
+use bespoke::domain::scalar::Properties;
+use bespoke::domain::time::{HOUR_MS, Timestamp};
+
+pub(crate) const MINUTE_MS: i64 = 60_000;
+pub(crate) const CATEGORIES: [&str; 4] = ["shoes", "hats", "bags", "coats"];
+
+/// The instant so many hours and minutes after the story begins, at ten in the morning of a Monday.
+pub(crate) fn at(hours: i64, minutes: i64) -> Timestamp {
+    Timestamp::from_ms(1_767_607_200_000 + hours * HOUR_MS + minutes * MINUTE_MS)
+}
+
+pub(crate) fn person() -> Person {
+    Person::bare("u-1")
+}
+
+pub(crate) fn event(message_id: &str, name: &str, timestamp: Timestamp) -> Event {
+    Event {
+        message_id: message_id.into(),
+        name: name.into(),
+        person: person(),
+        timestamp,
+        original_timestamp: timestamp,
+        received_at: timestamp,
+        time_clamped: false,
+        source: "shop".into(),
+        items: Vec::new(),
+        order_id: None,
+        value: None,
+        request: None,
+        page: None,
+        properties: Properties::default(),
+        traits: Properties::default(),
+    }
+}
+
+/// An event about one unit of one item, which costs 10.00.
+pub(crate) fn about(message_id: &str, name: &str, category: &str, timestamp: Timestamp) -> Event {
+    Event { items: vec![item(&format!("p-{category}"), category)], ..event(message_id, name, timestamp) }
+}
+
+pub(crate) fn item(item_id: &str, category: &str) -> Item {
+    let brand = Some(format!("brand of {category}").into());
+    let category = Some(category.into());
+    Item { item_id: item_id.into(), category, brand, price_hundredths: Some(1000), quantity: 1 }
+}
+
+pub(crate) fn order(message_id: &str, order_id: &str, timestamp: Timestamp) -> Event {
+    let order_id = Some(order_id.into());
+    Event { order_id, ..about(message_id, "order_completed", "shoes", timestamp) }
+}
+
+pub(crate) fn request(message_id: &str, exclude: &[&str], timestamp: Timestamp) -> Event {
+    let exclude = exclude.iter().map(|id| (*id).into()).collect();
+    let request_id = format!("request {message_id}").into();
+    let request = Some(DecisionRequest { request_id, slot: "home".into(), exclude });
+    Event { request, ..event(message_id, "decision_request", timestamp) }
+}
+
+pub(crate) fn names(names: &[&str]) -> Vec<Box<str>> {
+    names.iter().map(|name| (*name).into()).collect()
+}
+
+pub(crate) fn attribute(
+    name: &str,
+    events: &[&str],
+    measure: Measure,
+    window: Option<Window>,
+) -> AttributeRule {
+    AttributeRule {
+        id: NameId::of(name),
+        name: name.into(),
+        events: names(events),
+        filter: None,
+        measure,
+        window,
+    }
+}
+
+pub(crate) fn hourly(hours: i64, timed: bool) -> Option<Window> {
+    Some(Window { bucket_ms: HOUR_MS, buckets: hours, timed })
+}
+
+pub(crate) fn condition(name: &str, enter: &str, leave: Option<&str>, for_ms: i64) -> SegmentRule {
+    let compile = |source: &str| Expression::compile(source).unwrap();
+    let membership = Membership::Condition { enter: compile(enter), leave: leave.map(compile), for_ms };
+    SegmentRule { id: NameId::of(name), name: name.into(), membership }
+}
+
+pub(crate) fn abandoner() -> SegmentRule {
+    let membership = Membership::Absence {
+        after: "product_added".into(),
+        without: "order_completed".into(),
+        for_ms: 24 * HOUR_MS,
+    };
+    SegmentRule { id: NameId::of("cart_abandoner"), name: "cart_abandoner".into(), membership }
+}
+
+pub(crate) fn interest(name: &str, facet: Facet, timed: bool) -> InterestRule {
+    let weights = [
+        ("product_viewed", 1.0),
+        ("product_added", 3.0),
+        ("product_removed", -2.0),
+        ("order_completed", 5.0),
+    ];
+    InterestRule {
+        id: NameId::of(name),
+        name: name.into(),
+        facet,
+        weights: weights.map(|(event, weight)| (event.into(), weight)).into(),
+        decay: Decay::new(24),
+        enter: 5.0,
+        leave: 3.0,
+        values_max: 32,
+        top: 8,
+        timed,
+        as_segments: timed,
+    }
+}
+
+pub(crate) fn rule(name: &str, trigger: Trigger, cooldown_ms: i64) -> DecisionRule {
+    DecisionRule {
+        id: NameId::of(name),
+        name: name.into(),
+        trigger,
+        when: None,
+        slot: "home".into(),
+        cooldown_ms,
+        event_age_ms_max: 30 * MINUTE_MS,
+    }
+}
+
+/// Definitions in which everything occurs: what changes by itself and what does not, each kind of segment,
+/// conditions on each other, and each kind of trigger.
+pub(crate) fn shop() -> RuleBook {
+    RuleBook {
+        intake: IntakeRule { seen_ids_max: 4096, ..IntakeRule::default() },
+        session: SessionRule::default(),
+        recent: RecentRule { events: names(&["product_viewed", "order_completed"]), items_max: 3 },
+        attributes: vec![
+            attribute("views_day", &["product_viewed"], Measure::Count, hourly(24, true)),
+            attribute("spent_two_days", &["order_completed"], Measure::Value, hourly(48, false)),
+            attribute("units", &["order_completed"], Measure::Units, None),
+            attribute("events", &[], Measure::Count, None),
+        ],
+        interests: vec![interest("category", Facet::Category, true), interest("brand", Facet::Brand, false)],
+        segments: vec![
+            abandoner(),
+            condition("busy", "attributes.views_day >= 4", Some("attributes.views_day < 2"), 0),
+            condition("steady", "attributes.views_day >= 2", None, 3 * HOUR_MS),
+            condition("spender", "attributes.spent_two_days >= 20.0", None, 0),
+            condition("no_buyer", "orders.count == 0", None, 0),
+            condition("busy_in_session", "'busy' in segments && session.open", None, 0),
+            condition("of_shoes", "'shoes' in tags.category && !('hats' in tags.brand)", None, 0),
+        ],
+        rules: vec![
+            rule("reminder", Trigger::Entered("cart_abandoner".into()), 48 * HOUR_MS),
+            rule("no_longer_busy", Trigger::Left("busy".into()), 0),
+            rule("new_tag", Trigger::Tagged("category".into()), HOUR_MS),
+            rule("viewed", Trigger::Event("product_viewed".into()), 2 * HOUR_MS),
+        ],
+        slots: vec![SlotRule {
+            name: "home".into(),
+            items_max: 3,
+            interest: "category".into(),
+            exclude_recent: true,
+            exclude_bought: true,
+            fallback: names(&["default", "second"]),
+        }],
+    }
+}
+
+pub(crate) fn content(id: &str, base_weight: f64, weights: &[(&str, f64)]) -> Content {
+    let weights = weights.iter().map(|(value, weight)| ((*value).into(), *weight)).collect();
+    Content { content_id: id.into(), base_weight, weights, ..Content::default() }
+}
+
+pub(crate) fn contents(contents: impl IntoIterator<Item = Content>) -> Catalogue {
+    let mut catalogue = Catalogue::default();
+    contents.into_iter().for_each(|content| catalogue.put(content));
+    catalogue
+}
+
+pub(crate) fn banners() -> Catalogue {
+    contents([
+        content("shoes", 0.1, &[("shoes", 1.0)]),
+        content("hats", 0.2, &[("hats", 1.0), ("bags", 0.3)]),
+        content("bags", 0.3, &[("bags", 1.0), ("shoes", 0.2)]),
+        content("news", 0.9, &[]),
+    ])
+}
+
+/// A person to whom things happen, one after the other.
+#[derive(Clone, Debug)]
+pub(crate) struct Story {
+    pub(crate) rules: RuleBook,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) profile: Profile,
+    pub(crate) now: Timestamp,
+    pub(crate) said: Vec<Emission>,
+}
+
+impl Story {
+    pub(crate) fn new(rules: RuleBook) -> Story {
+        Story {
+            rules,
+            catalogue: banners(),
+            profile: Profile::default(),
+            now: Timestamp::EARLIEST,
+            said: Vec::new(),
+        }
+    }
+
+    /// An event arrives; stream time moves to it unless it is late.
+    pub(crate) fn send(&mut self, event: &Event) -> Outcome {
+        self.now = self.now.max(event.timestamp);
+        let knowledge = Knowledge { rules: &self.rules, catalogue: &self.catalogue };
+        react(knowledge, &person(), &mut self.profile, self.now, event, &mut self.said)
+    }
+
+    /// Stream time moves, and the sweep comes by.
+    pub(crate) fn sweep(&mut self, now: Timestamp) -> bool {
+        self.now = self.now.max(now);
+        let knowledge = Knowledge { rules: &self.rules, catalogue: &self.catalogue };
+        settle(knowledge, &person(), &mut self.profile, now, &mut self.said)
+    }
+
+    pub(crate) fn due(&self) -> Option<Timestamp> {
+        bespoke::domain::react::due(&self.rules, &self.profile)
+    }
+
+    pub(crate) fn number(&self, attribute: &str) -> i64 {
+        self.profile.number(NameId::of(attribute))
+    }
+
+    pub(crate) fn is_in(&self, segment: &str) -> bool {
+        self.profile.is_in(NameId::of(segment))
+    }
+
+    /// The segment changes said since the last call, as `+name` and `-name`, with their times.
+    pub(crate) fn moves(&mut self) -> Vec<(String, Timestamp)> {
+        let moves = self.said.drain(..).filter_map(|said| match said {
+            Emission::SegmentChange(SegmentChange { segment, entered, at, .. }) => {
+                Some((format!("{}{segment}", if entered { '+' } else { '-' }), at))
+            }
+            Emission::Decision(_) => None,
+        });
+        moves.collect()
+    }
+
+    /// The decisions said since the last call.
+    pub(crate) fn decisions(&mut self) -> Vec<Decision> {
+        let decisions = self.said.drain(..).filter_map(|said| match said {
+            Emission::Decision(decision) => Some(decision),
+            Emission::SegmentChange(_) => None,
+        });
+        decisions.collect()
+    }
+}

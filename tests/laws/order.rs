@@ -1,0 +1,128 @@
+//! The law of order: within the lateness bound, counts, sums, times and affinities depend on what happened,
+//! not on when it was heard of.
+
+use bespoke::domain::event::Event;
+use bespoke::domain::profile::Profile;
+use bespoke::domain::rulebook::NameId;
+use bespoke::domain::time::{HOUR_MS, Timestamp};
+use proptest::prelude::*;
+
+use super::builder::*;
+
+const SPAN_HOURS: i64 = 60;
+
+/// What happened, in two orders of arrival. No order id occurs twice: such copies may differ, and then the
+/// first to arrive wins.
+fn two_orders() -> impl Strategy<Value = (Vec<Event>, Vec<Event>)> {
+    let name = prop_oneof![
+        Just("product_viewed"),
+        Just("product_added"),
+        Just("product_removed"),
+        Just("order_completed"),
+        Just("order_refunded"),
+        Just("page_viewed"),
+    ];
+    let one = (name, 0..CATEGORIES.len(), 0..SPAN_HOURS * HOUR_MS, 1..4_u32, 1..100_000_i64);
+    let events = prop::collection::vec(one, 1..40).prop_map(|events| {
+        let event = |(number, (name, category, ms, quantity, price))| {
+            let id = format!("m-{number}");
+            let mut event: Event = about(&id, name, CATEGORIES[category], at(0, 0).plus_ms(ms));
+            event.items[0].quantity = quantity;
+            event.items[0].price_hundredths = Some(price);
+            event.order_id = name.starts_with("order").then(|| id.into());
+            event
+        };
+        events.into_iter().enumerate().map(event).collect::<Vec<_>>()
+    });
+    events.prop_flat_map(|events| (Just(events.clone()), Just(events).prop_shuffle()))
+}
+
+fn end() -> Timestamp {
+    at(SPAN_HOURS, 0)
+}
+
+fn after(events: &[Event]) -> Profile {
+    let mut story = Story::new(shop());
+    for event in events {
+        story.send(event);
+    }
+    story.send(&event("last", "page_viewed", end()));
+    story.profile
+}
+
+fn numbers(profile: &Profile) -> Vec<(u32, i64)> {
+    let mut numbers: Vec<_> = profile.counters.iter().map(|counter| (counter.id.0, counter.total)).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+/// The scores of an interest at the end, by value.
+fn scores(profile: &Profile, interest: &str) -> Vec<(Box<str>, f64, u32)> {
+    let rules = shop();
+    let decay = &rules.interest(interest).unwrap().decay;
+    let affinities = profile.affinities(NameId::of(interest)).iter();
+    let mut scores: Vec<_> = affinities
+        .map(|affinity| (affinity.value.clone(), affinity.score_at(end().hour(), decay), affinity.evidence))
+        .collect();
+    scores.sort_by(|one, other| one.0.cmp(&other.0));
+    scores
+}
+
+fn close(one: f64, other: f64) -> bool {
+    (one - other).abs() <= 1e-9 * one.abs().max(other.abs()) + 1e-12
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn what_adds_up_does_not_depend_on_the_order_of_arrival((one, other) in two_orders()) {
+        let (one, other) = (after(&one), after(&other));
+        prop_assert_eq!(numbers(&one), numbers(&other));
+        prop_assert_eq!(one.events_applied, other.events_applied);
+        prop_assert_eq!((one.first_at, one.last_at), (other.first_at, other.last_at));
+        prop_assert_eq!((one.orders.count, one.orders.units), (other.orders.count, other.orders.units));
+        prop_assert_eq!(&one.orders.revenue, &other.orders.revenue);
+        prop_assert_eq!(
+            (one.orders.first_at, one.orders.last_at),
+            (other.orders.first_at, other.orders.last_at)
+        );
+        for interest in ["category", "brand"] {
+            let (one, other) = (scores(&one, interest), scores(&other, interest));
+            prop_assert_eq!(one.len(), other.len());
+            for (one, other) in one.iter().zip(&other) {
+                prop_assert_eq!((&one.0, one.2), (&other.0, other.2));
+                prop_assert!(close(one.1, other.1), "{} is {} or {}", one.0, one.1, other.1);
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_and_scores_are_what_their_definitions_say((events, _) in two_orders()) {
+        let profile = after(&events);
+        let last = end().hour();
+        let named = |name: &'static str| events.iter().filter(move |event| &*event.name == name);
+        let within = |event: &&Event, hours| event.timestamp.hour() > last - hours;
+        let number = |name| profile.number(NameId::of(name));
+        let views = named("product_viewed").filter(|event| within(event, 24)).count();
+        prop_assert_eq!(number("views_day"), views as i64);
+        let spent = named("order_completed").filter(|event| within(event, 48));
+        prop_assert_eq!(number("spent_two_days"), spent.map(|event| event.money().hundredths).sum::<i64>());
+        prop_assert_eq!(number("events"), events.len() as i64 + 1);
+        let weight = |name: &str| match name {
+            "product_viewed" => 1.0,
+            "product_added" => 3.0,
+            "product_removed" => -2.0,
+            "order_completed" => 5.0,
+            _ => 0.0,
+        };
+        for (category, score, _) in scores(&profile, "category") {
+            let mine = events.iter().filter(|event| event.items[0].category.as_ref() == Some(&category));
+            let decayed = |event: &Event| {
+                weight(&event.name) * (-(last - event.timestamp.hour()) as f64 / 24.0).exp2()
+            };
+            let expected: f64 = mine.map(decayed).sum();
+            prop_assert!((score - expected).abs() < 1e-9, "{category} is {score}, not {expected}");
+        }
+    }
+}

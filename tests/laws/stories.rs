@@ -1,0 +1,247 @@
+//! What a rule means, told in short stories.
+
+use bespoke::domain::decision::{DecisionCause, LadderStep};
+use bespoke::domain::event::{Event, Money};
+use bespoke::domain::react::Outcome;
+use bespoke::domain::rulebook::{Measure, RuleBook, SegmentRule, Trigger};
+use bespoke::domain::scalar::{Properties, Scalar};
+use bespoke::domain::time::{HOUR_MS, Timestamp};
+
+use super::builder::*;
+
+/// A story in which only these segments are watched.
+fn watching(segments: Vec<SegmentRule>) -> Story {
+    Story::new(RuleBook { segments, interests: Vec::new(), rules: Vec::new(), ..shop() })
+}
+
+fn moved(name: &str, hours: i64, minutes: i64) -> (String, Timestamp) {
+    (name.to_owned(), at(hours, minutes))
+}
+
+#[test]
+fn a_cart_is_abandoned_at_the_due_instant_and_an_order_ends_that() {
+    let mut story = watching(vec![abandoner()]);
+    story.send(&about("m1", "product_added", "shoes", at(0, 7)));
+    story.send(&about("m2", "product_added", "hats", at(5, 0)));
+    story.sweep(at(24, 6));
+    assert_eq!(story.moves(), []);
+    story.sweep(at(90, 0));
+    assert_eq!(story.moves(), [moved("+cart_abandoner", 24, 7)], "a day after the first, whenever swept");
+    story.send(&about("m3", "product_added", "hats", at(91, 0)));
+    story.sweep(at(200, 0));
+    assert_eq!(story.moves(), [], "who is in it starts no other wait");
+    story.send(&order("m4", "o1", at(201, 0)));
+    assert_eq!(story.moves(), [moved("-cart_abandoner", 201, 0)]);
+}
+
+#[test]
+fn a_cart_that_is_ordered_in_time_is_not_abandoned() {
+    let mut story = watching(vec![abandoner()]);
+    story.send(&about("m1", "product_added", "shoes", at(0, 0)));
+    story.send(&order("m2", "o1", at(23, 59)));
+    story.sweep(at(100, 0));
+    assert_eq!(story.moves(), []);
+    // The order is at the due instant: what is due is settled before.
+    story.send(&about("m3", "product_added", "shoes", at(101, 0)));
+    story.send(&order("m4", "o2", at(125, 0)));
+    assert_eq!(story.moves(), [moved("+cart_abandoner", 125, 0), moved("-cart_abandoner", 125, 0)]);
+}
+
+#[test]
+fn a_tag_is_won_at_one_score_and_lost_at_a_lower_one() {
+    let mut story = Story::new(RuleBook { segments: Vec::new(), rules: Vec::new(), ..shop() });
+    story.send(&about("m1", "product_added", "shoes", at(0, 0)));
+    story.send(&about("m2", "product_viewed", "shoes", at(0, 1)));
+    assert_eq!(story.moves(), [], "4 of 5");
+    story.send(&about("m3", "product_viewed", "shoes", at(0, 2)));
+    assert_eq!(story.moves(), [moved("+category:shoes", 0, 2)]);
+    story.send(&about("m4", "product_removed", "shoes", at(0, 3)));
+    assert_eq!(story.moves(), [], "3 is not below 3");
+    story.send(&about("m5", "product_viewed", "shoes", at(0, 4)));
+    story.send(&about("m6", "product_removed", "shoes", at(0, 5)));
+    assert_eq!(story.moves(), [moved("-category:shoes", 0, 5)]);
+    story.send(&about("m7", "product_added", "shoes", at(0, 6)));
+    assert_eq!(story.moves(), [moved("+category:shoes", 0, 6)]);
+}
+
+#[test]
+fn a_tag_is_lost_by_time_at_the_hour_at_which_its_score_is_below_the_limit() {
+    let mut story = Story::new(RuleBook { segments: Vec::new(), rules: Vec::new(), ..shop() });
+    story.send(&order("m1", "o1", at(0, 20)));
+    assert_eq!(story.moves(), [moved("+category:shoes", 0, 20)]);
+    // 5 * 2^-(h/24) is 3.06 at h = 17 and 2.97 at h = 18; hours begin at the full hour.
+    story.sweep(at(18, -1));
+    assert_eq!(story.moves(), []);
+    story.sweep(at(300, 0));
+    assert_eq!(story.moves(), [moved("-category:shoes", 18, 0)]);
+}
+
+#[test]
+fn a_late_event_counts_in_the_hour_in_which_it_happened() {
+    let mut story = watching(Vec::new());
+    story.send(&about("m1", "product_viewed", "shoes", at(10, 0)));
+    story.send(&about("m2", "product_viewed", "shoes", at(4, 30)));
+    assert_eq!(story.number("views_day"), 2);
+    story.sweep(at(28, -1));
+    assert_eq!(story.number("views_day"), 2);
+    story.sweep(at(28, 0));
+    assert_eq!(story.number("views_day"), 1, "the hour of 4:30 has left");
+    story.sweep(at(34, 0));
+    assert_eq!(story.number("views_day"), 0);
+}
+
+#[test]
+fn an_event_beyond_the_lateness_bound_counts_for_the_lifetime_only() {
+    let mut rules = shop();
+    rules.attributes.push(attribute("views_month", &["product_viewed"], Measure::Count, hourly(720, true)));
+    let mut story = Story::new(rules);
+    story.send(&event("m1", "page_viewed", at(200, 0)));
+    let before = story.profile.clone();
+    story.said.clear();
+    story.send(&about("m2", "product_viewed", "shoes", at(127, 0)));
+    story.send(&about("m3", "product_added", "shoes", at(127, 0)));
+    assert_eq!((story.number("views_month"), story.number("events")), (0, 3));
+    assert_eq!((story.profile.events_applied, story.profile.first_at), (3, Some(at(127, 0))));
+    assert_eq!(story.profile.session, before.session);
+    assert_eq!(story.profile.recent, before.recent);
+    assert_eq!(story.profile.segments, before.segments, "it starts no wait");
+    assert!(story.profile.interests.iter().all(|(_, affinities)| affinities.is_empty()));
+    assert_eq!(story.said, []);
+    // An order is an order, however late.
+    story.send(&order("m4", "o1", at(127, 0)));
+    assert_eq!((story.profile.orders.count, story.number("units")), (1, 1));
+    story.send(&about("m5", "product_viewed", "shoes", at(128, 0)));
+    assert_eq!(story.number("views_month"), 1, "at the bound it is not beyond it");
+}
+
+#[test]
+fn an_order_that_two_sources_tell_of_counts_once() {
+    let mut story = Story::new(shop());
+    story.send(&order("from the page", "o1", at(0, 0)));
+    story.send(&about("m2", "product_added", "hats", at(1, 0)));
+    let before = story.clone();
+    story.said.clear();
+    assert_eq!(story.send(&order("from the back end", "o1", at(1, 30))), Outcome::Applied);
+    assert_eq!(story.profile.orders, before.profile.orders);
+    assert_eq!(story.profile.interests, before.profile.interests);
+    assert_eq!(story.number("spent_two_days"), 1000);
+    assert_eq!(story.number("units"), 1);
+    assert_eq!(story.profile.segments, before.profile.segments, "the cart filled since then still waits");
+    assert_eq!(story.said, []);
+    story.send(&order("m4", "o2", at(2, 0)));
+    assert_eq!((story.profile.orders.count, story.number("units")), (2, 2));
+}
+
+#[test]
+fn a_refund_lowers_the_revenue_of_its_currency() {
+    let mut story = watching(Vec::new());
+    let mut bought = order("m1", "o1", at(0, 0));
+    bought.value = Some(Money { hundredths: 5990, currency: "EUR".into() });
+    story.send(&bought);
+    story.send(&order("m2", "o2", at(0, 1)));
+    let mut refund = bought.clone();
+    (refund.message_id, refund.name) = ("m3".into(), "order_refunded".into());
+    refund.value = Some(Money { hundredths: 2000, currency: "EUR".into() });
+    story.send(&refund);
+    refund.message_id = "m4".into();
+    story.send(&refund);
+    let revenue: Vec<_> = story.profile.orders.revenue.iter().map(|r| (&*r.currency, r.hundredths)).collect();
+    assert_eq!(revenue, [("EUR", 3990), ("XXX", 1000)], "the refund told of twice counts once");
+    assert_eq!(story.profile.orders.count, 2);
+}
+
+#[test]
+fn a_session_ends_when_more_than_half_an_hour_passes() {
+    let mut story = watching(Vec::new());
+    story.send(&event("m1", "page_viewed", at(0, 0)));
+    story.send(&event("m2", "page_viewed", at(0, 30)));
+    story.send(&event("m3", "page_viewed", at(0, 15)));
+    assert_eq!((story.profile.session.count, story.profile.session.events), (1, 3));
+    story.sweep(at(1, 0));
+    assert!(story.profile.session.open, "half an hour is no longer gap");
+    story.sweep(at(1, 1));
+    assert!(!story.profile.session.open);
+    assert_eq!(story.profile.as_of.since_ms(at(1, 0)), 1);
+    story.send(&event("m4", "page_viewed", at(1, 30)));
+    story.send(&event("m5", "page_viewed", at(1, 20)));
+    assert_eq!((story.profile.session.count, story.profile.session.events), (2, 1), "before it: not of it");
+    assert_eq!(story.profile.session.started_at, at(1, 30));
+    story.send(&event("m6", "page_viewed", at(1, 30)));
+    assert_eq!(story.profile.session.events, 2, "at its very start it is of it");
+}
+
+#[test]
+fn a_rule_rests_after_it_fired_and_old_events_do_not_set_it_off() {
+    let viewed = rule("viewed", Trigger::Event("product_viewed".into()), 2 * HOUR_MS);
+    let mut story = Story::new(RuleBook { rules: vec![viewed], ..shop() });
+    let fired = |story: &mut Story, id: &str, hours, minutes| {
+        story.send(&about(id, "product_viewed", "shoes", at(hours, minutes)));
+        story.decisions().len()
+    };
+    assert_eq!(fired(&mut story, "m1", 0, 0), 1);
+    assert_eq!(fired(&mut story, "m2", 1, 59), 0, "it rests");
+    assert_eq!(fired(&mut story, "m3", 2, 0), 1);
+    story.send(&event("m4", "page_viewed", at(9, 0)));
+    story.decisions();
+    assert_eq!(fired(&mut story, "m5", 8, 29), 0, "too old");
+    assert_eq!(fired(&mut story, "m6", 8, 30), 1);
+}
+
+#[test]
+fn a_decision_says_what_set_it_off_and_what_it_knew() {
+    let mut story = Story::new(shop());
+    story.send(&about("m1", "product_added", "hats", at(0, 0)));
+    story.said.clear();
+    story.sweep(at(24, 0));
+    let decisions = story.decisions();
+    assert_eq!(decisions.len(), 1);
+    assert_eq!(decisions[0].cause, DecisionCause::Rule("reminder".into(), None));
+    assert_eq!((decisions[0].at, decisions[0].profile_version), (at(24, 0), story.profile.version));
+    assert_eq!(decisions[0].ladder, LadderStep::Personal);
+    story.send(&request("m2", &["hats"], at(25, 0)));
+    let asked = story.decisions().remove(0);
+    assert_eq!(asked.cause, DecisionCause::Request("m2".into()));
+    assert_eq!(asked.request_id.as_deref(), Some("request m2"));
+    assert_eq!(asked.excluded[0].reason, "requested");
+}
+
+#[test]
+fn a_condition_that_must_hold_for_a_while_lets_in_when_it_did() {
+    let mut story = watching(vec![condition("steady", "attributes.views_day >= 2", None, 3 * HOUR_MS)]);
+    story.send(&about("m1", "product_viewed", "shoes", at(0, 0)));
+    story.send(&about("m2", "product_viewed", "shoes", at(22, 0)));
+    story.sweep(at(100, 0));
+    assert_eq!(story.moves(), [], "the first view left after two hours");
+    story.send(&about("m3", "product_viewed", "shoes", at(101, 0)));
+    story.send(&about("m4", "product_viewed", "shoes", at(101, 5)));
+    story.sweep(at(200, 0));
+    assert_eq!(story.moves(), [moved("+steady", 104, 5), moved("-steady", 125, 0)]);
+}
+
+#[test]
+fn a_condition_that_holds_for_a_new_person_lets_in_with_the_first_event() {
+    let mut story = watching(vec![condition("no_buyer", "orders.count == 0", None, 0)]);
+    story.send(&event("m1", "page_viewed", at(0, 0)));
+    assert_eq!(story.moves(), [moved("+no_buyer", 0, 0)]);
+    story.send(&order("m2", "o1", at(1, 0)));
+    assert_eq!(story.moves(), [moved("-no_buyer", 1, 0)]);
+}
+
+#[test]
+fn a_condition_that_cannot_be_said_lets_nobody_in_and_nobody_out() {
+    let mut story = watching(vec![condition("gold", "traits.level == 'gold'", None, 0)]);
+    story.send(&event("m1", "page_viewed", at(0, 0)));
+    story.send(&identify("m2", "level", "gold"));
+    assert!(story.is_in("gold"));
+    story.profile.traits = Properties::default();
+    story.send(&identify("m3", "name", "Ada"));
+    assert!(story.is_in("gold"), "the level is not known any more");
+    story.send(&identify("m4", "level", "silver"));
+    assert!(!story.is_in("gold"));
+}
+
+fn identify(message_id: &str, name: &str, value: &str) -> Event {
+    let mut event = event(message_id, "identify", at(1, 0));
+    event.traits.set(name, Scalar::Text(value.into()));
+    event
+}

@@ -1,0 +1,182 @@
+//! The worker on a log in memory, where what matters is not the broker: a source that is keyed by person,
+//! and definitions that change while the application runs.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A panic is how a test says that something is wrong.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bespoke::codec::output::{SchemaIds, reading};
+use bespoke::codec::registry::{Registry, RegistrySettings};
+use bespoke::config::Config;
+use bespoke::config::overlay::Flags;
+use bespoke::domain::time::Timestamp;
+use bespoke::runtime::broker::{Output, Record};
+use bespoke::runtime::embedded::{EmbeddedBroker, EmbeddedLog};
+use bespoke::runtime::instruments::Instruments;
+use bespoke::runtime::instruments::vitals::Vitals;
+use bespoke::runtime::plan::Now;
+use bespoke::runtime::stores::MemoryStores;
+use bespoke::runtime::topics::wishes;
+use bespoke::runtime::worker::Worker;
+use bespoke::service::build;
+
+/// When every record was received: after all events, so that none lies in the future.
+const RECEIVED: Timestamp = Timestamp::from_ms(1_770_000_000_000);
+
+/// An application on a log in memory, with one worker.
+struct Application {
+    log: EmbeddedLog,
+    worker: Worker<EmbeddedBroker>,
+    sources: Vec<String>,
+    turns: u64,
+}
+
+impl Application {
+    fn start(yaml: &str) -> Application {
+        let config =
+            Config::load(yaml, "test.yaml", [], &Flags::new()).unwrap_or_else(|errors| panic!("{errors}"));
+        let mut topics: Vec<(String, i32)> =
+            wishes(&config).into_iter().map(|wish| (wish.name.into(), wish.partitions)).collect();
+        let sources: Vec<String> = config
+            .sources
+            .iter()
+            .map(|source| source.topic.to_string())
+            .chain(config.definitions_topic.iter().map(ToString::to_string))
+            .collect();
+        topics.extend(sources.iter().map(|topic| (topic.clone(), config.partitions)));
+        let log = EmbeddedLog::new(topics.iter().map(|(topic, partitions)| (topic.as_str(), *partitions)));
+        let registry = Registry::connect(RegistrySettings::new("http://127.0.0.1:9")).unwrap();
+        let ids = SchemaIds { profile_update: 1, decision: 2, segment_change: 3 };
+        let plan = build::plan(&config, &registry, ids, Arc::new(MemoryStores), Instruments::silent());
+        let read: Vec<String> = plan.topics().iter().map(|topic| (*topic).to_owned()).collect();
+        let read: Vec<&str> = read.iter().map(String::as_str).collect();
+        let changelog = Arc::clone(&plan.shared.topics.changelog);
+        let broker = EmbeddedBroker::new(log.clone(), &read, changelog, Arc::new(|| RECEIVED));
+        let vitals = Vitals::new(1, Vec::new(), 10_000).worker(0);
+        let worker = Worker::new(Arc::new(plan), broker, vitals, now(0)).unwrap();
+        Application { log, worker, sources, turns: 0 }
+    }
+
+    fn send(&self, topic: &str, key: Option<&str>, value: &str) {
+        let output = Output {
+            topic: topic.into(),
+            key: key.map(|key| key.as_bytes().to_vec()),
+            value: Some(value.as_bytes().to_vec()),
+            ..Output::default()
+        };
+        self.log.append(output, RECEIVED).unwrap();
+    }
+
+    /// Turns the worker until everything that was sent is committed, and due changes are made.
+    fn settle(&mut self, also: &[&str]) {
+        let mut topics: Vec<&str> = self.sources.iter().map(String::as_str).collect();
+        topics.extend(also);
+        for quiet in 0.. {
+            self.turns += 1;
+            self.worker.turn(now(self.turns)).unwrap();
+            if quiet > 50 && self.log.is_consumed(&topics) {
+                return self.worker.drain(now(self.turns)).unwrap();
+            }
+            assert!(quiet < 5_000, "the worker does not come to an end");
+        }
+    }
+
+    fn read(&self, topic: &str) -> Vec<Record> {
+        self.log.read(topic)
+    }
+}
+
+fn now(turn: u64) -> Now {
+    // Ten milliseconds a turn, so that transactions grow old enough to be committed.
+    Now { monotonic: Duration::from_millis(turn * 10), wall: RECEIVED }
+}
+
+fn viewed(message_id: &str, user: &str, at: &str) -> String {
+    format!(
+        r#"{{"type":"track","event":"product_viewed","messageId":"{message_id}","userId":"{user}",
+            "timestamp":"{at}","properties":{{"productId":"p1","category":"shoes"}}}}"#
+    )
+}
+
+#[test]
+fn a_source_keyed_by_person_needs_no_hop() {
+    let mut application = Application::start(
+        "application: keyed\nids: user\nsources: [{topic: events, format: json, keyed: true}]\n\
+         topics: {partitions: 4, replication: 1}\n\
+         catalogue: {items: [{content_id: hero-shoes, weights: {shoes: 1}, base_weight: 1}]}\n\
+         interests: {category: {facet: category, half_life: 7d, weights: {product_viewed: 1}, enter: 3, leave: 2}}\n\
+         slots: {home: {items: 1, interest: category, fallback: [welcome]}}\n",
+    );
+    for user in ["ada", "bob", "cy"] {
+        application.send("events", Some(user), &viewed(&format!("v-{user}"), user, "2026-01-05T10:00:00Z"));
+    }
+    let request = r#"{"type":"track","event":"decision_request","messageId":"r1","userId":"ada",
+        "timestamp":"2026-01-05T10:01:00Z","properties":{"requestId":"q1","slot":"home"}}"#;
+    application.send("events", Some("ada"), request);
+    application.send("events", Some("bob"), &viewed("misplaced", "ada", "2026-01-05T10:02:00Z"));
+    application.send("events", Some("ada"), "{\"broken");
+    application.settle(&[]);
+
+    let decisions = application.read("keyed-content-decisions");
+    assert_eq!(decisions.len(), 1);
+    let decision = reading::decode_decision(decisions[0].value.as_ref().unwrap()).unwrap();
+    assert_eq!((&*decision.person, &*decision.ranked[0].content_id), ("ada", "hero-shoes"));
+    let mut updated: Vec<_> =
+        application.read("keyed-profile-updates").into_iter().map(|record| record.key.unwrap()).collect();
+    updated.sort();
+    assert_eq!(updated, [b"ada".to_vec(), b"bob".to_vec(), b"cy".to_vec()]);
+    let mut codes: Vec<String> = application
+        .read("keyed-dead-letters")
+        .iter()
+        .flat_map(|record| record.headers.clone())
+        .filter(|header| header.name == "bespoke.error.code")
+        .map(|header| String::from_utf8(header.value.unwrap()).unwrap())
+        .collect();
+    codes.sort();
+    assert_eq!(codes, ["invalid_field", "malformed_json"]);
+}
+
+#[test]
+fn new_definitions_hold_from_their_place_in_the_log_and_for_everybody() {
+    let definitions = |half_life: &str| {
+        format!(
+            "interests: {{category: {{facet: category, half_life: {half_life}, weights: {{product_viewed: 1}}, \
+             enter: 2, leave: 1, as_segments: true}}}}\n"
+        )
+    };
+    let mut application = Application::start(&format!(
+        "application: changing\nsources: [{{topic: events, format: json}}]\n\
+         topics: {{partitions: 1, replication: 1}}\ndefinitions: {{topic: definitions}}\n{}",
+        definitions("30d")
+    ));
+    let commands = ["changing-commands"];
+    for number in 0..2 {
+        application.send("events", None, &viewed(&format!("a{number}"), "ada", "2026-01-05T10:00:00Z"));
+    }
+    application.settle(&commands);
+    let changes = |application: &Application| -> Vec<(String, bool)> {
+        let records = application.read("changing-segment-changes");
+        let read = |record: &Record| {
+            let change = reading::decode_segment_change(record.value.as_ref().unwrap()).unwrap();
+            (change.segment.to_string(), format!("{:?}", change.change) == "Entered")
+        };
+        records.iter().map(read).collect()
+    };
+    assert_eq!(changes(&application), [("category:shoes".to_owned(), true)]);
+
+    // With a half-life of 30 days the tag would be lost in February. With one day it is lost on the 6th,
+    // though nothing of Ada's happens any more.
+    application.send("definitions", None, &definitions("1d"));
+    application.settle(&commands);
+    application.send("events", None, &viewed("b1", "bob", "2026-01-07T10:00:00Z"));
+    application.settle(&commands);
+    assert_eq!(
+        changes(&application),
+        [("category:shoes".to_owned(), true), ("category:shoes".to_owned(), false)]
+    );
+
+    application.send("definitions", None, "interests: {category: {facet: colour}}");
+    application.settle(&commands);
+    assert_eq!(application.read("changing-dead-letters").len(), 1, "bad definitions change nothing");
+}

@@ -1,0 +1,102 @@
+"""The processor's configuration for one run: everything that was chosen is declared here, nothing is code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+
+from scoring import TOP
+from stream import SLOT
+
+INTEREST = "category"
+
+
+class Content(TypedDict):
+    """One piece of content, as the configuration declares it."""
+
+    content_id: str
+    weights: dict[str, float]
+    base_weight: float
+
+
+def write(
+    path: Path,
+    *,
+    application: str,
+    bootstrap: str,
+    registry: str,
+    partitions: int,
+    half_life_hours: int,
+    threads: int,
+    catalogue: list[Content],
+) -> None:
+    """Writes a configuration. JSON is YAML, and needs no care with names that hold colons or hashes."""
+    document = {
+        "application": application,
+        "kafka": {"bootstrap": bootstrap},
+        "registry": {"url": registry},
+        "sources": [{"topic": source_topic(application), "format": "json", "clock": "trust"}],
+        "catalogue": {"items": catalogue},
+        "topics": {"partitions": partitions, "replication": 1},
+        "commit": {"age_max": "500ms"},
+        "state": {"directory": str(path.parent / "state")},
+        "threads": threads,
+        "http": {"listen": "127.0.0.1:0"},
+        "dedupe": {"ids_max": 256, "horizon": "168h"},
+        "lateness": "72h",
+        "session": {"timed": False},
+        "recent_items": {"max": 0},
+        "interests": {
+            INTEREST: {
+                "facet": "category",
+                "half_life": f"{half_life_hours}h",
+                "weights": {"order_completed": 1.0},
+                "enter": 3.0,
+                "leave": 1.5,
+                "values_max": 256,
+                "top": TOP,
+                "timed": False,
+            }
+        },
+        "slots": {
+            SLOT: {
+                "items": TOP,
+                "interest": INTEREST,
+                "exclude_recent": False,
+                "exclude_bought": False,
+                "fallback": most_popular(catalogue),
+            }
+        },
+    }
+    path.write_text(json.dumps(document, indent=1))
+
+
+def most_popular(catalogue: list[Content]) -> list[str]:
+    """What to show when there is nothing better."""
+    best = sorted(catalogue, key=lambda content: -content["base_weight"])
+    return [content["content_id"] for content in best[:TOP]]
+
+
+def source_topic(application: str) -> str:
+    return f"{application}-purchases"
+
+
+def decisions_topic(application: str) -> str:
+    return f"{application}-content-decisions"
+
+
+def contents(categories: list[str], weights: np.ndarray, popularity: np.ndarray) -> list[Content]:
+    """One piece of content for each category; weights[value, content]; popularity as the base weight."""
+    return [
+        {
+            "content_id": name,
+            "weights": {
+                categories[value]: float(weights[value, place]) for value in np.flatnonzero(weights[:, place])
+            },
+            "base_weight": float(popularity[place]),
+        }
+        for place, name in enumerate(categories)
+    ]

@@ -1,0 +1,119 @@
+"""One run: the records through the real binary on the real broker, and the decisions back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import configuration
+from kafka import Decision, DecisionReader, create_topic, delete_topics, send
+from processor import Processor
+from stream import Message
+
+PARTITIONS = 4
+# How long no decision may come before the run counts as failed.
+SILENCE_MAX_S = 60
+
+
+class ReplayFailed(Exception):
+    """The decisions that came are not those that were asked for."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What the runs have in common."""
+
+    bootstrap: str
+    registry: str
+    binary: Path
+    half_life_hours: int
+    threads: int
+    catalogue: list[configuration.Content]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The decisions by request, and what they have cost."""
+
+    decisions: dict[str, Decision]
+    wall_s: float
+    cpu_s: float
+    records: int
+    kills: int
+
+
+def replay(
+    setup: Setup, application: str, home: Path, messages: Sequence[Message], kill_at: Sequence[float]
+) -> Outcome:
+    """Sends everything, then lets the processor work it off. It is killed when these shares are decided.
+
+    The clock runs from the processor's first start to the last decision.
+    """
+    home.mkdir()
+    path = home / "bespoke.yaml"
+    configuration.write(
+        path,
+        application=application,
+        bootstrap=setup.bootstrap,
+        registry=setup.registry,
+        partitions=PARTITIONS,
+        half_life_hours=setup.half_life_hours,
+        threads=setup.threads,
+        catalogue=setup.catalogue,
+    )
+    processor = Processor(setup.binary, path)
+    try:
+        source = configuration.source_topic(application)
+        create_topic(setup.bootstrap, source, PARTITIONS)
+        processor.apply_topics()
+        send(setup.bootstrap, source, messages)
+        reader = DecisionReader(setup.bootstrap, setup.registry, configuration.decisions_topic(application))
+        try:
+            return _work_off(processor, reader, messages, kill_at)
+        finally:
+            reader.close()
+    finally:
+        processor.end()
+        delete_topics(setup.bootstrap, application)
+
+
+def _work_off(
+    processor: Processor, reader: DecisionReader, messages: Sequence[Message], kill_at: Sequence[float]
+) -> Outcome:
+    expected = len({message.value for message in messages if message.is_request})
+    kills = sorted(kill_at)
+    killed = 0
+    decisions: list[Decision] = []
+    began = heard = time.monotonic()
+    processor.start()
+    while len(decisions) < expected:
+        fresh = reader.poll(0.1)
+        decisions += fresh
+        now = time.monotonic()
+        heard = now if fresh else heard
+        if killed < len(kills) and len(decisions) >= kills[killed] * expected:
+            processor.kill()
+            processor.start()
+            killed += 1
+        processor.check()
+        if now - heard > SILENCE_MAX_S:
+            raise ReplayFailed(
+                f"no decision for {SILENCE_MAX_S} s; {len(decisions)} of {expected} have come; "
+                f"the processor's log ends with:\n{processor.log_end()}"
+            )
+    wall_s, cpu_s = time.monotonic() - began, processor.cpu_s()
+    # What comes too often may come last: look again when the processor has committed all and is gone.
+    processor.stop()
+    decisions += reader.rest()
+    return Outcome(_by_request(decisions, expected), wall_s, cpu_s, len(messages), killed)
+
+
+def _by_request(decisions: Sequence[Decision], expected: int) -> dict[str, Decision]:
+    by_request = {decision.request_id: decision for decision in decisions}
+    if len(decisions) != expected or len(by_request) != expected:
+        raise ReplayFailed(
+            f"{expected} decisions were asked for, {len(decisions)} came, for {len(by_request)} requests"
+        )
+    return by_request
