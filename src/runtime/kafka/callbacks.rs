@@ -34,10 +34,26 @@ pub(super) struct End {
 }
 
 /// What the group says, with topics and numbers of partitions.
+#[derive(Clone)]
 pub(super) enum Rebalance {
     Assigned(Vec<(String, i32)>),
     Revoked(Vec<(String, i32)>),
     Lost(Vec<(String, i32)>),
+}
+
+impl Rebalance {
+    /// Answers for a worker that does not any more: takes what is given and gives back what is asked for.
+    pub(super) fn answer(&self, consumer: &BaseConsumer<Context>) -> Result<(), KafkaError> {
+        let (Rebalance::Assigned(names) | Rebalance::Revoked(names) | Rebalance::Lost(names)) = self;
+        let mut list = TopicPartitionList::new();
+        for (topic, number) in names {
+            list.add_partition(topic, *number);
+        }
+        match self {
+            Rebalance::Assigned(_) => assign(consumer, &list),
+            Rebalance::Revoked(_) | Rebalance::Lost(_) => unassign(consumer, &list),
+        }
+    }
 }
 
 impl ClientContext for Context {
@@ -75,17 +91,18 @@ impl ConsumerContext for Context {
             .map(|element| (element.topic().to_owned(), element.partition()))
             .collect();
         let assigned = error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-        if self.closing.load(Ordering::Relaxed) {
-            // A client that closes takes either for giving back, but it waits for one of them. Nothing can be
-            // done about an error here.
-            let _ = if assigned { assign(consumer, partitions) } else { unassign(consumer, partitions) };
+        let closing = self.closing.load(Ordering::Relaxed);
+        let rebalance = match assigned {
+            true => Rebalance::Assigned(names),
+            false if !closing && consumer.assignment_lost() => Rebalance::Lost(names),
+            false => Rebalance::Revoked(names),
+        };
+        if closing {
+            // Nothing can be done about an error here. A client that closes takes either answer for giving
+            // everything back, but it waits for one.
+            let _ = rebalance.answer(consumer);
             return;
         }
-        let rebalance = match (assigned, consumer.assignment_lost()) {
-            (true, _) => Rebalance::Assigned(names),
-            (false, true) => Rebalance::Lost(names),
-            (false, false) => Rebalance::Revoked(names),
-        };
         self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).push_back(rebalance);
     }
 }

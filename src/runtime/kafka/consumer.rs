@@ -31,8 +31,8 @@ pub(super) struct GroupConsumer {
     consumer: BaseConsumer<Context>,
     group: Box<str>,
     coverage: Coverage,
-    /// Whether the worker was told of a rebalance and has not answered.
-    unanswered: bool,
+    /// What the worker was told of and has not answered yet.
+    unanswered: Option<Rebalance>,
     /// Whether to leave the group at the end, instead of coming back under the same name to the same
     /// partitions.
     leaving: bool,
@@ -56,7 +56,7 @@ impl GroupConsumer {
             consumer,
             group: settings.member.application.clone(),
             coverage: Coverage::default(),
-            unanswered: false,
+            unanswered: None,
             leaving: false,
             topics: names,
             held: BTreeMap::new(),
@@ -87,7 +87,7 @@ impl GroupConsumer {
     }
 
     fn answered(&mut self) {
-        self.unanswered = false;
+        self.unanswered = None;
         self.coverage.changed(now());
     }
 
@@ -103,14 +103,18 @@ impl GroupConsumer {
     }
 
     fn rebalance(&mut self) -> Option<Polled> {
-        let context = Arc::clone(self.consumer.context());
-        let next = context.rebalances.lock().unwrap_or_else(PoisonError::into_inner).pop_front()?;
-        self.unanswered = true;
+        let next = self.noted()?;
+        self.unanswered = Some(next.clone());
         Some(match next {
             Rebalance::Assigned(names) => Polled::Assigned(self.partitions_of(names)),
             Rebalance::Revoked(names) => Polled::Revoked(self.partitions_of(names)),
             Rebalance::Lost(names) => Polled::Lost(self.partitions_of(names)),
         })
+    }
+
+    /// The next rebalance that the worker was not told of.
+    fn noted(&self) -> Option<Rebalance> {
+        self.consumer.context().rebalances.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
     pub(super) fn bounds(&mut self, partitions: &[Partition]) -> Result<Vec<Bounds>, Fault> {
@@ -216,20 +220,20 @@ impl GroupConsumer {
 
     /// Ends the membership. From here on rebalances are answered by the callback: the worker is not there any
     /// more. Dropping alone would wait for ever for the answer to a rebalance that was noted before.
-    pub(super) fn close(&self) {
-        let context = self.consumer.context();
-        context.closing.store(true, Ordering::Relaxed);
+    pub(super) fn close(&mut self) {
+        self.consumer.context().closing.store(true, Ordering::Relaxed);
+        // Each rebalance is answered once and before the close begins: a client that waits for no answer may
+        // have closed already, and then a call never returns.
+        while let Some(rebalance) = self.unanswered.take().or_else(|| self.noted()) {
+            if let Err(error) = rebalance.answer(&self.consumer) {
+                tracing::debug!(event = "kafka_close_error", %error, "a rebalance could not be answered");
+            }
+        }
         if self.leaving {
             self.leave();
         }
         if let Err(error) = self.consumer.close_queue() {
             tracing::debug!(event = "kafka_close_error", %error, "the consumer did not begin to close");
-        }
-        let noted = !context.rebalances.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
-        if self.unanswered || noted {
-            // A client that closes takes this for the answer to either kind. Where it waits for none it may
-            // have closed already, and this call would never return.
-            let _ = self.consumer.unassign();
         }
         let deadline = now() + CLOSE_TIMEOUT;
         while !self.consumer.closed() && now() < deadline {
