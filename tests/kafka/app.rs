@@ -92,9 +92,7 @@ impl App {
 
     /// Starts the binary as the process of this ordinal.
     pub(crate) fn start(&self, ordinal: u32) -> Running {
-        let mut logs = self.logs.lock().unwrap();
-        let log = self.directory.join(format!("{}-of-ordinal-{ordinal}.log", logs.len()));
-        logs.push(log.clone());
+        let log = self.log(&format!("ordinal-{ordinal}"));
         let child = Command::new(binary())
             .arg("run")
             .arg("--config")
@@ -108,6 +106,14 @@ impl App {
             .spawn()
             .unwrap();
         Running { child, log }
+    }
+
+    /// A new file for what somebody says, to be printed when something differs.
+    pub(crate) fn log(&self, whose: &str) -> PathBuf {
+        let mut logs = self.logs.lock().unwrap();
+        let log = self.directory.join(format!("{}-of-{whose}.log", logs.len()));
+        logs.push(log.clone());
+        log
     }
 
     /// Where the process of this ordinal keeps its state.

@@ -14,7 +14,7 @@ pub(crate) struct Counts {
     pub(crate) assigned: Arc<AtomicUsize>,
     /// How many partitions it was given, in all.
     pub(crate) partitions: Arc<AtomicUsize>,
-    /// How many transactions it has committed since it was given partitions last.
+    /// How many transactions it has committed.
     pub(crate) commits: Arc<AtomicUsize>,
     /// How often it was asked for partitions.
     pub(crate) revoked: Arc<AtomicUsize>,
@@ -36,7 +36,6 @@ impl<B: Broker> Broker for Counted<B> {
             Polled::Assigned(partitions) => {
                 counts.assigned.fetch_add(1, Ordering::Relaxed);
                 counts.partitions.fetch_add(partitions.len(), Ordering::Relaxed);
-                counts.commits.store(0, Ordering::Relaxed);
             }
             Polled::Revoked(_) => {
                 counts.revoked.fetch_add(1, Ordering::Relaxed);

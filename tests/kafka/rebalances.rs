@@ -5,8 +5,10 @@
 //! static member: that it has left, the group learns when its session ends, while others come already.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -57,10 +59,12 @@ fn members_come_and_go() {
         variable("BESPOKE_TEST_VISITS").map_or(VISITS, |text| text.parse().expect("a number of visits"));
     let mut app = App::create(&cluster, "visits", &Shape::default());
     app.config.kafka.session_timeout_ms = SESSION_MS;
+    log_to(app.log("members"));
     let app = app;
     let records = load::records(&app, 9, 100_000);
     let stop = AtomicBool::new(false);
     let host = visit(&app, 0);
+    let logs = PrintOnPanic(&app);
     let mut rebalances = 0;
     let began = now();
     let stopped = || stop.load(Ordering::Relaxed);
@@ -85,7 +89,7 @@ fn members_come_and_go() {
         wait_until("the host has partitions", 30, || host.counts.partitions.load(Ordering::Relaxed) > 0);
         for ordinal in 1..=visits {
             let visitor = visit(&app, ordinal as u32);
-            wait_until("a visitor was given partitions and has done some work", 30, || {
+            wait_until("a visitor was given partitions and has done some work", 60, || {
                 visitor.counts.partitions.load(Ordering::Relaxed) > 0
                     && visitor.counts.commits.load(Ordering::Relaxed) >= COMMITS_BEFORE_LEAVING
             });
@@ -101,12 +105,13 @@ fn members_come_and_go() {
         drop(end);
         watch.join().unwrap()
     });
+    drop(logs);
     let took = began.elapsed();
     app.check();
     let hosted = (host.counts.assigned.clone(), host.counts.revoked.clone(), host.counts.lost.clone());
     host.leave();
     let (assigned, revoked, lost) = hosted;
-    let load = |count: &Arc<std::sync::atomic::AtomicUsize>| count.load(Ordering::Relaxed);
+    let load = |count: &Arc<AtomicUsize>| count.load(Ordering::Relaxed);
     eprintln!(
         "members_come_and_go: {visits} joins and leaves in {took:?}; the host answered {} assignments, {} \
          revocations and lost {}; visitors answered {rebalances}; longest stall {longest:?} ({whose})",
@@ -175,6 +180,24 @@ impl Stalls {
                 self.longest = at - *since;
                 self.whose = partition.to_string();
             }
+        }
+    }
+}
+
+/// The workers of this process tell what they do into a file, as those of the binary do.
+fn log_to(file: PathBuf) {
+    let file = Mutex::new(File::create(file).unwrap());
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_ansi(false);
+    // Another test of this process may have been first; then its file has the lines.
+    let _ = subscriber.with_writer(file).try_init();
+}
+
+struct PrintOnPanic<'a>(&'a App);
+
+impl Drop for PrintOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.print_logs();
         }
     }
 }
