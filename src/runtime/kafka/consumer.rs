@@ -4,18 +4,16 @@
 //! that served it returns, when it can commit and settle first. The group waits for that answer. Only while
 //! the client is being closed does the callback answer by itself.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata, RebalanceProtocol};
-use rdkafka::error::KafkaError;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
-use rdkafka::statistics::Statistics;
-use rdkafka::types::RDKafkaRespErr;
-use rdkafka::{ClientContext, Offset, TopicPartitionList};
+use rdkafka::{Offset, TopicPartitionList};
 
+use super::callbacks::{Context, Rebalance, assign, unassign};
 use super::coverage::Coverage;
 use super::errors::{fault, is_transient};
 use super::{CALL_TIMEOUT, Settings, client};
@@ -25,12 +23,16 @@ use crate::runtime::fault::{ExitCode, Fault};
 
 /// How long leaving the group may take, which is a courtesy.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long closing the client may take, for which no broker is needed.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A member of the application's group.
 pub(super) struct GroupConsumer {
     consumer: BaseConsumer<Context>,
     group: Box<str>,
     coverage: Coverage,
+    /// Whether the worker was told of a rebalance and has not answered.
+    unanswered: bool,
     /// Whether to leave the group at the end, instead of coming back under the same name to the same
     /// partitions.
     leaving: bool,
@@ -40,79 +42,6 @@ pub(super) struct GroupConsumer {
     held: BTreeMap<Partition, i64>,
     /// Whether the last poll found nothing: everything fetched has been handed out.
     drained: bool,
-}
-
-/// What callbacks leave for the worker.
-#[derive(Default)]
-struct Context {
-    rebalances: Mutex<VecDeque<Rebalance>>,
-    ends: Mutex<BTreeMap<(String, i32), End>>,
-    closing: AtomicBool,
-}
-
-/// How far a partition goes, and how far the client has fetched it. Control records take offsets and are
-/// never handed out, so the end alone would show lag where there is none.
-#[derive(Clone, Copy)]
-struct End {
-    last_stable: i64,
-    fetched: i64,
-}
-
-enum Rebalance {
-    Assigned(Vec<(String, i32)>),
-    Revoked(Vec<(String, i32)>),
-    Lost(Vec<(String, i32)>),
-}
-
-impl ClientContext for Context {
-    fn stats(&self, statistics: Statistics) {
-        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        for (name, topic) in statistics.topics {
-            for (number, partition) in topic.partitions {
-                if number >= 0 && partition.ls_offset >= 0 {
-                    let end = End { last_stable: partition.ls_offset, fetched: partition.next_offset };
-                    ends.insert((name.clone(), number), end);
-                }
-            }
-        }
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(event = "kafka_consumer_error", %error, reason, "the consumer reports an error");
-    }
-
-    fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
-        super::log(level, facility, message);
-    }
-}
-
-impl ConsumerContext for Context {
-    fn rebalance(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        error: RDKafkaRespErr,
-        partitions: &mut TopicPartitionList,
-    ) {
-        let names: Vec<(String, i32)> = partitions
-            .elements()
-            .iter()
-            .map(|element| (element.topic().to_owned(), element.partition()))
-            .collect();
-        let assigned = error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-        if self.closing.load(Ordering::Relaxed) {
-            if !assigned {
-                // Nothing can be done about an error here, and the client is on its way out.
-                let _ = unassign(consumer, partitions);
-            }
-            return;
-        }
-        let rebalance = match (assigned, consumer.assignment_lost()) {
-            (true, _) => Rebalance::Assigned(names),
-            (false, true) => Rebalance::Lost(names),
-            (false, false) => Rebalance::Revoked(names),
-        };
-        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).push_back(rebalance);
-    }
 }
 
 impl GroupConsumer {
@@ -127,6 +56,7 @@ impl GroupConsumer {
             consumer,
             group: settings.member.application.clone(),
             coverage: Coverage::default(),
+            unanswered: false,
             leaving: false,
             topics: names,
             held: BTreeMap::new(),
@@ -156,6 +86,11 @@ impl GroupConsumer {
         }
     }
 
+    fn answered(&mut self) {
+        self.unanswered = false;
+        self.coverage.changed(now());
+    }
+
     /// Partitions that are nobody's get an owner when the group shares anew, for which somebody has to leave.
     fn look_for_left_over(&mut self) -> Result<(), Fault> {
         let topics = self.topics.keys().map(String::as_str);
@@ -170,6 +105,7 @@ impl GroupConsumer {
     fn rebalance(&mut self) -> Option<Polled> {
         let context = Arc::clone(self.consumer.context());
         let next = context.rebalances.lock().unwrap_or_else(PoisonError::into_inner).pop_front()?;
+        self.unanswered = true;
         Some(match next {
             Rebalance::Assigned(names) => Polled::Assigned(self.partitions_of(names)),
             Rebalance::Revoked(names) => Polled::Revoked(self.partitions_of(names)),
@@ -202,11 +138,8 @@ impl GroupConsumer {
 
     pub(super) fn admit(&mut self, partitions: &[(Partition, i64)]) -> Result<(), Fault> {
         let list = list(partitions.iter().map(|(partition, offset)| (partition, Some(*offset))))?;
-        let cooperative = matches!(self.consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
-        let answered =
-            if cooperative { self.consumer.incremental_assign(&list) } else { self.consumer.assign(&list) };
-        answered.map_err(|error| fault("taking partitions", &error))?;
-        self.coverage.changed(now());
+        assign(&self.consumer, &list).map_err(|error| fault("taking partitions", &error))?;
+        self.answered();
         if partitions.is_empty() {
             return Ok(());
         }
@@ -219,7 +152,7 @@ impl GroupConsumer {
         self.held.retain(|partition, _| !partitions.contains(partition));
         let list = list(partitions.iter().map(|partition| (partition, None)))?;
         unassign(&self.consumer, &list).map_err(|error| fault("giving partitions back", &error))?;
-        self.coverage.changed(now());
+        self.answered();
         Ok(())
     }
 
@@ -281,14 +214,27 @@ impl GroupConsumer {
         }
     }
 
-    /// From here on rebalances are answered by the callback: the worker is not there any more.
+    /// Ends the membership. From here on rebalances are answered by the callback: the worker is not there any
+    /// more. Dropping alone would wait for ever for the answer to a rebalance that was noted before.
     pub(super) fn close(&self) {
-        self.consumer.context().closing.store(true, Ordering::Relaxed);
+        let context = self.consumer.context();
+        context.closing.store(true, Ordering::Relaxed);
         if self.leaving {
             self.leave();
         }
-        // A rebalance that was noted and not answered would keep the client from closing.
-        let _ = self.consumer.unassign();
+        if let Err(error) = self.consumer.close_queue() {
+            tracing::debug!(event = "kafka_close_error", %error, "the consumer did not begin to close");
+        }
+        let noted = !context.rebalances.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+        if self.unanswered || noted {
+            // A client that closes takes this for the answer to either kind. Where it waits for none it may
+            // have closed already, and this call would never return.
+            let _ = self.consumer.unassign();
+        }
+        let deadline = now() + CLOSE_TIMEOUT;
+        while !self.consumer.closed() && now() < deadline {
+            let _ = self.consumer.poll(Duration::from_millis(20));
+        }
     }
 
     /// Closing alone would not do: a static member that closes is expected back.
@@ -336,13 +282,6 @@ fn configuration(settings: &Settings) -> rdkafka::ClientConfig {
         configuration.set(key, value);
     }
     configuration
-}
-
-fn unassign(consumer: &BaseConsumer<Context>, partitions: &TopicPartitionList) -> Result<(), KafkaError> {
-    match consumer.rebalance_protocol() {
-        RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions),
-        RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
-    }
 }
 
 fn list<'p>(

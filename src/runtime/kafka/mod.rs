@@ -7,6 +7,7 @@
 //! part 2).
 
 mod admin;
+mod callbacks;
 mod consumer;
 mod coverage;
 mod errors;
