@@ -27,7 +27,9 @@ pub(super) struct Context {
 /// never handed out, so the end alone would show lag where there is none.
 #[derive(Clone, Copy)]
 pub(super) struct End {
+    /// Where it ends for a read_committed reader.
     pub(super) last_stable: i64,
+    /// The offset to be fetched next.
     pub(super) fetched: i64,
 }
 
