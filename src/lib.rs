@@ -39,13 +39,16 @@
 //! | the commit's answer is lost | a new producer's epoch settles it | go on from what the broker says was committed |
 //! | between the commit and the store's write, or in it | the store is behind by whole commits | replay the changelog from the stored position |
 //! | partitions are revoked | commit, settle, give back | the new owner restores |
+//! | the group rebalances while offsets are committed | the commit is refused | abort, a new producer, back to the committed offsets, in the group |
 //! | partitions are lost, or the producer is fenced | abort, discard, settle nothing | new clients |
 //! | the store is damaged | it is put aside | rebuild from the changelog, at most once an hour |
 //! | state and group offsets disagree after a restore | a transaction was torn | stop, and say so |
 //!
-//! Every fault of a transaction has one repair, [`runtime::fault::Fault::Restart`]: drop both clients and all
-//! tasks, make new ones, go on from the broker's answer. There is no second way back into the middle of
-//! something, so the one that exists is tested by everything that goes wrong.
+//! A fault of a transaction has one repair, [`runtime::fault::Fault::Restart`]: drop both clients and all
+//! tasks, make new ones, go on from the broker's answer. Only a commit that a rebalance refused is repaired
+//! inside the group, [`runtime::fault::Fault::Rewind`]: a static member that leaves in the middle of a
+//! cooperative rebalance leaves partitions behind that are nobody's. Both go back to the last commit, and
+//! both take a new producer epoch.
 //!
 //! **Time is event time.** Stream time is the highest event time of a partition and part of its state. What
 //! falls with time falls without an event: an index by due time finds the persons, and `react` settles them

@@ -5,7 +5,7 @@ use super::fault::Fault;
 use super::intake::Intake;
 use super::restore::{Restore, task_fault};
 use super::stretch::Stretch;
-use super::task::{SWEEP_MAX, Task};
+use super::task::{SWEEP_MAX, Task, TaskError};
 use crate::domain::time::Timestamp;
 
 /// A partition in a worker's hands.
@@ -14,6 +14,8 @@ pub(super) struct Assignment {
     pub(super) work: Work,
     /// The offset that the group has committed; none before the first commit.
     pub(super) committed: Option<i64>,
+    /// The offset at which reading began.
+    pub(super) first: i64,
     /// The Kafka timestamp of the last record, for the lag in seconds.
     pub(super) last_timestamp: Option<Timestamp>,
 }
@@ -41,6 +43,21 @@ impl Assignment {
     /// The offset to commit, if it is another one than the group has.
     pub(super) fn moved(&self) -> Option<i64> {
         self.next().filter(|next| self.committed != Some(*next))
+    }
+
+    /// Goes back to what is committed. Answers the offset to read next; none while state is restored, which
+    /// nothing uncommitted can have touched.
+    pub(super) fn rewind(&mut self) -> Result<Option<i64>, TaskError> {
+        let committed = self.committed.unwrap_or(self.first);
+        match &mut self.work {
+            Work::Intake { next, waiting, .. } => (*next, *waiting) = (committed, false),
+            Work::Running { task, sweeping } => {
+                task.rewind(self.first)?;
+                *sweeping = false;
+            }
+            Work::Restoring(_) => {}
+        }
+        Ok(self.next())
     }
 
     /// At the end of a bounded run, settles everything that is due, so that who sees the end committed knows

@@ -122,6 +122,9 @@ pub trait Broker {
     /// Gives up the open transaction. Only to be followed by dropping the broker.
     fn abort(&mut self);
 
+    /// Gives up the open transaction, keeps the group's membership, and goes on with a new producer.
+    fn renew(&mut self) -> Result<(), Fault>;
+
     /// The number of partitions of a topic.
     fn partitions(&mut self, topic: &str) -> Result<i32, Fault>;
 

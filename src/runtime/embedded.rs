@@ -250,6 +250,11 @@ impl Broker for EmbeddedBroker {
         self.pending.clear();
     }
 
+    fn renew(&mut self) -> Result<(), Fault> {
+        self.pending.clear();
+        Ok(())
+    }
+
     fn partitions(&mut self, topic: &str) -> Result<i32, Fault> {
         let count = self.log.lock().topics.get(topic).map(Vec::len);
         count

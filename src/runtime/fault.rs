@@ -6,6 +6,10 @@ use std::fmt;
 /// A fault of a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
+    /// Give up the open transaction and everything not committed, keep the membership of the group, and go on
+    /// with a new producer: the group was rebalancing when offsets were to be committed. Leaving it in the
+    /// middle of that would leave partitions without an owner.
+    Rewind(Reason),
     /// Give up the open transaction and everything not committed, make new clients, and go on from where
     /// the broker says that we are. New clients mean a new producer epoch, which settles whatever was open.
     Restart(Reason),
@@ -73,7 +77,9 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Restart(reason) => write!(formatter, "{}: {}", reason.label, reason.text),
+            Fault::Rewind(reason) | Fault::Restart(reason) => {
+                write!(formatter, "{}: {}", reason.label, reason.text)
+            }
             Fault::Rebuild { partition, reason } => {
                 write!(formatter, "the store of partition {partition} must be rebuilt: {}", reason.text)
             }

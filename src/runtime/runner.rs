@@ -47,7 +47,8 @@ impl Runner {
                     self.quarantine(partition, &reason.text, &mut rebuilt)?;
                     reason
                 }
-                Fault::Restart(reason) => reason,
+                // The worker answers a rewind itself; one that it could not finish is a restart.
+                Fault::Rewind(reason) | Fault::Restart(reason) => reason,
             };
             self.plan.instruments.aborted(reason.label);
             tracing::warn!(

@@ -158,7 +158,7 @@ fn with_schemas(
 pub fn exit(fault: Fault) -> Exit {
     match fault {
         Fault::Stop(exit) => exit,
-        other @ (Fault::Restart(_) | Fault::Rebuild { .. }) => {
+        other @ (Fault::Rewind(_) | Fault::Restart(_) | Fault::Rebuild { .. }) => {
             Exit { code: ExitCode::Unreachable, text: other.to_string() }
         }
     }

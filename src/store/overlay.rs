@@ -178,6 +178,14 @@ impl Overlay {
         Ok(())
     }
 
+    /// Forgets everything that is not committed.
+    pub fn discard(&mut self) {
+        self.persons.clear();
+        self.dirty.clear();
+        self.due.clear();
+        self.rows.clear();
+    }
+
     /// Drops clean profiles that the last transactions did not use, while there are too many.
     fn make_room(&mut self) {
         if self.persons.len() <= self.profiles_cached_max {

@@ -86,6 +86,10 @@ impl<B: Broker> Broker for Counted<B> {
         self.inner.abort();
     }
 
+    fn renew(&mut self) -> Result<(), Fault> {
+        self.inner.renew()
+    }
+
     fn partitions(&mut self, topic: &str) -> Result<i32, Fault> {
         self.inner.partitions(topic)
     }

@@ -112,7 +112,7 @@ fn assigned(bytes: &[u8]) -> Option<Partitions> {
 }
 
 fn length(rest: &mut &[u8]) -> Option<i32> {
-    take(rest).map(i32::from_be_bytes)
+    take(rest).map(i32::from_be_bytes).filter(|length| *length >= 0)
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {

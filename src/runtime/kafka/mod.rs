@@ -131,6 +131,12 @@ impl Broker for KafkaBroker {
         self.producer.abort();
     }
 
+    fn renew(&mut self) -> Result<(), Fault> {
+        self.producer.abort();
+        self.producer = TransactionalProducer::connect(&self.settings)?;
+        Ok(())
+    }
+
     fn partitions(&mut self, topic: &str) -> Result<i32, Fault> {
         self.consumer.partitions(topic)
     }

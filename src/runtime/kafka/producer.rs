@@ -20,7 +20,7 @@ use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
 use super::errors::{fault, refused};
 use super::{Settings, client};
 use crate::runtime::broker::{Output, Partition};
-use crate::runtime::fault::Fault;
+use crate::runtime::fault::{Fault, Reason};
 
 /// A transactional producer under the member's name.
 pub(super) struct TransactionalProducer {
@@ -254,6 +254,9 @@ fn within(timeout: Duration, doing: &str, call: impl Fn(Duration) -> KafkaResult
         let repeat = matches!(&error, KafkaError::Transaction(error) if error.is_retriable());
         if !repeat || now() >= deadline {
             return Err(match error.rdkafka_error_code() {
+                Some(RDKafkaErrorCode::IllegalGeneration | RDKafkaErrorCode::RebalanceInProgress) => {
+                    Fault::Rewind(Reason { label: "rebalance", text: format!("{doing}: {error}") })
+                }
                 Some(RDKafkaErrorCode::TransactionalIdAuthorizationFailed) => fault(doing, &error),
                 _ => Fault::restart("transaction", format!("{doing}: {error}")),
             });

@@ -215,6 +215,19 @@ impl Task {
         }));
     }
 
+    /// Forgets everything that is not committed. `first` is where the input begins for a state that has seen
+    /// none.
+    pub fn rewind(&mut self, first: i64) -> Result<(), TaskError> {
+        self.overlay.discard();
+        self.flushed.clear();
+        self.rules = Arc::clone(&self.shared.rules);
+        self.definitions_hash = self.shared.definitions_hash;
+        self.catalogue = Catalogue::default();
+        (self.stream_time, self.input_next) = (Timestamp::EARLIEST, first);
+        self.load()?;
+        self.check_index(false)
+    }
+
     /// Whether something was flushed and not settled yet.
     pub fn is_flushed(&self) -> bool {
         !self.flushed.is_empty()

@@ -5,13 +5,22 @@ use std::time::Duration;
 
 use super::{Step, Worker};
 use crate::runtime::assignment::Work;
+use crate::runtime::batch::Batch;
 use crate::runtime::broker::{Broker, Partition};
-use crate::runtime::fault::{ExitCode, Fault};
+use crate::runtime::fault::{ExitCode, Fault, Reason};
 use crate::runtime::instruments::Latency;
-use crate::runtime::restore::store_fault;
+use crate::runtime::restore::{store_fault, task_fault};
 
 impl<B: Broker> Worker<B> {
+    /// Commits what is open. Where the group was rebalancing, everything goes back to the last commit instead.
     pub(super) fn commit(&mut self) -> Result<(), Fault> {
+        match self.commit_all() {
+            Err(Fault::Rewind(reason)) => self.rewind(&reason),
+            other => other,
+        }
+    }
+
+    fn commit_all(&mut self) -> Result<(), Fault> {
         let span = tracing::info_span!("commit", records = self.batch.records);
         let _entered = span.enter();
         self.step(Step::Sending);
@@ -44,6 +53,30 @@ impl<B: Broker> Worker<B> {
             }
         }
         self.committed();
+        Ok(())
+    }
+
+    fn rewind(&mut self, reason: &Reason) -> Result<(), Fault> {
+        self.step(Step::Aborting);
+        tracing::info!(
+            event = "rewind",
+            text = reason.text,
+            "gave up what was not committed: the group rebalances"
+        );
+        self.plan.instruments.aborted(reason.label);
+        self.batch = Batch::default();
+        self.outputs.clear();
+        self.broker.renew()?;
+        for (partition, assignment) in &mut self.assignments {
+            let number = partition.number;
+            if let Some(next) = assignment.rewind().map_err(|error| task_fault(number, &error))? {
+                self.broker.hold(partition, next)?;
+                self.broker.resume(partition)?;
+            }
+            if assignment.committed.is_none() {
+                self.batch.open(self.now.monotonic);
+            }
+        }
         Ok(())
     }
 

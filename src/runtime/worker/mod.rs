@@ -254,7 +254,7 @@ impl<B: Broker> Worker<B> {
             }
         }
         for partition in restored {
-            let Some(Assignment { work: Work::Restoring(restore), committed, .. }) =
+            let Some(Assignment { work: Work::Restoring(restore), committed, first, .. }) =
                 self.assignments.remove(&partition)
             else {
                 continue;
@@ -265,7 +265,7 @@ impl<B: Broker> Worker<B> {
                 self.batch.open(self.now.monotonic);
             }
             let work = Work::Running { task, sweeping: false };
-            let assignment = Assignment { work, committed, last_timestamp: None };
+            let assignment = Assignment { work, committed, first, last_timestamp: None };
             self.assignments.insert(partition.clone(), assignment);
             self.broker.resume(&partition)?;
         }

@@ -58,7 +58,7 @@ impl<B: Broker> Worker<B> {
         if bounds.committed.is_none() {
             self.batch.open(self.now.monotonic);
         }
-        let assignment = Assignment { work, committed: bounds.committed, last_timestamp: None };
+        let assignment = Assignment { work, committed: bounds.committed, first: next, last_timestamp: None };
         self.assignments.insert(partition.clone(), assignment);
         Ok(next)
     }
