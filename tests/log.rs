@@ -13,9 +13,10 @@ use bespoke::config::overlay::Flags;
 use bespoke::domain::time::Timestamp;
 use bespoke::runtime::broker::{Output, Record};
 use bespoke::runtime::embedded::{EmbeddedBroker, EmbeddedLog};
+use bespoke::runtime::fault::{ExitCode, Fault};
 use bespoke::runtime::instruments::Instruments;
 use bespoke::runtime::instruments::vitals::Vitals;
-use bespoke::runtime::plan::Now;
+use bespoke::runtime::plan::{Now, Plan};
 use bespoke::runtime::stores::MemoryStores;
 use bespoke::runtime::topics::wishes;
 use bespoke::runtime::worker::Worker;
@@ -27,6 +28,7 @@ const RECEIVED: Timestamp = Timestamp::from_ms(1_770_000_000_000);
 /// An application on a log in memory, with one worker.
 struct Application {
     log: EmbeddedLog,
+    plan: Arc<Plan>,
     worker: Worker<EmbeddedBroker>,
     sources: Vec<String>,
     turns: u64,
@@ -49,13 +51,14 @@ impl Application {
         let registry = Registry::connect(RegistrySettings::new("http://127.0.0.1:9")).unwrap();
         let ids = SchemaIds { profile_update: 1, decision: 2, segment_change: 3 };
         let plan = build::plan(&config, &registry, ids, Arc::new(MemoryStores), Instruments::silent());
-        let read: Vec<String> = plan.topics().iter().map(|topic| (*topic).to_owned()).collect();
-        let read: Vec<&str> = read.iter().map(String::as_str).collect();
-        let changelog = Arc::clone(&plan.shared.topics.changelog);
-        let broker = EmbeddedBroker::new(log.clone(), &read, changelog, Arc::new(|| RECEIVED));
-        let vitals = Vitals::new(1, Vec::new(), 10_000).worker(0);
-        let worker = Worker::new(Arc::new(plan), broker, vitals, now(0)).unwrap();
-        Application { log, worker, sources, turns: 0 }
+        let plan = Arc::new(plan);
+        let worker = worker(&log, &plan);
+        Application { log, plan, worker, sources, turns: 0 }
+    }
+
+    /// The worker is gone, with its stores, and another takes its place.
+    fn restart(&mut self) {
+        self.worker = worker(&self.log, &self.plan);
     }
 
     fn send(&self, topic: &str, key: Option<&str>, value: &str) {
@@ -85,6 +88,14 @@ impl Application {
     fn read(&self, topic: &str) -> Vec<Record> {
         self.log.read(topic)
     }
+}
+
+/// A worker with new stores in memory.
+fn worker(log: &EmbeddedLog, plan: &Arc<Plan>) -> Worker<EmbeddedBroker> {
+    let changelog = Arc::clone(&plan.shared.topics.changelog);
+    let broker = EmbeddedBroker::new(log.clone(), &plan.topics(), changelog, Arc::new(|| RECEIVED));
+    let vitals = Vitals::new(1, Vec::new(), 10_000).worker(0);
+    Worker::new(Arc::clone(plan), broker, vitals, now(0)).unwrap()
 }
 
 fn now(turn: u64) -> Now {
@@ -179,4 +190,24 @@ fn new_definitions_hold_from_their_place_in_the_log_and_for_everybody() {
     application.send("definitions", None, "interests: {category: {facet: colour}}");
     application.settle(&commands);
     assert_eq!(application.read("changing-dead-letters").len(), 1, "bad definitions change nothing");
+}
+
+/// A state that is smaller than what the group has read would answer as if nothing were missing.
+#[test]
+fn an_empty_changelog_behind_a_group_that_has_read_is_no_new_application() {
+    let mut application = Application::start(
+        "application: robbed\nsources: [{topic: events, format: json}]\n\
+         topics: {partitions: 1, replication: 1}\n",
+    );
+    application.send("events", None, &viewed("m1", "ada", "2026-01-05T10:00:00Z"));
+    application.settle(&["robbed-commands"]);
+    application.restart();
+    application.settle(&["robbed-commands"]);
+
+    application.log.empty("robbed-profile-changelog");
+    application.restart();
+    let fault = (1..100).find_map(|turn| application.worker.turn(now(turn)).err());
+    let Some(Fault::Stop(exit)) = fault else { panic!("it went on: {fault:?}") };
+    assert_eq!(exit.code, ExitCode::Inconsistent);
+    assert!(exit.text.contains("committed offset 1"), "{}", exit.text);
 }

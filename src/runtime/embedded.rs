@@ -64,6 +64,13 @@ impl EmbeddedLog {
         inner.topics.get(topic).map(|partitions| partitions.concat()).unwrap_or_default()
     }
 
+    /// Deletes all records of a topic, as somebody might who does not know what it is for.
+    pub fn empty(&self, topic: &str) {
+        for records in self.lock().topics.get_mut(topic).into_iter().flatten() {
+            records.clear();
+        }
+    }
+
     /// Whether the member has committed everything that these topics hold.
     pub fn is_consumed(&self, topics: &[&str]) -> bool {
         let inner = self.lock();

@@ -78,8 +78,9 @@ impl Restore {
             Task::open(plan.shared.clone(), number, self.store, plan.profiles_cached_max, self.records > 0)
                 .map_err(|error| task_fault(number, &error))?;
         if task.is_new() {
-            if let Some(committed) = self.committed.filter(|committed| *committed > self.first_offset) {
-                return Err(disagreement(number, committed, self.first_offset));
+            // Offsets and state are written in the same transactions, so whoever committed left a row behind.
+            if let Some(committed) = self.committed {
+                return Err(lost(number, committed));
             }
             task.start_at(self.first_offset);
         }
@@ -132,6 +133,18 @@ fn disagreement(number: i32, committed: i64, applied: i64) -> Fault {
             "the group has committed offset {committed} of input partition {number}, but its state has \
              applied up to {applied}: a transaction was torn, or offsets were set by hand. Nothing was \
              changed. To go on from the state, set the group's offset to {applied}"
+        ),
+    )
+}
+
+fn lost(number: i32, committed: i64) -> Fault {
+    Fault::stop(
+        ExitCode::Inconsistent,
+        format!(
+            "the group has committed offset {committed} of input partition {number}, but neither the disk nor \
+             the changelog holds any state: the changelog was emptied or recreated. Going on would answer from \
+             a smaller state. Put the state directory or the changelog back, or replay the input under another \
+             application id"
         ),
     )
 }
