@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Change, PERSON_PREFIX, Position, Row, Store, StoreError};
+use super::{Change, Position, Row, Store, StoreError};
+use crate::codec::row::PERSON_PREFIX;
 use crate::domain::person::Person;
 use crate::domain::time::Timestamp;
 

@@ -5,6 +5,7 @@ pub mod memory;
 pub mod overlay;
 pub mod rocks;
 
+use crate::codec::row::PERSON_PREFIX;
 use crate::domain::person::Person;
 use crate::domain::time::Timestamp;
 
@@ -41,9 +42,6 @@ pub trait Store: Send {
 
 /// A row: its key and its value.
 pub type Row = (Vec<u8>, Vec<u8>);
-
-/// The first byte of the key of a person's row; the person's key follows.
-pub const PERSON_PREFIX: u8 = b'p';
 
 /// One row's change.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,20 +5,19 @@
 //! the client is being closed does the callback answer by itself.
 
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
-use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::callbacks::{Context, Rebalance, assign, unassign};
 use super::coverage::Coverage;
 use super::errors::{fault, is_transient};
+use super::message::{TopicNames, names, partition, record};
 use super::{CALL_TIMEOUT, Settings, client};
-use crate::domain::time::Timestamp;
-use crate::runtime::broker::{Bounds, Header, Partition, Polled, Record};
+use crate::runtime::broker::{Bounds, Partition, Polled};
 use crate::runtime::fault::{ExitCode, Fault};
 
 /// How long leaving the group may take, which is a courtesy.
@@ -36,8 +35,7 @@ pub(super) struct GroupConsumer {
     /// Whether to leave the group at the end, instead of coming back under the same name to the same
     /// partitions.
     leaving: bool,
-    /// One shared name per topic, so that records do not carry copies.
-    topics: BTreeMap<String, Arc<str>>,
+    topics: TopicNames,
     /// Partitions that are not read now, with the offset to go on from.
     held: BTreeMap<Partition, i64>,
     /// Whether the last poll found nothing: everything fetched has been handed out.
@@ -51,7 +49,7 @@ impl GroupConsumer {
             .create_with_context(Context::default())
             .map_err(|error| super::errors::refused("the consumer", &error))?;
         consumer.subscribe(topics).map_err(|error| fault("subscribing", &error))?;
-        let names = topics.iter().map(|topic| ((*topic).to_owned(), Arc::from(*topic))).collect();
+        let names = names(topics.iter().copied());
         Ok(GroupConsumer {
             consumer,
             group: settings.member.application.clone(),
@@ -252,10 +250,7 @@ impl GroupConsumer {
     }
 
     fn partitions_of(&mut self, names: Vec<(String, i32)>) -> Vec<Partition> {
-        names
-            .into_iter()
-            .map(|(topic, number)| Partition { topic: Arc::clone(&name(&self.topics, &topic)), number })
-            .collect()
+        names.into_iter().map(|(topic, number)| partition(&self.topics, &topic, number)).collect()
     }
 }
 
@@ -303,27 +298,6 @@ fn list<'p>(
         }
     }
     Ok(list)
-}
-
-fn name(topics: &BTreeMap<String, Arc<str>>, topic: &str) -> Arc<str> {
-    topics.get(topic).cloned().unwrap_or_else(|| Arc::from(topic))
-}
-
-pub(super) fn record(topics: &BTreeMap<String, Arc<str>>, message: &BorrowedMessage<'_>) -> Record {
-    let headers = message.headers().map_or_else(Vec::new, |headers| {
-        headers
-            .iter()
-            .map(|header| Header { name: header.key.to_owned(), value: header.value.map(<[u8]>::to_vec) })
-            .collect()
-    });
-    Record {
-        partition: Partition { topic: name(topics, message.topic()), number: message.partition() },
-        offset: message.offset(),
-        timestamp: Timestamp::from_ms(message.timestamp().to_millis().unwrap_or(0)),
-        key: message.key().map(<[u8]>::to_vec),
-        value: message.payload().map(<[u8]>::to_vec),
-        headers,
-    }
 }
 
 /// Deadlines are the one use of a clock down here; nothing that is written depends on it.

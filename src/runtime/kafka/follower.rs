@@ -1,16 +1,14 @@
 //! Follows topics as a consumer of another team would: committed records only, from the beginning, on and on.
 //! It belongs to no group and keeps no offsets.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::consumer::record;
 use super::errors::{fault, is_transient};
+use super::message::{TopicNames, names, record};
 use super::replay::reader;
 use crate::config::KafkaConfig;
 use crate::runtime::broker::Record;
@@ -21,7 +19,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(8);
 /// A reader of all partitions of some topics.
 pub struct Follower {
     consumer: BaseConsumer,
-    topics: BTreeMap<String, Arc<str>>,
+    topics: TopicNames,
 }
 
 impl Follower {
@@ -43,8 +41,7 @@ impl Follower {
             }
         }
         consumer.assign(&list).map_err(|error| fault("opening partitions to read", &error))?;
-        let topics = topics.iter().map(|topic| ((*topic).to_owned(), Arc::from(*topic))).collect();
-        Ok(Follower { consumer, topics })
+        Ok(Follower { consumer, topics: names(topics.iter().copied()) })
     }
 
     /// At most `limit` further records; an empty answer when none came within `wait`.

@@ -13,6 +13,7 @@ mod coverage;
 mod errors;
 mod feeder;
 mod follower;
+mod message;
 mod offsets;
 mod producer;
 mod replay;

@@ -88,7 +88,8 @@ impl TransactionalProducer {
             .create_with_context(context)
             .map_err(|error| refused("the producer", &error))?;
         let timeout = Duration::from_millis(u64::from(settings.kafka.transaction_timeout_ms));
-        within(timeout, "initialising transactions", |left| producer.init_transactions(left))?;
+        repeat(timeout, |left| producer.init_transactions(left))
+            .map_err(|error| failed("initialising transactions", &error))?;
         Ok(TransactionalProducer { settings: Arc::clone(settings), producer, open: false, sent: 0 })
     }
 
@@ -160,10 +161,10 @@ impl TransactionalProducer {
                 .map_err(|error| fault("naming an offset", &error))?;
         }
         let group = group()?;
-        within(timeout, "adding offsets to the transaction", |left| {
-            self.producer.send_offsets_to_transaction(&list, &group, left)
-        })?;
-        within(timeout, "committing", |left| self.producer.commit_transaction(left))?;
+        repeat(timeout, |left| self.producer.send_offsets_to_transaction(&list, &group, left))
+            .map_err(|error| refused_offsets(&error))?;
+        repeat(timeout, |left| self.producer.commit_transaction(left))
+            .map_err(|error| failed("committing", &error))?;
         (self.open, self.sent) = (false, 0);
         Ok(delivered.changelog_next.into_iter().collect())
     }
@@ -243,25 +244,35 @@ impl TransactionalProducer {
 }
 
 /// Repeats a transactional call while it says that it may be repeated, for at most `timeout` in all.
-fn within(timeout: Duration, doing: &str, call: impl Fn(Duration) -> KafkaResult<()>) -> Result<(), Fault> {
+fn repeat(timeout: Duration, call: impl Fn(Duration) -> KafkaResult<()>) -> KafkaResult<()> {
     let deadline = now() + timeout;
     loop {
         let left = deadline.saturating_duration_since(now()).max(Duration::from_millis(1));
-        let error = match call(left) {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
-        };
-        let repeat = matches!(&error, KafkaError::Transaction(error) if error.is_retriable());
-        if !repeat || now() >= deadline {
-            return Err(match error.rdkafka_error_code() {
-                Some(RDKafkaErrorCode::IllegalGeneration | RDKafkaErrorCode::RebalanceInProgress) => {
-                    Fault::Rewind(Reason { label: "rebalance", text: format!("{doing}: {error}") })
-                }
-                Some(RDKafkaErrorCode::TransactionalIdAuthorizationFailed) => fault(doing, &error),
-                _ => Fault::restart("transaction", format!("{doing}: {error}")),
-            });
+        match call(left) {
+            Err(KafkaError::Transaction(error)) if error.is_retriable() && now() < deadline => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            result => return result,
         }
-        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Offsets that a rebalance refused: nothing is committed, that is certain, and the group is to be kept. A
+/// failure of the commit itself leaves that open, and is never taken for this.
+fn refused_offsets(error: &KafkaError) -> Fault {
+    const DOING: &str = "adding offsets to the transaction";
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::IllegalGeneration | RDKafkaErrorCode::RebalanceInProgress) => {
+            Fault::Rewind(Reason { label: "rebalance", text: format!("{DOING}: {error}") })
+        }
+        _ => failed(DOING, error),
+    }
+}
+
+fn failed(doing: &str, error: &KafkaError) -> Fault {
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::TransactionalIdAuthorizationFailed) => fault(doing, error),
+        _ => Fault::restart("transaction", format!("{doing}: {error}")),
     }
 }
 

@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{Headers, Message};
+use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::client;
 use super::errors::{fault, is_transient, refused};
+use super::message::{TopicNames, record};
 use crate::config::KafkaConfig;
-use crate::domain::time::Timestamp;
-use crate::runtime::broker::{Header, Partition, Record, Replay};
+use crate::runtime::broker::{Partition, Record, Replay};
 use crate::runtime::fault::{ExitCode, Fault};
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(8);
@@ -27,7 +27,7 @@ const OPEN_TRANSACTION_WAIT: Duration = Duration::from_secs(90);
 /// Reads one partition up to a fixed end.
 pub struct LogReader {
     consumer: BaseConsumer,
-    partition: Partition,
+    topics: TopicNames,
     next: i64,
     end: i64,
     finished: bool,
@@ -70,25 +70,8 @@ impl LogReader {
                 .and_then(|()| consumer.assign(&list))
                 .map_err(|error| fault("opening a partition to read", &error))?;
         }
-        Ok(LogReader { consumer, partition: partition.clone(), next, end, finished })
-    }
-
-    fn record(&self, message: &impl Message) -> Record {
-        let headers = message.headers().map_or_else(Vec::new, |headers| {
-            let owned = headers.iter().map(|header| Header {
-                name: header.key.to_owned(),
-                value: header.value.map(<[u8]>::to_vec),
-            });
-            owned.collect()
-        });
-        Record {
-            partition: self.partition.clone(),
-            offset: message.offset(),
-            timestamp: Timestamp::from_ms(message.timestamp().to_millis().unwrap_or(0)),
-            key: message.key().map(<[u8]>::to_vec),
-            value: message.payload().map(<[u8]>::to_vec),
-            headers,
-        }
+        let topics = TopicNames::from([(partition.topic.to_string(), Arc::clone(&partition.topic))]);
+        Ok(LogReader { consumer, topics, next, end, finished })
     }
 }
 
@@ -100,7 +83,7 @@ impl Replay for LogReader {
             match self.consumer.poll(wait) {
                 None => break,
                 Some(Ok(message)) => {
-                    records.push(self.record(&message));
+                    records.push(record(&self.topics, &message));
                     self.next = message.offset() + 1;
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {

@@ -127,11 +127,6 @@ impl Task {
         Ok(task)
     }
 
-    /// The number of the partition.
-    pub fn number(&self) -> i32 {
-        self.number
-    }
-
     /// The next offset of the input that this state has not seen.
     pub fn input_next(&self) -> i64 {
         self.input_next
@@ -237,12 +232,6 @@ impl Task {
     pub fn settle(&mut self, changelog_next: i64) -> Result<(), StoreError> {
         let changes = std::mem::take(&mut self.flushed);
         self.overlay.settle(&changes, Position { changelog_next, input_next: self.input_next })
-    }
-
-    /// A person's profile as it stands now.
-    pub fn profile(&mut self, person: &Person) -> Result<crate::domain::profile::Profile, TaskError> {
-        let entry = self.overlay.person(&self.rules, person).map_err(task_error)?;
-        Ok(entry.profile.clone())
     }
 
     fn decode(&self, record: &Record) -> Result<Command, Reject> {

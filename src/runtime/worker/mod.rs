@@ -24,7 +24,7 @@ use crate::runtime::instruments::vitals::WorkerVitals;
 use crate::runtime::intake::Taken;
 use crate::runtime::plan::{Now, Plan};
 use crate::runtime::restore::task_fault;
-use crate::runtime::task::{Applied, SWEEP_MAX, Task};
+use crate::runtime::task::{Applied, SWEEP_MAX};
 
 /// How many records are applied between two looks at everything else.
 const RECORDS_PER_TURN: usize = 500;
@@ -100,14 +100,6 @@ impl<B: Broker> Worker<B> {
     /// How many transactions were committed.
     pub fn commits(&self) -> u64 {
         self.commits
-    }
-
-    /// The tasks that are running.
-    pub fn tasks(&mut self) -> impl Iterator<Item = &mut Task> {
-        self.assignments.values_mut().filter_map(|assignment| match &mut assignment.work {
-            Work::Running { task, .. } => Some(&mut **task),
-            Work::Intake { .. } | Work::Restoring(_) => None,
-        })
     }
 
     fn step(&self, step: Step) {

@@ -8,9 +8,10 @@
 //! | row | `r`, the row's key | when it is due: `0`, or `1` and the time; then the row's value |
 
 use super::fault::Fault;
+use crate::codec::row::PERSON_PREFIX;
 use crate::domain::person::Person;
 use crate::domain::time::Timestamp;
-use crate::store::{PERSON_PREFIX, Position, StoreError};
+use crate::store::{Position, StoreError};
 
 const INDEX: u8 = b'd';
 const ROW: u8 = b'r';

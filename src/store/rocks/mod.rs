@@ -29,7 +29,8 @@ pub use self::options::{StoreMemory, StoreOptions};
 
 use self::fault::Fault;
 use self::layout::{INDEX_END, POSITION_KEY};
-use super::{Change, PERSON_PREFIX, Position, Row, Store, StoreError, StoreSizes};
+use super::{Change, Position, Row, Store, StoreError, StoreSizes};
+use crate::codec::row::PERSON_PREFIX;
 use crate::domain::person::Person;
 use crate::domain::time::Timestamp;
 
