@@ -11,7 +11,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 
 /// The floors, lowest first. A module may use those of its own floor and below.
 const FLOORS: [&[&str]; 6] =
-    [&["domain"], &["codec", "config", "shop"], &["store"], &["runtime"], &["service"], &["cli"]];
+    [&["domain", "mutant"], &["codec", "config", "shop"], &["store"], &["runtime"], &["service"], &["cli"]];
 
 /// Foreign crates, and the only places that may name them.
 const HOMES: [(&str, &[&str]); 11] = [

@@ -40,6 +40,8 @@ pub(super) struct RunArguments {
 
 /// Runs the pipeline until it is told to stop.
 pub(super) fn run(console: &Console, arguments: RunArguments) -> Result<i32, Exit> {
+    #[cfg(feature = "mutants")]
+    arm_mutant()?;
     let mut flags = Flags::new();
     if let Some(directory) = &arguments.state_dir {
         flags.set("--state-dir", "state.directory", directory);
@@ -64,6 +66,13 @@ pub(super) fn run(console: &Console, arguments: RunArguments) -> Result<i32, Exi
         show_restores(process.instruments());
     }
     process.run()
+}
+
+/// Arms the defect that the environment names, in the one kind of build that has any.
+#[cfg(feature = "mutants")]
+fn arm_mutant() -> Result<(), Exit> {
+    let Some(name) = variable("BESPOKE_MUTANT") else { return Ok(()) };
+    crate::mutant::arm_process(&name).map_err(|text| Exit { code: ExitCode::Misconfigured, text })
 }
 
 /// Draws a bar while state is restored. The thread ends with the process.
