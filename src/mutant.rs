@@ -37,12 +37,103 @@ mutants! {
     CommitWithoutOffsets = "commit-without-offsets",
     /// Takes a commit that failed for one that succeeded.
     TakeFailedCommitForDone = "take-failed-commit-for-done",
-    /// Adds offsets with the group's generation at an earlier commit.
+    /// Adds offsets with the generation that the group had at the first commit.
     ReuseGeneration = "reuse-generation",
     /// Commits although records were not delivered.
     IgnoreDeliveryErrors = "ignore-delivery-errors",
     /// Commits without waiting for delivery reports.
     CommitBeforeDelivery = "commit-before-delivery",
+
+    // Commits, rebalances and faults.
+
+    /// Writes the state before the transaction is committed.
+    SettleBeforeCommit = "settle-before-commit",
+    /// Commits the offset behind the next record.
+    CommitOffsetsAhead = "commit-offsets-ahead",
+    /// Goes on behind what was given up.
+    SkipRewind = "skip-rewind",
+    /// Goes back to the last commit and does not read again what came after it.
+    RewindWithoutSeek = "rewind-without-seek",
+    /// Gives partitions back in the middle of a transaction and commits the rest of it later.
+    RevokeWithoutCommit = "revoke-without-commit",
+    /// Goes on in the same transaction when partitions were lost.
+    GoOnWhenLost = "go-on-when-lost",
+    /// Writes the state of partitions that are lost.
+    SettleWhatIsLost = "settle-what-is-lost",
+    /// Reads partitions from their start, whatever the group has committed.
+    BeginAtTheStart = "begin-at-the-start",
+    /// Reads partitions from their end, whatever the group has committed.
+    BeginAtTheEnd = "begin-at-the-end",
+    /// Applies a record that was fetched before its partition was held.
+    ApplyWhatIsHeld = "apply-what-is-held",
+    /// Applies records that come a second time.
+    ApplyAgain = "apply-again",
+    /// Goes on with the same worker after a fault.
+    KeepWorkerAfterFault = "keep-worker-after-fault",
+
+    // Restores.
+
+    /// Ends a restore after the first records.
+    RestoreStopsEarly = "restore-stops-early",
+    /// Loses the first record of what a restore reads at once.
+    RestoreSkipsRecords = "restore-skips-records",
+    /// Restores profiles without their due times.
+    RestoreForgetsDueTimes = "restore-forgets-due-times",
+    /// Begins a restore behind the first record that the store lacks.
+    RestoreOneTooFar = "restore-one-too-far",
+    /// Restores everything but how far the state has read.
+    RestoreWithoutMeta = "restore-without-meta",
+
+    // The overlay.
+
+    /// Loses a profile where several changed in a transaction.
+    DropStagedRow = "drop-staged-row",
+    /// Makes room in the cache in the middle of a transaction.
+    EvictStagedRows = "evict-staged-rows",
+    /// Writes profiles to the store without their due times.
+    SettleWithoutDueTimes = "settle-without-due-times",
+    /// Does not note which version was committed.
+    ForgetCommittedVersion = "forget-committed-version",
+    /// Keeps the profiles of a transaction that was given up.
+    KeepWhatIsGivenUp = "keep-what-is-given-up",
+    /// Writes less to the store than was committed.
+    SettleLessThanCommitted = "settle-less-than-committed",
+
+    // Tasks: time, duplicates, knowledge.
+
+    /// Says in the state that less was read than was.
+    CommitOldPosition = "commit-old-position",
+    /// Does not keep stream time in the state.
+    ForgetStreamTime = "forget-stream-time",
+    /// Leaves alone what falls due without an event.
+    NeverSweep = "never-sweep",
+    /// Changes content before what is due has been decided.
+    ChangeWithoutSweep = "change-without-sweep",
+    /// Does not recognise a message that comes again.
+    ForgetMessageIds = "forget-message-ids",
+    /// Forgets to stage some of the profiles that changed.
+    StageEveryOther = "stage-every-other",
+    /// Counts the record that was applied last as unread.
+    ReadTheLastAgain = "read-the-last-again",
+    /// Does not keep content in the state.
+    ForgetContent = "forget-content",
+    /// Changes what falls due and tells nobody.
+    SweepInSilence = "sweep-in-silence",
+
+    // Intake and dead letters.
+
+    /// Passes over records that cannot be used.
+    DropDeadLetters = "drop-dead-letters",
+    /// Writes dead letters twice.
+    DoubleDeadLetters = "double-dead-letters",
+    /// Loses a byte of a record that cannot be used.
+    TrimDeadLetters = "trim-dead-letters",
+    /// Tells one partition alone of a change of content.
+    BroadcastToOne = "broadcast-to-one",
+    /// Spreads the events of a person over partitions.
+    SpreadByMessage = "spread-by-message",
+    /// Counts the source record that was taken last as unread.
+    TakeTheLastAgain = "take-the-last-again",
 }
 
 #[cfg(feature = "mutants")]
@@ -62,6 +153,11 @@ mod armed {
         OF_THREAD.get() == Some(mutant) || OF_PROCESS.get() == Some(&mutant)
     }
 
+    /// What is armed in this thread.
+    pub fn armed() -> Option<Mutant> {
+        OF_THREAD.get()
+    }
+
     /// Arms a mutant in this thread, or disarms whatever was armed.
     pub fn arm(mutant: Option<Mutant>) {
         OF_THREAD.set(mutant);
@@ -79,7 +175,7 @@ mod armed {
 }
 
 #[cfg(feature = "mutants")]
-pub use armed::{arm, arm_process, is_armed};
+pub use armed::{arm, arm_process, armed, is_armed};
 
 /// Whether a mutant is armed: never, in this build.
 #[cfg(not(feature = "mutants"))]

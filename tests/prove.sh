@@ -20,3 +20,33 @@ prove_command() {
     *) prove_usage >&2; exit 2 ;;
   esac
 }
+
+# Environment that the tests read says how much.
+prove_simulate() {
+  local seeds=2000 seed=1
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --seeds) seeds=$2; shift 2 ;;
+      --seed) seed=$2; shift 2 ;;
+      *) prove_usage >&2; exit 2 ;;
+    esac
+  done
+  prepare_build
+  BESPOKE_TEST_SEEDS=$seeds BESPOKE_TEST_SEED=$seed told simulation --
+}
+
+prove_mutants() {
+  prepare_build
+  told mutants --features mutants --
+}
+
+# Runs one test target and prints its own last figure as the last line: what follows the name of the proof.
+told() {
+  local target=$1 figure status=0
+  shift
+  cargo test --locked --test "$target" "$@" --nocapture >"$run/proof.log" 2>&1 || status=$?
+  tail -n 40 "$run/proof.log" >&2
+  figure=$(grep -E '^prove ' "$run/proof.log" | tail -n 1)
+  echo "${figure:-prove $target: failed before it had a figure}"
+  [ "$status" -eq 0 ] && [ -n "$figure" ]
+}

@@ -7,6 +7,7 @@ use super::restore::{Restore, task_fault};
 use super::stretch::Stretch;
 use super::task::{SWEEP_MAX, Task, TaskError};
 use crate::domain::time::Timestamp;
+use crate::mutant::{Mutant, is_armed};
 
 /// A partition in a worker's hands.
 pub(super) struct Assignment {
@@ -85,6 +86,7 @@ impl Assignment {
             Work::Running { sweeping, .. } => *sweeping,
             Work::Restoring(_) => true,
         };
-        !held && self.next().is_some_and(|next| record.offset >= next)
+        let held = held && !is_armed(Mutant::ApplyWhatIsHeld);
+        !held && self.next().is_some_and(|next| record.offset >= next || is_armed(Mutant::ApplyAgain))
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::broker::{Header, Output, Record};
 use crate::codec::reject::Reject;
 use crate::codec::wire;
+use crate::mutant::{Mutant, is_armed};
 
 /// A dead letter for a record: its own bytes and headers, and the reason.
 pub fn dead_letter(topic: &Arc<str>, record: &Record, reject: &Reject) -> Output {
@@ -21,6 +22,11 @@ pub fn dead_letter(topic: &Arc<str>, record: &Record, reject: &Reject) -> Output
     if let Some((schema_id, _)) = schema {
         headers.push(Header::text("bespoke.error.schema_id", schema_id.to_string()));
     }
-    let (key, value) = (record.key.clone(), record.value.clone());
+    let (key, mut value) = (record.key.clone(), record.value.clone());
+    if is_armed(Mutant::TrimDeadLetters)
+        && let Some(value) = &mut value
+    {
+        value.pop();
+    }
     Output { topic: Arc::clone(topic), partition: None, key, value, headers }
 }

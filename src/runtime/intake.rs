@@ -13,6 +13,7 @@ use crate::domain::command::Command;
 use crate::domain::event::Event;
 
 use super::broker::{Output, Record};
+use crate::mutant::{Mutant, is_armed};
 
 /// What a source topic carries.
 #[derive(Clone)]
@@ -99,7 +100,10 @@ fn to_person(event: Event, commands: &Arc<str>, partitions: i32) -> Output {
     let key = event.person.as_bytes().to_vec();
     Output {
         topic: Arc::clone(commands),
-        partition: Some(partition_of(&key, partitions)),
+        partition: Some(match is_armed(Mutant::SpreadByMessage) {
+            true => partition_of(event.message_id.as_bytes(), partitions),
+            false => partition_of(&key, partitions),
+        }),
         key: Some(key),
         value: Some(command::encode(&Command::Event(event))),
         headers: Vec::new(),
@@ -115,6 +119,7 @@ fn broadcast(
     match change {
         Ok(change) => {
             let value = command::encode(&change);
+            let partitions = if is_armed(Mutant::BroadcastToOne) { 1 } else { partitions };
             outputs.extend((0..partitions).map(|number| Output {
                 topic: Arc::clone(commands),
                 partition: Some(number),

@@ -12,6 +12,7 @@ use super::plan::{Now, Plan};
 use super::task::{Task, TaskError};
 use crate::codec::row;
 use crate::domain::react;
+use crate::mutant::{Mutant, is_armed};
 use crate::store::{Change, Position, Store, StoreError};
 
 const RECORDS_PER_STEP: usize = 5_000;
@@ -41,6 +42,7 @@ impl Restore {
         let _entered = tracing::info_span!("restore", number).entered();
         let store = plan.stores.open(number).map_err(|error| store_fault(number, &error))?;
         let from = store.position().map_or(0, |position| position.changelog_next);
+        let from = if is_armed(Mutant::RestoreOneTooFar) && from > 0 { from + 1 } else { from };
         let changelog = Partition::new(plan.shared.topics.changelog.clone(), number);
         let replay = broker.replay(&changelog, from)?;
         let began = now.monotonic;
@@ -61,7 +63,8 @@ impl Restore {
             let (number, remaining) = (self.number, self.replay.remaining());
             tracing::info!(event = "restoring", number, records = self.records, remaining, "restoring state");
         }
-        Ok(self.replay.finished().is_some())
+        let enough = is_armed(Mutant::RestoreStopsEarly) && self.records > 0;
+        Ok(enough || self.replay.finished().is_some())
     }
 
     /// The task over the restored store.
@@ -100,7 +103,8 @@ impl Restore {
         let mut changes = Vec::with_capacity(records.len());
         let before = self.store.position();
         let mut position = before.unwrap_or(Position { changelog_next: 0, input_next: 0 });
-        for record in records {
+        let skipped = usize::from(is_armed(Mutant::RestoreSkipsRecords));
+        for record in records.iter().skip(skipped) {
             position.changelog_next = record.offset + 1;
             let Some(key) = record.key.clone() else { continue };
             let value = record.value.clone();
@@ -109,6 +113,9 @@ impl Restore {
             {
                 let meta = row::decode_meta(bytes).map_err(|error| task_fault(number, &error.into()))?;
                 position.input_next = meta.input_next;
+                if is_armed(Mutant::RestoreWithoutMeta) {
+                    continue;
+                }
             }
             changes.push(change(plan, key, value).map_err(|error| task_fault(number, &error))?);
         }
@@ -120,6 +127,7 @@ impl Restore {
 /// from the profile and the definitions.
 fn change(plan: &Plan, key: Vec<u8>, value: Option<Vec<u8>>) -> Result<Change, TaskError> {
     let due = match (&value, row::person_of_key(&key)) {
+        (Some(_), Some(_)) if is_armed(Mutant::RestoreForgetsDueTimes) => None,
         (Some(bytes), Some(_)) => react::due(&plan.shared.rules, &row::decode_profile(bytes)?),
         _ => None,
     };

@@ -13,6 +13,7 @@ use super::instruments::facts::{Dependency, WorkerState};
 use super::instruments::vitals::{Vitals, WorkerVitals};
 use super::plan::{Now, Plan};
 use super::worker::Worker;
+use crate::mutant::{Mutant, is_armed};
 
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
@@ -115,6 +116,9 @@ impl<B: Broker, C: FnMut() -> Result<B, Fault>> Runner<B, C> {
         if let State::Working(worker) = &mut self.state {
             worker.abort();
             commits = worker.commits();
+            if is_armed(Mutant::KeepWorkerAfterFault) && matches!(fault, Fault::Restart(_)) {
+                return Ok(());
+            }
         }
         self.rest(Duration::ZERO, Dependency::Broker, now);
         let reason = self.heed(fault, now)?;

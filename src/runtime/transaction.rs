@@ -218,15 +218,15 @@ impl<C: TransactionalClient> TransactionalProducer<C> {
         let reports = self.await_delivery()?;
         let group = self.group_to_check(group)?;
         if !is_armed(Mutant::CommitWithoutOffsets) {
-            self.repeat(|client, left| client.send_offsets(offsets, &group, left))
-                .map_err(|error| refused_offsets("adding offsets to the transaction", error))?;
+            let added = self.repeat(|client, left| client.send_offsets(offsets, &group, left));
+            if is_armed(Mutant::ReuseGeneration) {
+                self.group = Some(group);
+            }
+            added.map_err(|error| refused_offsets("adding offsets to the transaction", error))?;
         }
         let committed = self.repeat(|client, left| client.commit(left));
         if !is_armed(Mutant::TakeFailedCommitForDone) {
             committed.map_err(|error| failed("committing", error))?;
-        }
-        if is_armed(Mutant::ReuseGeneration) {
-            self.group = Some(group);
         }
         self.end();
         Ok(reports.changelog_next.into_iter().collect())
@@ -266,12 +266,15 @@ impl<C: TransactionalClient> TransactionalProducer<C> {
     /// The new client's epoch must be there before the old one's last request could be repeated against a new
     /// transaction, so the old client goes when the new one is initialised.
     fn replace(&mut self) -> Result<(), Fault> {
+        let group = self.group.take();
         *self = TransactionalProducer::initialise(self.client.another()?, self.timeout, self.tag.clone())?;
+        self.group = group;
         Ok(())
     }
 
     fn begin(&mut self) -> Result<(), Fault> {
-        if self.client.is_suspect() && !is_armed(Mutant::KeepSuspectProducer) {
+        let keep = is_armed(Mutant::KeepSuspectProducer) || is_armed(Mutant::KeepProducerAfterAbort);
+        if self.client.is_suspect() && !keep {
             tracing::info!(event = "producer_replaced", "a connection was lost during the last transaction");
             self.replace()?;
         }
@@ -327,7 +330,7 @@ impl<C: TransactionalClient> TransactionalProducer<C> {
     }
 
     fn group_to_check(&mut self, group: impl FnOnce() -> Result<C::Group, Fault>) -> Result<C::Group, Fault> {
-        match self.group.take().filter(|_| is_armed(Mutant::ReuseGeneration)) {
+        match self.group.take() {
             Some(group) => Ok(group),
             None => group(),
         }

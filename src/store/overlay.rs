@@ -14,6 +14,7 @@ use crate::domain::profile::Profile;
 use crate::domain::react;
 use crate::domain::rulebook::RuleBook;
 use crate::domain::time::Timestamp;
+use crate::mutant::{Mutant, is_armed};
 
 /// Uncommitted changes of one partition over its store.
 pub struct Overlay {
@@ -82,6 +83,9 @@ impl Overlay {
 
     /// A person's profile as it stands now; a new one for somebody unknown.
     pub fn person(&mut self, rules: &RuleBook, person: &Person) -> Result<&mut Entry, OverlayError> {
+        if is_armed(Mutant::EvictStagedRows) && self.persons.len() > self.profiles_cached_max {
+            self.persons.clear();
+        }
         if !self.persons.contains_key(person) {
             let profile = match self.store.load(&row::profile_key(person))? {
                 Some(bytes) => row::decode_profile(&bytes)?,
@@ -156,19 +160,25 @@ impl Overlay {
         let profiles = self.dirty.iter().filter_map(|person| {
             let entry = self.persons.get(person)?;
             let value = Some(row::encode_profile(&entry.profile));
-            Some(Change { key: row::profile_key(person), value, due: entry.due })
+            let due = entry.due.filter(|_| !is_armed(Mutant::SettleWithoutDueTimes));
+            Some(Change { key: row::profile_key(person), value, due })
         });
-        rows.chain(profiles).collect()
+        let dropped = usize::from(is_armed(Mutant::DropStagedRow) && self.dirty.len() > 1);
+        rows.chain(profiles.skip(dropped)).collect()
     }
 
     /// Hands committed changes to the store. Only to be called with what `changes` gave and after the commit
     /// that made it true.
     pub fn settle(&mut self, changes: &[Change], position: Position) -> Result<(), StoreError> {
-        self.store.absorb(changes, position)?;
+        let kept =
+            changes.len() - usize::from(is_armed(Mutant::SettleLessThanCommitted) && changes.len() > 2);
+        self.store.absorb(changes.get(..kept).unwrap_or(changes), position)?;
         for person in self.dirty.drain(..) {
             if let Some(entry) = self.persons.get_mut(&person) {
                 entry.dirty = false;
-                entry.committed_version = entry.profile.version;
+                if !is_armed(Mutant::ForgetCommittedVersion) {
+                    entry.committed_version = entry.profile.version;
+                }
             }
         }
         self.due.clear();
@@ -180,6 +190,9 @@ impl Overlay {
 
     /// Forgets everything that is not committed.
     pub fn discard(&mut self) {
+        if is_armed(Mutant::KeepWhatIsGivenUp) {
+            return;
+        }
         self.persons.clear();
         self.dirty.clear();
         self.due.clear();

@@ -9,6 +9,7 @@ use crate::codec::reject::{Reject, RejectCode};
 use crate::codec::row;
 use crate::config::definitions;
 use crate::domain::command::Command;
+use crate::mutant::{Mutant, is_armed};
 
 impl Task {
     pub(super) fn knowledge(&mut self, change: Command) -> Result<(), Reject> {
@@ -16,7 +17,9 @@ impl Task {
             Command::Event(_) => {}
             Command::ContentChanged(content) => {
                 let key = row::content_key(&content.content_id);
-                self.overlay.stage(key, Some(row::encode_content(&content)));
+                if !is_armed(Mutant::ForgetContent) {
+                    self.overlay.stage(key, Some(row::encode_content(&content)));
+                }
                 self.catalogue.put(content);
             }
             Command::ContentWithdrawn { content_id } => {

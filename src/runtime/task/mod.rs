@@ -22,6 +22,7 @@ use crate::domain::time::Timestamp;
 use crate::store::overlay::{Overlay, OverlayError};
 use crate::store::{Change, Position, Store, StoreError};
 
+use crate::mutant::{Mutant, is_armed};
 use crate::runtime::broker::{Output, Record};
 use crate::runtime::topics::OwnTopics;
 
@@ -158,7 +159,8 @@ impl Task {
             Ok(Command::Event(event)) => self.event(&event, outputs)?,
             Ok(change) => {
                 // Decisions that fall due before a change of content or rules must not see the change.
-                if !self.overlay.due(self.stream_time, 1).map_err(task_error)?.is_empty() {
+                let due = !self.overlay.due(self.stream_time, 1).map_err(task_error)?.is_empty();
+                if due && !is_armed(Mutant::ChangeWithoutSweep) {
                     return Ok(Applied::SweepFirst);
                 }
                 match self.knowledge(change) {
@@ -168,12 +170,13 @@ impl Task {
             }
             Err(reject) => Applied::Rejected(reject),
         };
-        self.input_next = record.offset + 1;
+        self.input_next = record.offset + if is_armed(Mutant::ReadTheLastAgain) { 0 } else { 1 };
         Ok(applied)
     }
 
     /// Settles at most `limit` persons for whom something is due. Returns how many were settled.
     pub fn sweep(&mut self, limit: usize, outputs: &mut Vec<Output>) -> Result<usize, TaskError> {
+        let limit = if is_armed(Mutant::NeverSweep) { 0 } else { limit };
         let persons = self.overlay.due(self.stream_time, limit).map_err(task_error)?;
         let mut emissions = Vec::new();
         for person in &persons {
@@ -182,7 +185,9 @@ impl Task {
             settle(knowledge, person, &mut entry.profile, self.stream_time, &mut emissions);
             self.overlay.changed(&self.rules, person);
         }
-        self.emit(emissions, outputs);
+        if !is_armed(Mutant::SweepInSilence) {
+            self.emit(emissions, outputs);
+        }
         Ok(persons.len() + self.reindex(limit)?)
     }
 
@@ -193,6 +198,11 @@ impl Task {
             return;
         }
         let meta = Meta { input_next: self.input_next, stream_time: self.stream_time };
+        let meta = match () {
+            () if is_armed(Mutant::CommitOldPosition) => Meta { input_next: self.input_next - 1, ..meta },
+            () if is_armed(Mutant::ForgetStreamTime) => Meta { stream_time: Timestamp::EARLIEST, ..meta },
+            () => meta,
+        };
         self.overlay.stage(row::META_KEY.to_vec(), Some(row::encode_meta(&meta)));
         self.flushed = self.overlay.changes();
         let topics = &self.shared.topics;
@@ -252,11 +262,15 @@ impl Task {
         self.stream_time = self.stream_time.max(event.timestamp);
         let entry = self.overlay.person(&self.rules, &event.person).map_err(task_error)?;
         let knowledge = Knowledge { rules: &self.rules, catalogue: &self.catalogue };
+        if is_armed(Mutant::ForgetMessageIds) {
+            entry.profile.seen.clear();
+        }
         let mut emissions = Vec::new();
         let before = entry.profile.version;
         let outcome =
             react(knowledge, &event.person, &mut entry.profile, self.stream_time, event, &mut emissions);
-        if outcome != Outcome::Duplicate || entry.profile.version != before {
+        let once = is_armed(Mutant::StageEveryOther) && event.message_id.len().is_multiple_of(2);
+        if (outcome != Outcome::Duplicate || entry.profile.version != before) && !once {
             self.overlay.changed(&self.rules, &event.person);
         }
         self.emit(emissions, outputs);

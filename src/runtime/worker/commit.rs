@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Step, Worker};
+use crate::mutant::{Mutant, is_armed};
 use crate::runtime::assignment::Work;
 use crate::runtime::batch::Batch;
 use crate::runtime::broker::{Broker, Partition};
@@ -37,6 +38,10 @@ impl<B: Broker> Worker<B> {
         let offsets: Vec<(Partition, i64)> = moved
             .filter_map(|(partition, assignment)| Some((partition.clone(), assignment.moved()?)))
             .collect();
+        let offsets = if is_armed(Mutant::CommitOffsetsAhead) { ahead(offsets) } else { offsets };
+        if is_armed(Mutant::SettleBeforeCommit) {
+            self.settle_early()?;
+        }
         let changelog_next: BTreeMap<i32, i64> = self.broker.commit(&offsets)?.into_iter().collect();
         self.step(Step::Absorbing);
         for (partition, assignment) in &mut self.assignments {
@@ -56,6 +61,29 @@ impl<B: Broker> Worker<B> {
         Ok(())
     }
 
+    /// What a mutant does.
+    pub(super) fn settle_unasked(&mut self) -> Result<(), Fault> {
+        for assignment in self.assignments.values_mut() {
+            if let Work::Running { task, .. } = &mut assignment.work {
+                task.flush(true, &mut self.outputs);
+            }
+        }
+        self.settle_early()
+    }
+
+    /// What a mutant does.
+    fn settle_early(&mut self) -> Result<(), Fault> {
+        for (partition, assignment) in &mut self.assignments {
+            if let Work::Running { task, .. } = &mut assignment.work
+                && task.is_flushed()
+            {
+                let next = task.store().position().map_or(0, |position| position.changelog_next);
+                task.settle(next).map_err(|error| store_fault(partition.number, &error))?;
+            }
+        }
+        Ok(())
+    }
+
     fn rewind(&mut self, reason: &Reason) -> Result<(), Fault> {
         self.step(Step::Aborting);
         tracing::info!(
@@ -69,7 +97,13 @@ impl<B: Broker> Worker<B> {
         self.broker.renew()?;
         for (partition, assignment) in &mut self.assignments {
             let number = partition.number;
+            if is_armed(Mutant::SkipRewind) {
+                continue;
+            }
             if let Some(next) = assignment.rewind().map_err(|error| task_fault(number, &error))? {
+                if is_armed(Mutant::RewindWithoutSeek) {
+                    continue;
+                }
                 self.broker.hold(partition, next)?;
                 self.broker.resume(partition)?;
             }
@@ -90,4 +124,9 @@ impl<B: Broker> Worker<B> {
         self.commits += 1;
         self.vitals.committed(self.now.monotonic);
     }
+}
+
+/// What a mutant commits.
+fn ahead(offsets: Vec<(Partition, i64)>) -> Vec<(Partition, i64)> {
+    offsets.into_iter().map(|(partition, offset)| (partition, offset + 1)).collect()
 }

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::mutant::{Mutant, is_armed};
 use crate::runtime::assignment::{Assignment, Work};
 use crate::runtime::batch::Batch;
 use crate::runtime::broker::{Broker, Output, Partition, Polled, Record};
@@ -116,6 +117,14 @@ impl<B: Broker> Worker<B> {
                 Polled::Record(record) => self.record(&record)?,
                 Polled::Assigned(partitions) => self.assigned(partitions)?,
                 Polled::Revoked(partitions) => self.revoked(&partitions)?,
+                Polled::Lost(partitions) if is_armed(Mutant::GoOnWhenLost) => {
+                    self.assignments.retain(|partition, _| !partitions.contains(partition));
+                    self.broker.release(&partitions)?;
+                }
+                Polled::Lost(partitions) if is_armed(Mutant::SettleWhatIsLost) => {
+                    self.settle_unasked()?;
+                    return Err(Fault::restart("assignment_lost", format!("{partitions:?}")));
+                }
                 Polled::Lost(partitions) => {
                     let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();
                     return Err(Fault::restart("assignment_lost", names.join(", ")));
@@ -183,14 +192,20 @@ impl<B: Broker> Worker<B> {
             Taken::Sent => {}
             Taken::Rejected(reject) => {
                 self.plan.instruments.dead_letter(reject.code.as_str());
-                self.outputs.push(dead_letter(&topics.dead_letters, record, &reject));
+                let times = match () {
+                    () if is_armed(Mutant::DropDeadLetters) => 0,
+                    () if is_armed(Mutant::DoubleDeadLetters) => 2,
+                    () => 1,
+                };
+                let letter = dead_letter(&topics.dead_letters, record, &reject);
+                self.outputs.extend(std::iter::repeat_n(letter, times));
             }
             Taken::Waiting => {
                 *waiting = true;
                 return Ok(false);
             }
         }
-        *next = record.offset + 1;
+        *next = record.offset + if is_armed(Mutant::TakeTheLastAgain) { 0 } else { 1 };
         Ok(true)
     }
 

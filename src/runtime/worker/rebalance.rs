@@ -3,6 +3,7 @@
 
 use super::{Step, Worker};
 use crate::config::Start;
+use crate::mutant::{Mutant, is_armed};
 use crate::runtime::assignment::{Assignment, Work};
 use crate::runtime::broker::{Bounds, Broker, Partition};
 use crate::runtime::fault::{ExitCode, Fault};
@@ -64,7 +65,7 @@ impl<B: Broker> Worker<B> {
     }
 
     pub(super) fn revoked(&mut self, partitions: &[Partition]) -> Result<(), Fault> {
-        if self.batch.opened.is_some() {
+        if self.batch.opened.is_some() && !is_armed(Mutant::RevokeWithoutCommit) {
             self.commit()?;
         }
         self.step(Step::Rebalancing);
@@ -94,6 +95,8 @@ fn first_offset(
             (None, Start::Earliest) => low,
             (None, Start::Latest) => high,
         }),
+        Some(_) if is_armed(Mutant::BeginAtTheStart) => Ok(low),
+        Some(_) if is_armed(Mutant::BeginAtTheEnd) => Ok(high),
         Some(committed) if (low..=high).contains(&committed) => Ok(committed),
         Some(committed) => Err(Fault::stop(
             ExitCode::Inconsistent,
