@@ -8,6 +8,7 @@ prove_usage() {
   cat <<'USAGE'
 ./dev prove simulate [--seeds N] [--seed S]   the real worker on a simulated Kafka, with faults, seed by seed
 ./dev prove mutants                           deliberate defects, of which the simulator must find every one
+./dev prove late [--races N]                  requests that arrive late, inside the next transaction [200 races]
 USAGE
 }
 
@@ -15,8 +16,27 @@ prove_command() {
   local what=${1:-help}
   [ $# -eq 0 ] || shift
   case $what in
-    simulate | mutants) "prove_$what" "$@" ;;
+    simulate | mutants | late) "prove_$what" "$@" ;;
     help | -h | --help) prove_usage ;;
     *) prove_usage >&2; exit 2 ;;
   esac
+}
+
+# Requests of a transaction that arrive inside the next one. The second test switches the defence off, in a build
+# that has deliberate defects, and fails when nothing is torn then: the checks would be blind.
+prove_late() {
+  local races=200
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --races) races=${2:?--races wants a number}; shift 2 ;;
+      *) prove_usage >&2; exit 2 ;;
+    esac
+  done
+  require_broker
+  prepare_build
+  start_kafka
+  cargo test --locked --features mutants --test late -- --nocapture a_kept_producer every_loss
+  BESPOKE_TEST_RACES=$races cargo test --locked --features mutants --test late -- --nocapture late_requests 2>&1 |
+    tee "${run:?}/late.log"
+  grep '^prove late:' "$run/late.log"
 }
