@@ -26,9 +26,23 @@ macro_rules! mutants {
 }
 
 mutants! {
+    // The transaction protocol.
+
     /// Goes on with the same producer after a commit during which a connection was lost, so that a late
     /// EndTxn may end the next transaction.
     KeepSuspectProducer = "keep-suspect-producer",
+    /// Goes on with the same producer after a transaction was given up.
+    KeepProducerAfterAbort = "keep-producer-after-abort",
+    /// Commits without adding the offsets.
+    CommitWithoutOffsets = "commit-without-offsets",
+    /// Takes a commit that failed for one that succeeded.
+    TakeFailedCommitForDone = "take-failed-commit-for-done",
+    /// Adds offsets with the group's generation at an earlier commit.
+    ReuseGeneration = "reuse-generation",
+    /// Commits although records were not delivered.
+    IgnoreDeliveryErrors = "ignore-delivery-errors",
+    /// Commits without waiting for delivery reports.
+    CommitBeforeDelivery = "commit-before-delivery",
 }
 
 #[cfg(feature = "mutants")]

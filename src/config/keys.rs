@@ -60,6 +60,11 @@ pub(crate) const KAFKA: &[Key] = &[
     key("assignor", "cooperative-sticky", "how partitions are spread: cooperative-sticky or range"),
     key("session_timeout", "45s", "how long a member may be away before others take over, 6s to 30m"),
     key("transaction_timeout", "10s", "how long a transaction may stay open, 1s to 60s"),
+    key(
+        "transaction_tags",
+        "off",
+        "on: each record that is written says in a header which transaction it is of",
+    ),
     optional("consumer", "settings of librdkafka for consumers, passed on as they are"),
     optional("producer", "settings of librdkafka for producers, passed on as they are"),
 ];

@@ -113,6 +113,9 @@ pub struct KafkaConfig {
     pub session_timeout_ms: u32,
     /// How long a transaction may stay open, in milliseconds, 1,000 to 60,000.
     pub transaction_timeout_ms: u32,
+    /// Whether each record that is written has the header `transaction`, as
+    /// `<member>/<incarnation>/<number of the transaction>/<number of the record>`, all counted from 0.
+    pub transaction_tags: bool,
 }
 
 impl fmt::Debug for KafkaConfig {
@@ -126,6 +129,7 @@ impl fmt::Debug for KafkaConfig {
             .field("assignor", &self.assignor)
             .field("session_timeout_ms", &self.session_timeout_ms)
             .field("transaction_timeout_ms", &self.transaction_timeout_ms)
+            .field("transaction_tags", &self.transaction_tags)
             .finish()
     }
 }

@@ -52,6 +52,7 @@ pub(crate) fn kafka(process: &mut Section<'_>, problems: &mut Problems<'_>) -> O
         assignor: kafka.choice("assignor", &assignors, problems),
         session_timeout_ms: small(kafka.duration_ms("session_timeout", 6_000..=1_800_000, problems)),
         transaction_timeout_ms: small(kafka.duration_ms("transaction_timeout", 1_000..=60_000, problems)),
+        transaction_tags: kafka.choice("transaction_tags", &[("off", false), ("on", true)], problems),
     })
 }
 

@@ -16,4 +16,5 @@ pub mod stores;
 pub mod stretch;
 pub mod task;
 pub mod topics;
+pub mod transaction;
 pub mod worker;

@@ -1,13 +1,16 @@
 //! Keeps one worker going: makes it, turns it, and makes a new one after a fault that new clients mend.
+//!
+//! Everything happens in [`Runner::turn`], a bounded amount each time and without waiting, so that a thread
+//! and a simulation drive it alike.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::broker::Broker;
-use super::fault::{Exit, ExitCode, Fault};
+use super::fault::{Exit, ExitCode, Fault, Reason};
 use super::instruments::facts::{Dependency, WorkerState};
-use super::instruments::vitals::Vitals;
+use super::instruments::vitals::{Vitals, WorkerVitals};
 use super::plan::{Now, Plan};
 use super::worker::Worker;
 
@@ -15,89 +18,141 @@ const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 /// A store that is damaged again so soon is not mended by another rebuild.
 const REBUILD_REST: Duration = Duration::from_secs(3_600);
+/// How long a thread sleeps between two turns of a runner that rests.
+const RESTING_TURN: Duration = Duration::from_millis(20);
 
-/// Runs one worker until it is told to stop.
-pub struct Runner {
-    /// What the worker does.
-    pub plan: Arc<Plan>,
-    /// Where it reports how it is.
-    pub vitals: Arc<Vitals>,
-    /// Its number within the process.
-    pub thread: usize,
-    /// The time, read once a turn.
-    pub clock: Arc<dyn Fn() -> Now + Send + Sync>,
-    /// Whether it shall stop.
-    pub stop: Arc<dyn Fn() -> bool + Send + Sync>,
+/// One worker of a process, made anew as often as needed.
+pub struct Runner<B, C> {
+    plan: Arc<Plan>,
+    vitals: Arc<Vitals>,
+    thread: usize,
+    connect: C,
+    state: State<B>,
+    /// The handle on the worker's facts while there is no worker.
+    at_rest: Option<WorkerVitals>,
+    backoff: Duration,
+    /// When the store of a partition was rebuilt last.
+    rebuilt: BTreeMap<i32, Duration>,
 }
 
-impl Runner {
-    /// Runs until told to stop.
+enum State<B> {
+    /// Waits before the next try.
+    Resting { until: Duration, dependency: Dependency },
+    /// Has a worker.
+    Working(Box<Worker<B>>),
+}
+
+impl<B: Broker, C: FnMut() -> Result<B, Fault>> Runner<B, C> {
+    /// A runner of the worker of this number within the process. `connect` makes the worker's clients.
+    pub fn new(plan: Arc<Plan>, vitals: &Arc<Vitals>, thread: usize, connect: C) -> Runner<B, C> {
+        let state = State::Resting { until: Duration::ZERO, dependency: Dependency::Broker };
+        let (at_rest, vitals) = (Some(vitals.worker(thread)), Arc::clone(vitals));
+        let (backoff, rebuilt) = (BACKOFF_MIN, BTreeMap::new());
+        Runner { plan, vitals, thread, connect, state, at_rest, backoff, rebuilt }
+    }
+
+    /// Turns until told to stop, then commits what is open.
     ///
     /// # Errors
     /// When the process must end, with the reason.
-    pub fn run<B: Broker>(&self, mut connect: impl FnMut() -> Result<B, Fault>) -> Result<(), Exit> {
-        let mut backoff = BACKOFF_MIN;
-        let mut rebuilt: BTreeMap<i32, Duration> = BTreeMap::new();
-        while !(self.stop)() {
-            let mut commits = 0;
-            let Err(fault) = self.run_one(&mut connect, &mut commits) else { return Ok(()) };
-            let reason = match fault {
-                Fault::Stop(exit) => return Err(exit),
-                Fault::Rebuild { partition, reason } => {
-                    self.quarantine(partition, &reason.text, &mut rebuilt)?;
-                    reason
-                }
-                // The worker answers a rewind itself; one that it could not finish is a restart.
-                Fault::Rewind(reason) | Fault::Restart(reason) => reason,
-            };
-            self.plan.instruments.aborted(reason.label);
-            tracing::warn!(
-                event = "worker_restarts",
-                thread = self.thread,
-                reason = reason.label,
-                text = reason.text,
-                "gave up what was not committed and goes on with new clients"
-            );
-            backoff = if commits > 0 { BACKOFF_MIN } else { (backoff * 2).min(BACKOFF_MAX) };
-            self.rest(backoff, reason.label);
+    pub fn run(mut self, clock: impl Fn() -> Now, stop: impl Fn() -> bool) -> Result<(), Exit> {
+        while !stop() {
+            self.turn(clock())?;
+            if matches!(self.state, State::Resting { .. }) {
+                std::thread::sleep(RESTING_TURN);
+            }
         }
+        self.drain(clock())
+    }
+
+    /// Does a bounded amount of work.
+    ///
+    /// # Errors
+    /// When the process must end, with the reason.
+    pub fn turn(&mut self, now: Now) -> Result<(), Exit> {
+        let result = match &mut self.state {
+            State::Working(worker) => worker.turn(now),
+            State::Resting { until, dependency } if now.monotonic < *until => {
+                if let Some(vitals) = &self.at_rest {
+                    vitals.turn(now.monotonic);
+                    vitals.state(WorkerState::WaitingFor(*dependency), now.monotonic);
+                }
+                return Ok(());
+            }
+            State::Resting { .. } => self.start(now),
+        };
+        match result {
+            Ok(()) => Ok(()),
+            Err(fault) => self.mend(fault, now),
+        }
+    }
+
+    /// Commits what is open. To be called before the runner goes.
+    ///
+    /// # Errors
+    /// When the process must not end well, with the reason.
+    pub fn drain(&mut self, now: Now) -> Result<(), Exit> {
+        let State::Working(worker) = &mut self.state else { return Ok(()) };
+        match worker.drain(now) {
+            Ok(()) => Ok(()),
+            Err(fault) => self.mend(fault, now),
+        }
+    }
+
+    fn start(&mut self, now: Now) -> Result<(), Fault> {
+        self.at_rest = None;
+        let vitals = self.vitals.worker(self.thread);
+        vitals.state(WorkerState::Starting, now.monotonic);
+        let broker = (self.connect)()?;
+        let worker = Worker::new(Arc::clone(&self.plan), broker, vitals, now)?;
+        self.state = State::Working(Box::new(worker));
         Ok(())
     }
 
-    fn run_one<B: Broker>(
-        &self,
-        connect: &mut impl FnMut() -> Result<B, Fault>,
-        commits: &mut u64,
-    ) -> Result<(), Fault> {
-        let now = (self.clock)();
-        let vitals = self.vitals.worker(self.thread);
-        vitals.state(WorkerState::Starting, now.monotonic);
-        let broker = connect()?;
-        let mut worker = Worker::new(Arc::clone(&self.plan), broker, vitals, now)?;
-        let mut run = || {
-            while !(self.stop)() {
-                worker.turn((self.clock)())?;
-            }
-            worker.drain((self.clock)())
-        };
-        let result = run();
-        *commits = worker.commits();
-        if result.is_err() {
+    /// Gives up what is not committed, does what the fault asks for, and rests before the next try.
+    fn mend(&mut self, fault: Fault, now: Now) -> Result<(), Exit> {
+        let mut commits = 0;
+        if let State::Working(worker) = &mut self.state {
             worker.abort();
+            commits = worker.commits();
         }
-        result
+        self.rest(Duration::ZERO, Dependency::Broker, now);
+        let reason = self.heed(fault, now)?;
+        self.plan.instruments.aborted(reason.label);
+        tracing::warn!(
+            event = "worker_restarts",
+            thread = self.thread,
+            reason = reason.label,
+            text = reason.text,
+            "gave up what was not committed and goes on with new clients"
+        );
+        self.backoff = if commits > 0 { BACKOFF_MIN } else { (self.backoff * 2).min(BACKOFF_MAX) };
+        let dependency = if reason.label == "disk" { Dependency::Disk } else { Dependency::Broker };
+        self.rest(self.backoff, dependency, now);
+        Ok(())
     }
 
-    fn quarantine(
-        &self,
-        partition: i32,
-        text: &str,
-        rebuilt: &mut BTreeMap<i32, Duration>,
-    ) -> Result<(), Exit> {
-        let now = (self.clock)().monotonic;
-        let again =
-            rebuilt.insert(partition, now).is_some_and(|last| now.saturating_sub(last) < REBUILD_REST);
-        if again {
+    /// Lets the worker go, if there is one.
+    fn rest(&mut self, time: Duration, dependency: Dependency, now: Now) {
+        self.state = State::Resting { until: now.monotonic + time, dependency };
+        self.at_rest = Some(self.vitals.worker(self.thread));
+    }
+
+    fn heed(&mut self, fault: Fault, now: Now) -> Result<Reason, Exit> {
+        match fault {
+            Fault::Stop(exit) => Err(exit),
+            Fault::Rebuild { partition, reason } => {
+                self.quarantine(partition, &reason.text, now)?;
+                Ok(reason)
+            }
+            // The worker answers a rewind itself; one that it could not finish is a restart.
+            Fault::Rewind(reason) | Fault::Restart(reason) => Ok(reason),
+        }
+    }
+
+    fn quarantine(&mut self, partition: i32, text: &str, now: Now) -> Result<(), Exit> {
+        let last = self.rebuilt.insert(partition, now.monotonic);
+        if last.is_some_and(|last| now.monotonic.saturating_sub(last) < REBUILD_REST) {
             let text = format!(
                 "the store of partition {partition} was rebuilt less than an hour ago and is damaged again: \
                  {text}. Check the disk"
@@ -108,21 +163,5 @@ impl Runner {
             code: ExitCode::Failed,
             text: format!("the damaged store of partition {partition} could not be put aside: {error}"),
         })
-    }
-
-    /// Waits before the next try, in small steps, so that a stop is heard.
-    fn rest(&self, backoff: Duration, label: &str) {
-        let vitals = self.vitals.worker(self.thread);
-        let until = (self.clock)().monotonic + backoff;
-        loop {
-            let now = (self.clock)().monotonic;
-            let dependency = if label == "disk" { Dependency::Disk } else { Dependency::Broker };
-            vitals.turn(now);
-            vitals.state(WorkerState::WaitingFor(dependency), now);
-            if now >= until || (self.stop)() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
     }
 }

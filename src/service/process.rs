@@ -189,18 +189,12 @@ impl Process {
         let application = config.application.clone();
         let member = Member { application, ordinal: self.ordinal, thread };
         let stopped = stop.clone();
-        let runner = Runner {
-            plan: Arc::clone(&self.plan),
-            vitals: Arc::clone(&self.vitals),
-            thread,
-            clock: Arc::new(move || clocks.now()),
-            stop: Arc::new(move || stopped.requested()),
-        };
+        let (plan, vitals) = (Arc::clone(&self.plan), Arc::clone(&self.vitals));
         let work = move || {
-            let topics: Vec<String> = runner.plan.topics().iter().map(|topic| (*topic).to_owned()).collect();
-            let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+            let connect = || KafkaBroker::connect(&config, member.clone(), &plan.topics());
+            let runner = Runner::new(Arc::clone(&plan), &vitals, thread, connect);
             // A panic is a defect; it must end the process, and never leave it running with a dead worker.
-            let run = || runner.run(|| KafkaBroker::connect(&config, member.clone(), &topics));
+            let run = || runner.run(|| clocks.now(), || stopped.requested());
             let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
                 Err(Exit { code: ExitCode::Failed, text: "a worker panicked: this is a defect".into() })
             });

@@ -139,19 +139,14 @@ fn visit(app: &App, ordinal: u32) -> Visitor {
         };
         let plan = Arc::new(build::plan(&config, &registry, ids, stores, Instruments::silent()));
         let clocks = Clocks::start();
-        let runner = Runner {
-            plan: Arc::clone(&plan),
-            vitals,
-            thread: 0,
-            clock: Arc::new(move || clocks.now()),
-            stop: Arc::new(move || stopped.load(Ordering::Relaxed)),
-        };
         let member = Member { application: config.application.clone(), ordinal, thread: 0 };
         let topics = plan.topics();
-        runner.run(|| {
+        let connect = || {
             let inner = KafkaBroker::connect(&config, member.clone(), &topics)?;
             Ok(Counted { inner, counts: counted.clone() })
-        })
+        };
+        let runner = Runner::new(Arc::clone(&plan), &vitals, 0, connect);
+        runner.run(|| clocks.now(), || stopped.load(Ordering::Relaxed))
     });
     Visitor { thread, stop, counts }
 }

@@ -18,6 +18,7 @@ mod offsets;
 mod producer;
 mod replay;
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,13 +26,14 @@ use rdkafka::ClientConfig;
 
 use super::broker::{Bounds, Broker, Output, Partition, Polled, Replay};
 use super::fault::Fault;
+use super::transaction::{Tag, TransactionalProducer};
 use crate::config::{Config, KafkaConfig};
 pub use admin::{KafkaAdmin, TopicState, TopicWish};
 use consumer::GroupConsumer;
 pub use feeder::Feeder;
 pub use follower::Follower;
 pub use offsets::OffsetClient;
-use producer::TransactionalProducer;
+use producer::ProducerClient;
 pub use replay::{LogReader, read_topic};
 
 /// Longer than any call of ours should take, shorter than any transaction may be open.
@@ -52,7 +54,7 @@ pub struct Member {
 pub struct KafkaBroker {
     settings: Arc<Settings>,
     // In this order: the transaction ends before the member leaves its partitions.
-    producer: TransactionalProducer,
+    producer: TransactionalProducer<ProducerClient>,
     consumer: GroupConsumer,
 }
 
@@ -79,7 +81,9 @@ impl KafkaBroker {
         let settings = Arc::new(Settings { kafka: config.kafka.clone(), member, changelog });
         // The producer first: once its epoch is raised, no transaction of a predecessor can end any more,
         // and the offsets that the consumer asks for are final.
-        let producer = TransactionalProducer::connect(&settings)?;
+        let timeout = Duration::from_millis(u64::from(settings.kafka.transaction_timeout_ms));
+        let tag = settings.kafka.transaction_tags.then(|| tag(&settings.member));
+        let producer = TransactionalProducer::initialise(ProducerClient::new(&settings)?, timeout, tag)?;
         let consumer = GroupConsumer::join(&settings, topics)?;
         Ok(KafkaBroker { settings, producer, consumer })
     }
@@ -133,9 +137,7 @@ impl Broker for KafkaBroker {
     }
 
     fn renew(&mut self) -> Result<(), Fault> {
-        self.producer.abort();
-        self.producer = TransactionalProducer::connect(&self.settings)?;
-        Ok(())
+        self.producer.renew()
     }
 
     fn partitions(&mut self, topic: &str) -> Result<i32, Fault> {
@@ -151,6 +153,12 @@ impl Drop for KafkaBroker {
     fn drop(&mut self) {
         self.consumer.close();
     }
+}
+
+/// The incarnation is a random number: it tells the records of two lives of a member apart and says nothing else.
+fn tag(member: &Member) -> Tag {
+    let incarnation = RandomState::new().hash_one(member.thread);
+    Tag { origin: format!("{}/{incarnation:016x}", member.name()), transaction: 0 }
 }
 
 /// What all clients of a member have in common.

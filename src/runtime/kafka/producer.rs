@@ -1,18 +1,13 @@
-//! The transactional producer: what is sent, what was delivered, and the commit.
-//!
-//! Every record sent is counted, and so is every delivery report; a transaction commits only when they agree
-//! and none failed. After an abort, an error or a timeout this producer is never used again. A commit during
-//! which the client lost a connection or a request has succeeded, yet a late copy of its last request may
-//! still be on its way: before the next transaction such a producer is replaced too.
+//! librdkafka's transactional producer, as the protocol in `transaction` wants it: calls, delivery reports,
+//! signs of lost requests, and errors by what they mean.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::ConsumerGroupMetadata;
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header as KafkaHeader, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext, PurgeConfig};
 use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
@@ -20,28 +15,21 @@ use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
 use super::errors::{fault, refused};
 use super::{Settings, client};
 use crate::runtime::broker::{Output, Partition};
-use crate::runtime::fault::{Fault, Reason};
+use crate::runtime::fault::Fault;
+use crate::runtime::transaction::{ClientError, ErrorKind, Reports, TransactionalClient};
 
-/// A transactional producer under the member's name.
-pub(super) struct TransactionalProducer {
+/// A producer of librdkafka under the member's name.
+pub(super) struct ProducerClient {
     settings: Arc<Settings>,
     producer: BaseProducer<Context>,
-    open: bool,
-    sent: u64,
+    since: Instant,
 }
 
 /// What callbacks leave for the worker.
 struct Context {
     changelog: Arc<str>,
-    delivered: Mutex<Delivered>,
+    reports: Mutex<Reports>,
     suspect: AtomicBool,
-}
-
-#[derive(Default)]
-struct Delivered {
-    records: u64,
-    changelog_next: BTreeMap<i32, i64>,
-    failed: Option<String>,
 }
 
 impl ClientContext for Context {
@@ -59,57 +47,54 @@ impl ProducerContext for Context {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
         match result {
             Ok(message) => {
-                delivered.records += 1;
+                reports.delivered += 1;
                 if message.topic() == &*self.changelog {
-                    let next = delivered.changelog_next.entry(message.partition()).or_default();
+                    let next = reports.changelog_next.entry(message.partition()).or_default();
                     *next = (*next).max(message.offset() + 1);
                 }
             }
             Err((error, message)) => {
                 let failed = format!("a record for {} was not delivered: {error}", message.topic());
-                delivered.failed.get_or_insert(failed);
+                reports.failed.get_or_insert(failed);
             }
         }
     }
 }
 
-impl TransactionalProducer {
-    /// Makes a producer and raises the epoch of its transactional id.
-    pub(super) fn connect(settings: &Arc<Settings>) -> Result<TransactionalProducer, Fault> {
+impl ProducerClient {
+    /// Makes the client. Nothing is asked of a broker yet.
+    pub(super) fn new(settings: &Arc<Settings>) -> Result<ProducerClient, Fault> {
         let context = Context {
             changelog: Arc::clone(&settings.changelog),
-            delivered: Mutex::default(),
+            reports: Mutex::default(),
             suspect: AtomicBool::new(false),
         };
         let producer: BaseProducer<Context> = configuration(settings)
             .create_with_context(context)
             .map_err(|error| refused("the producer", &error))?;
-        let timeout = Duration::from_millis(u64::from(settings.kafka.transaction_timeout_ms));
-        repeat(timeout, |left| producer.init_transactions(left))
-            .map_err(|error| failed("initialising transactions", &error))?;
-        Ok(TransactionalProducer { settings: Arc::clone(settings), producer, open: false, sent: 0 })
+        Ok(ProducerClient { settings: Arc::clone(settings), producer, since: now() })
+    }
+}
+
+impl TransactionalClient for ProducerClient {
+    type Group = ConsumerGroupMetadata;
+
+    fn another(&self) -> Result<ProducerClient, Fault> {
+        ProducerClient::new(&self.settings)
     }
 
-    /// Serves delivery reports.
-    pub(super) fn serve(&mut self) -> Result<(), Fault> {
-        if self.open {
-            self.producer.poll(Duration::ZERO);
-        }
-        match self.producer.client().fatal_error() {
-            Some((code, text)) => {
-                Err(Fault::restart("transaction", format!("the producer died: {code}: {text}")))
-            }
-            None => Ok(()),
-        }
+    fn initialise(&mut self, timeout: Duration) -> Result<(), ClientError> {
+        self.producer.init_transactions(timeout).map_err(|error| client_error(&error))
     }
 
-    pub(super) fn send(&mut self, output: Output) -> Result<(), Fault> {
-        if !self.open {
-            self.begin()?;
-        }
+    fn begin(&mut self) -> Result<(), ClientError> {
+        self.producer.begin_transaction().map_err(|error| client_error(&error))
+    }
+
+    fn send(&mut self, output: Output) -> Result<Option<Output>, ClientError> {
         let mut record = BaseRecord::<[u8], [u8]>::to(&output.topic);
         record.key = output.key.as_deref();
         record.payload = output.value.as_deref();
@@ -120,160 +105,80 @@ impl TransactionalProducer {
                 headers.insert(KafkaHeader { key: &header.name, value: header.value.as_deref() })
             }));
         }
-        let mut since = None;
-        loop {
-            match self.producer.send(record) {
-                Ok(()) => break,
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
-                    // The queue is bounded. It empties as the broker takes records; if it does not, the
-                    // broker is away and the transaction will time out.
-                    self.await_room(*since.get_or_insert_with(now))?;
-                    record = back;
-                }
-                Err((error, _)) => {
-                    return Err(Fault::restart(
-                        "transaction",
-                        format!("a record could not be sent: {error}"),
-                    ));
-                }
-            }
+        match self.producer.send(record) {
+            Ok(()) => Ok(None),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => Ok(Some(output)),
+            Err((error, _)) => Err(client_error(&error)),
         }
-        self.sent += 1;
-        Ok(())
     }
 
-    /// Commits. The group's metadata are asked for when all records are delivered, right before they are
-    /// used: a stale generation is refused by the broker (KIP-447), which is wanted, and every rebalance that
-    /// others cause makes a generation stale.
-    pub(super) fn commit(
+    fn serve(&mut self) {
+        self.producer.poll(Duration::ZERO);
+    }
+
+    fn in_flight(&self) -> usize {
+        usize::try_from(self.producer.in_flight_count()).unwrap_or(0)
+    }
+
+    fn take_reports(&mut self) -> Reports {
+        std::mem::take(&mut *self.producer.context().reports.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn send_offsets(
         &mut self,
         offsets: &[(Partition, i64)],
-        group: impl Fn() -> Result<ConsumerGroupMetadata, Fault>,
-    ) -> Result<Vec<(i32, i64)>, Fault> {
-        if !self.open {
-            self.begin()?;
-        }
-        let timeout = Duration::from_millis(u64::from(self.settings.kafka.transaction_timeout_ms));
-        let delivered = self.await_delivery(timeout)?;
+        group: &ConsumerGroupMetadata,
+        timeout: Duration,
+    ) -> Result<(), ClientError> {
         let mut list = TopicPartitionList::new();
         for (partition, offset) in offsets {
             list.add_partition_offset(&partition.topic, partition.number, Offset::Offset(*offset))
-                .map_err(|error| fault("naming an offset", &error))?;
+                .map_err(|error| client_error(&error))?;
         }
-        let group = group()?;
-        repeat(timeout, |left| self.producer.send_offsets_to_transaction(&list, &group, left))
-            .map_err(|error| refused_offsets(&error))?;
-        repeat(timeout, |left| self.producer.commit_transaction(left))
-            .map_err(|error| failed("committing", &error))?;
-        (self.open, self.sent) = (false, 0);
-        Ok(delivered.changelog_next.into_iter().collect())
+        self.producer.send_offsets_to_transaction(&list, group, timeout).map_err(|error| client_error(&error))
     }
 
-    /// Gives up the open transaction, as far as the broker can be reached. The caller drops the producer.
-    pub(super) fn abort(&mut self) {
-        if !self.open {
-            return;
-        }
-        // Reports that are not polled would block the abort for its whole timeout.
+    fn commit(&mut self, timeout: Duration) -> Result<(), ClientError> {
+        self.producer.commit_transaction(timeout).map_err(|error| client_error(&error))
+    }
+
+    fn purge(&mut self) {
         self.producer.purge(PurgeConfig::default().queue().inflight());
-        let deadline = now() + Duration::from_secs(2);
-        while self.producer.in_flight_count() > 0 && now() < deadline {
-            self.producer.poll(Duration::ZERO);
-            std::thread::sleep(Duration::from_micros(200));
-        }
-        if let Err(error) = self.producer.abort_transaction(Duration::from_secs(2)) {
-            tracing::warn!(event = "abort_failed", %error, "the broker will abort the transaction itself");
-        }
-        self.open = false;
     }
 
-    fn begin(&mut self) -> Result<(), Fault> {
-        if self.producer.context().suspect.load(Ordering::Relaxed) {
-            tracing::info!(event = "producer_replaced", "a connection was lost during the last transaction");
-            // The new producer's epoch must be there before the old one's last request could be repeated
-            // against a new transaction: the assignment drops the old one after the new one is initialised.
-            *self = TransactionalProducer::connect(&Arc::clone(&self.settings))?;
-        }
-        self.producer
-            .begin_transaction()
-            .map_err(|error| Fault::restart("transaction", format!("beginning: {error}")))?;
-        self.open = true;
-        *self.producer.context().delivered.lock().unwrap_or_else(PoisonError::into_inner) =
-            Delivered::default();
-        Ok(())
+    fn abort(&mut self, timeout: Duration) -> Result<(), ClientError> {
+        self.producer.abort_transaction(timeout).map_err(|error| client_error(&error))
     }
 
-    fn await_room(&self, since: Instant) -> Result<(), Fault> {
-        let timeout = Duration::from_millis(u64::from(self.settings.kafka.transaction_timeout_ms));
-        if now() - since > timeout {
-            return Err(Fault::restart(
-                "delivery",
-                "the broker took no records for a whole transaction timeout",
-            ));
-        }
-        self.producer.poll(Duration::ZERO);
-        std::thread::sleep(Duration::from_micros(200));
-        Ok(())
+    fn is_suspect(&self) -> bool {
+        self.producer.context().suspect.load(Ordering::Relaxed)
     }
 
-    /// Waits until every record sent has its report. librdkafka's own flush would wait up to 100 ms longer
-    /// than needed.
-    fn await_delivery(&self, timeout: Duration) -> Result<Delivered, Fault> {
-        let deadline = now() + timeout;
-        while self.producer.in_flight_count() > 0 {
-            self.producer.poll(Duration::ZERO);
-            if self.producer.in_flight_count() == 0 {
-                break;
-            }
-            if now() > deadline {
-                return Err(Fault::restart("delivery", "records were not delivered within the timeout"));
-            }
-            std::thread::sleep(Duration::from_micros(200));
-        }
-        let mut delivered = self.producer.context().delivered.lock().unwrap_or_else(PoisonError::into_inner);
-        let delivered = std::mem::take(&mut *delivered);
-        if let Some(failed) = delivered.failed {
-            return Err(Fault::restart("delivery", failed));
-        }
-        if delivered.records != self.sent {
-            let text = format!("{} records were sent and {} delivered", self.sent, delivered.records);
-            return Err(Fault::restart("delivery", text));
-        }
-        Ok(delivered)
+    fn fatal(&self) -> Option<String> {
+        self.producer.client().fatal_error().map(|(code, text)| format!("{code}: {text}"))
+    }
+
+    fn pause(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.since.elapsed()
     }
 }
 
-/// Repeats a transactional call while it says that it may be repeated, for at most `timeout` in all.
-fn repeat(timeout: Duration, call: impl Fn(Duration) -> KafkaResult<()>) -> KafkaResult<()> {
-    let deadline = now() + timeout;
-    loop {
-        let left = deadline.saturating_duration_since(now()).max(Duration::from_millis(1));
-        match call(left) {
-            Err(KafkaError::Transaction(error)) if error.is_retriable() && now() < deadline => {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            result => return result,
+/// What an error means for the protocol. `Hopeless` comes before the rest: credentials do not mend themselves.
+fn client_error(error: &KafkaError) -> ClientError {
+    use RDKafkaErrorCode as Code;
+    let kind = match (error.rdkafka_error_code(), error) {
+        (Some(Code::TransactionalIdAuthorizationFailed), _) => {
+            ErrorKind::Hopeless(Box::new(fault("a transactional call", error)))
         }
-    }
-}
-
-/// Offsets that a rebalance refused: nothing is committed, that is certain, and the group is to be kept. A
-/// failure of the commit itself leaves that open, and is never taken for this.
-fn refused_offsets(error: &KafkaError) -> Fault {
-    const DOING: &str = "adding offsets to the transaction";
-    match error.rdkafka_error_code() {
-        Some(RDKafkaErrorCode::IllegalGeneration | RDKafkaErrorCode::RebalanceInProgress) => {
-            Fault::Rewind(Reason { label: "rebalance", text: format!("{DOING}: {error}") })
-        }
-        _ => failed(DOING, error),
-    }
-}
-
-fn failed(doing: &str, error: &KafkaError) -> Fault {
-    match error.rdkafka_error_code() {
-        Some(RDKafkaErrorCode::TransactionalIdAuthorizationFailed) => fault(doing, error),
-        _ => Fault::restart("transaction", format!("{doing}: {error}")),
-    }
+        (Some(Code::IllegalGeneration | Code::RebalanceInProgress), _) => ErrorKind::StaleGeneration,
+        (_, KafkaError::Transaction(error)) if error.is_retriable() => ErrorKind::Repeatable,
+        _ => ErrorKind::Other,
+    };
+    ClientError { kind, text: error.to_string() }
 }
 
 /// Deadlines of blocking calls are the one use of a clock down here; nothing that is written depends on it.
