@@ -36,7 +36,7 @@ mod mutant;
 
 use std::collections::BTreeMap;
 
-use cluster::{Cluster, variable};
+use cluster::{Cluster, Turn, variable};
 use proxy::{Connection, Lost, Race, Wanted};
 use stage::Stage;
 
@@ -49,6 +49,7 @@ const KINDS: [Wanted; 3] = [Wanted::Commit, Wanted::Abort, Wanted::Produce];
 fn late_requests_never_tear_a_transaction() {
     let name = "late_requests_never_tear_a_transaction";
     let Some(cluster) = Cluster::find(name) else { return };
+    let _turn = Turn::among_others();
     let races = variable("BESPOKE_TEST_RACES").map_or(6, |text| text.parse().expect("a number of races"));
     let mut tally = Tally::default();
     for first in (0..races).step_by(RACES_OF_AN_APPLICATION) {
@@ -62,7 +63,7 @@ fn late_requests_never_tear_a_transaction() {
             eprintln!("{name}: race {number}: {wanted:?}: {}", stage::told(&race));
             tally.count(number, wanted, &race);
             if number + 1 == end || (number + 1) % KINDS.len() == 0 {
-                stage.app.check();
+                stage.check().unwrap();
             }
         }
         assert_eq!(running.terminate().code(), Some(143));
@@ -81,6 +82,7 @@ fn late_requests_never_tear_a_transaction() {
 fn every_loss_gives_a_new_epoch() {
     let name = "every_loss_gives_a_new_epoch";
     let Some(cluster) = Cluster::find(name) else { return };
+    let _turn = Turn::among_others();
     let losses = [
         (Wanted::Commit, Lost::Answer, Connection::Cut),
         (Wanted::Produce, Lost::Answer, Connection::Cut),
@@ -99,7 +101,7 @@ fn every_loss_gives_a_new_epoch() {
         assert!(race.new_epoch(), "the same epoch after {wanted:?} {lost:?} {connection:?}");
         assert_ne!(race.answer, Some(0), "a late request was accepted");
     }
-    stage.app.check();
+    stage.check().unwrap();
     assert_eq!(running.terminate().code(), Some(143));
 }
 

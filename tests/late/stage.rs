@@ -1,5 +1,6 @@
 //! An application behind the proxy, fed while a race runs.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -17,6 +18,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 const RECORDS_OF_A_RACE: usize = 15_000;
 /// A race takes a second; one that librdkafka must find out about by a timeout some more.
 const RACE_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// How a test says that a broker did not answer it.
+const UNANSWERED: &str = "on an `Err` value: Restart";
+const CHECKS_MAX: usize = 5;
 
 /// The application, the proxy, and what was not sent yet.
 pub(crate) struct Stage {
@@ -55,6 +60,20 @@ impl Stage {
             });
         });
         self.proxy.race()
+    }
+
+    /// Waits until everything is processed and compares it; the error is the first difference. A broker that
+    /// was too busy to answer the test is asked again: that says nothing about the application.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let mut said = String::new();
+        for _ in 0..CHECKS_MAX {
+            let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.app.check())) else { return Ok(()) };
+            said = panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "the check panicked".to_owned());
+            if !said.contains(UNANSWERED) {
+                return Err(said);
+            }
+        }
+        panic!("{CHECKS_MAX} times: {said}");
     }
 
     /// Sends records until `meanwhile` has returned.
