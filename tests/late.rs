@@ -84,6 +84,8 @@ fn every_loss_gives_a_new_epoch() {
     let Some(cluster) = Cluster::find(name) else { return };
     let _turn = Turn::among_others();
     let losses = [
+        (Wanted::Partitions, Lost::Request, Connection::Cut),
+        (Wanted::Offsets, Lost::Request, Connection::Cut),
         (Wanted::Commit, Lost::Answer, Connection::Cut),
         (Wanted::Produce, Lost::Answer, Connection::Cut),
         (Wanted::Commit, Lost::Request, Connection::Silent),
@@ -128,6 +130,7 @@ impl Tally {
             Wanted::Commit => self.commits += 1,
             Wanted::Abort => self.aborts += 1,
             Wanted::Produce => self.produces += 1,
+            Wanted::Partitions | Wanted::Offsets => panic!("race {number}: {wanted:?} is not counted"),
         }
     }
 }

@@ -5,9 +5,9 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
 use kafka_protocol::messages::{
-    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiKey, EndTxnRequest, EndTxnResponse,
-    InitProducerIdResponse, ProduceRequest, ProduceResponse, ResponseHeader, TxnOffsetCommitRequest,
-    TxnOffsetCommitResponse,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse, ApiKey, EndTxnRequest,
+    EndTxnResponse, InitProducerIdResponse, ProduceRequest, ProduceResponse, ResponseHeader,
+    TxnOffsetCommitRequest, TxnOffsetCommitResponse,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, decode_request_header_from_buffer};
 
@@ -155,6 +155,11 @@ pub(super) fn error_code(key: ApiKey, version: i16, response: &[u8]) -> Option<i
         ApiKey::Produce => {
             let body = ProduceResponse::decode(&mut body, version).unwrap();
             Some(body.responses.first()?.partition_responses.first()?.error_code)
+        }
+        ApiKey::AddPartitionsToTxn => {
+            let body = AddPartitionsToTxnResponse::decode(&mut body, version).unwrap();
+            let topic = body.results_by_topic_v3_and_below.first()?;
+            Some(topic.results_by_partition.first()?.partition_error_code)
         }
         ApiKey::TxnOffsetCommit => {
             let body = TxnOffsetCommitResponse::decode(&mut body, version).unwrap();

@@ -14,6 +14,8 @@ pub(crate) enum Wanted {
     Commit,
     Abort,
     Produce,
+    Partitions,
+    Offsets,
 }
 
 /// What is lost of it.
@@ -75,6 +77,8 @@ impl Order {
         request.client == self.client
             && match self.wanted {
                 Wanted::Produce => request.key == ApiKey::Produce,
+                Wanted::Partitions => request.key == ApiKey::AddPartitionsToTxn,
+                Wanted::Offsets => request.key == ApiKey::TxnOffsetCommit,
                 Wanted::Commit => request.commits() == Some(true),
                 Wanted::Abort => request.commits() == Some(false),
             }
