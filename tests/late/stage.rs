@@ -9,7 +9,7 @@ use kafka_protocol::ResponseError;
 use super::app::{App, Shape};
 use super::cluster::{Cluster, Sent, send};
 use super::load;
-use super::proxy::{Connection, Lost, Order, Proxy, Race, Wanted};
+use super::proxy::{Connection, Lost, Moment, Order, Proxy, Race, Wanted};
 
 /// How many records are sent in one go, and how long after it nothing is sent.
 const HANDFUL: usize = 20;
@@ -49,7 +49,9 @@ impl Stage {
     /// Runs a race under load: until the late request has been answered, or the lost answer's next transaction
     /// has begun, or time is over.
     pub(crate) fn race(&self, wanted: Wanted, lost: Lost, connection: Connection) -> Race {
-        self.proxy.order(Order { client: self.client.clone(), wanted, lost, connection });
+        // When each does the most harm.
+        let moment = if wanted == Wanted::Abort { Moment::Offsets } else { Moment::FirstProduce };
+        self.proxy.order(Order { client: self.client.clone(), wanted, lost, connection, moment });
         if wanted == Wanted::Abort {
             self.proxy.refuse_offsets(&self.client);
         }

@@ -22,7 +22,7 @@ use kafka_protocol::protocol::Decodable;
 pub(crate) use frame::Identity;
 use frame::Request;
 use race::Treatment;
-pub(crate) use race::{Connection, Lost, Order, Race, Wanted};
+pub(crate) use race::{Connection, Lost, Moment, Order, Race, Wanted};
 
 /// A late request has had no answer within this time: something is badly wrong.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -160,6 +160,9 @@ impl Hub {
             link.silent.store(true, Ordering::Relaxed);
             return (connection == Connection::Silent).then_some(());
         }
+        if treatment == Treatment::Deliver {
+            self.deliver();
+        }
         let lost = treatment == Treatment::DropAnswer;
         locked(&link.pending).insert(request.correlation, (request.key, request.version, lost));
         frame::write(&link.to_broker, &request.bytes).ok()
@@ -239,13 +242,13 @@ impl Hub {
             let body = InitProducerIdResponse::decode(&mut body, version).unwrap();
             race.initialised(Identity { id: body.producer_id.0, epoch: body.producer_epoch });
         }
-        let moment = race.response(link.number, correlation, key, error);
+        let moment = race.response(order, link.number, correlation, key, error);
         self.changed.notify_all();
         moment
     }
 
     /// Lets the request held arrive, on a connection of its own, and keeps the answer. Until it has come, the
-    /// client waits for the answer to its first Produce and cannot end its transaction.
+    /// client waits for an answer that its transaction needs, and cannot end it.
     fn deliver(&self) {
         let held = self.orders().held.take();
         let answer = held.and_then(|(request, broker)| answer_to(&request, &broker));

@@ -36,6 +36,15 @@ pub(crate) enum Connection {
     Silent,
 }
 
+/// When in the next transaction a late request arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// When the first Produce was answered: what is committed now misses the rest.
+    FirstProduce,
+    /// When all records were delivered, before the offsets: what is aborted now is lost when these are committed.
+    Offsets,
+}
+
 /// What is to happen to which client.
 #[derive(Clone, Debug)]
 pub(crate) struct Order {
@@ -43,6 +52,7 @@ pub(crate) struct Order {
     pub(crate) wanted: Wanted,
     pub(crate) lost: Lost,
     pub(crate) connection: Connection,
+    pub(crate) moment: Moment,
 }
 
 /// How far a race has come.
@@ -70,6 +80,8 @@ pub(super) enum Treatment {
     Pass,
     Hold,
     DropAnswer,
+    /// Let the request held arrive before it.
+    Deliver,
 }
 
 impl Order {
@@ -103,16 +115,26 @@ impl Race {
             ApiKey::Produce if self.next.is_some() && self.first_produce.is_none() => {
                 self.first_produce = Some((connection, request.correlation));
             }
+            ApiKey::AddOffsetsToTxn
+                if self.first_produce.is_some() && self.is_moment(order, Moment::Offsets) =>
+            {
+                return Treatment::Deliver;
+            }
             ApiKey::EndTxn if self.next.is_some() && !self.over => self.ended_before = true,
             _ => {}
         }
         Treatment::Pass
     }
 
+    fn is_moment(&self, order: &Order, moment: Moment) -> bool {
+        order.moment == moment && !self.over
+    }
+
     /// Looks at an answer to the client before it is passed on. Says whether now is the moment of the late
     /// request.
     pub(super) fn response(
         &mut self,
+        order: &Order,
         connection: u64,
         correlation: i32,
         key: ApiKey,
@@ -123,7 +145,10 @@ impl Race {
         }
         match key {
             ApiKey::EndTxn if error == Some(0) => self.ended = true,
-            ApiKey::Produce => return self.first_produce == Some((connection, correlation)),
+            ApiKey::Produce => {
+                let first = self.first_produce == Some((connection, correlation));
+                return first && self.is_moment(order, Moment::FirstProduce);
+            }
             _ => {}
         }
         false
