@@ -228,7 +228,12 @@ fn functions(text: &str) -> Vec<(String, usize)> {
             ["fn ", "pub fn ", "pub(crate) fn ", "pub(super) fn ", "async fn ", "pub async fn "]
                 .iter()
                 .any(|opening| code.starts_with(opening));
-        if !is_function || is_comment(line) || code.ends_with(';') {
+        if !is_function || is_comment(line) {
+            continue;
+        }
+        // A method of a trait may have no body.
+        let opening = lines.iter().skip(start).find(|line| line.ends_with('{') || line.ends_with(';'));
+        if opening.is_none_or(|line| line.ends_with(';')) {
             continue;
         }
         let closing = format!("{}}}", " ".repeat(indent));

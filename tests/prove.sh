@@ -8,6 +8,10 @@ prove_usage() {
   cat <<'USAGE'
 ./dev prove simulate [--seeds N] [--seed S]   the real worker on a simulated Kafka, with faults, seed by seed
 ./dev prove mutants                           deliberate defects, of which the simulator must find every one
+./dev prove late [--races N]                  requests that arrive late, inside the next transaction [200 races]
+./dev prove kills [ARGS]                      processes killed under load on a real broker, among other faults
+./dev prove scenario N|all|list               the faults that every release must survive, in their whole dose
+./dev prove fuzz [--seconds N] [--seed S] [--target T]   hostile bytes for every decoder, N seconds each [30]
 USAGE
 }
 
@@ -15,7 +19,7 @@ prove_command() {
   local what=${1:-help}
   [ $# -eq 0 ] || shift
   case $what in
-    simulate | mutants) "prove_$what" "$@" ;;
+    simulate | mutants | late | kills | scenario | fuzz) "prove_$what" "$@" ;;
     help | -h | --help) prove_usage ;;
     *) prove_usage >&2; exit 2 ;;
   esac
@@ -49,4 +53,23 @@ told() {
   figure=$(grep -E '^prove ' "$run/proof.log" | tail -n 1)
   echo "${figure:-prove $target: failed before it had a figure}"
   [ "$status" -eq 0 ] && [ -n "$figure" ]
+}
+
+# Requests of a transaction that arrive inside the next one. The second test switches the defence off, in a build
+# that has deliberate defects, and fails when nothing is torn then: the checks would be blind.
+prove_late() {
+  local races=200
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --races) races=${2:?--races wants a number}; shift 2 ;;
+      *) prove_usage >&2; exit 2 ;;
+    esac
+  done
+  require_broker
+  prepare_build
+  start_kafka
+  cargo test --locked --features mutants --test late -- --nocapture a_kept_producer every_loss
+  BESPOKE_TEST_RACES=$races cargo test --locked --features mutants --test late -- --nocapture late_requests 2>&1 |
+    tee "${run:?}/late.log"
+  grep '^prove late:' "$run/late.log"
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header as KafkaHeader, OwnedHeaders};
@@ -38,7 +39,10 @@ impl ClientContext for Context {
         self.suspect.store(true, Ordering::Relaxed);
     }
 
-    fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if tells_of_loss(facility, message) {
+            self.suspect.store(true, Ordering::Relaxed);
+        }
         super::log(level, facility, message);
     }
 }
@@ -151,6 +155,11 @@ impl TransactionalClient for ProducerClient {
     }
 
     fn is_suspect(&self) -> bool {
+        // What became of connections while a commit was waited for lies in the queue of events still: the call
+        // polls nothing. Between two transactions nothing else is in that queue, so this ends.
+        while self.producer.in_flight_count() > 0 {
+            self.producer.poll(Duration::ZERO);
+        }
         self.producer.context().suspect.load(Ordering::Relaxed)
     }
 
@@ -179,6 +188,24 @@ fn client_error(error: &KafkaError) -> ClientError {
         _ => ErrorKind::Other,
     };
     ClientError { kind, text: error.to_string() }
+}
+
+/// Whether a line of librdkafka's log says that requests may have been lost on their way, and will be sent again.
+/// The error callback does not: a connection closed by the other side is no error to librdkafka, one that it
+/// gives up for a request's timeout is planned, and what is the same as half a minute ago is left out.
+/// Statistics do, later than the commit returns. The debug line of a failed connection is there each time,
+/// and before the request is sent again. Connections to bootstrap addresses carry no transactions, and are
+/// given up as soon as the brokers are known.
+fn tells_of_loss(facility: &str, message: &str) -> bool {
+    match facility {
+        "FAIL" => {
+            let in_use = message.contains(" in state UP") || message.contains(" in state REAUTH");
+            in_use && !message.contains("/bootstrap: ")
+        }
+        // With `socket.max.fails=0` the connection stays.
+        "REQTMOUT" => true,
+        _ => false,
+    }
 }
 
 /// Deadlines of blocking calls are the one use of a clock down here; nothing that is written depends on it.
@@ -211,5 +238,48 @@ fn configuration(settings: &Settings) -> rdkafka::ClientConfig {
     for (key, value) in &kafka.producer {
         configuration.set(key, value);
     }
+    // For the lines that `tells_of_loss` reads; four others come with each transaction.
+    let debug = kafka.producer.get("debug").map_or("broker".to_owned(), |more| format!("broker,{more}"));
+    configuration.set("debug", debug).set_log_level(RDKafkaLogLevel::Debug);
     configuration
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines are librdkafka 2.12.1's own. A newer one that says it otherwise must fail here, or in the races
+    /// of tests/late.rs.
+    #[test]
+    fn lost_connections_are_told_from_the_rest() {
+        let lost = [
+            (
+                "FAIL",
+                "[thrd:TxnCoordinator]: TxnCoordinator/1: 127.0.0.1:9092: Disconnected: connection closed by peer: \
+                 receive 0 after POLLIN (after 1725ms in state UP) (_TRANSPORT): identical to last error: error log \
+                 suppressed",
+            ),
+            (
+                "FAIL",
+                "[thrd:127.0.0.1:9092/1]: 127.0.0.1:9092/1: 4 request(s) timed out: disconnect (after 6762ms in \
+                 state UP, 2 identical error(s) suppressed) (_TIMED_OUT): identical to last error",
+            ),
+            ("REQTMOUT", "[thrd:TxnCoordinator]: TxnCoordinator/1: Timed out 1 in-flight, 0 retry-queued"),
+        ];
+        let rest = [
+            (
+                "FAIL",
+                "[thrd:127.0.0.1:9092/1]: 127.0.0.1:9092/1: Connect to ipv4#127.0.0.1:9092 failed: Connection \
+                      refused (after 0ms in state CONNECT)",
+            ),
+            (
+                "FAIL",
+                "[thrd:127.0.0.1:9092/bootstrap]: 127.0.0.1:9092/bootstrap: Decommissioning this broker (after \
+                      101ms in state UP) (_DESTROY_BROKER)",
+            ),
+            ("WAKEUP", "[thrd:main]: Wake-up sent to 2 broker threads in state >= UP: flushing"),
+        ];
+        assert!(lost.iter().all(|(facility, message)| tells_of_loss(facility, message)));
+        assert!(!rest.iter().any(|(facility, message)| tells_of_loss(facility, message)));
+    }
 }
