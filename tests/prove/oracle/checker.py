@@ -150,7 +150,8 @@ def _only(expected: Expected, number: int) -> Expected:
     """What one command partition needs to know of a source partition."""
     hashes = [part if at == number else part[:0] for at, part in enumerate(expected.hashes)]
     offsets = [part if at == number else part[:0] for at, part in enumerate(expected.offsets)]
-    return Expected(expected.topic, expected.partition, hashes, offsets)
+    doubles = [part if at == number else {} for at, part in enumerate(expected.doubles)]
+    return Expected(expected.topic, expected.partition, hashes, offsets, doubles)
 
 
 def _source(job: tuple[tuple[str, str, Path], str, int]) -> tuple[Report, Expected]:

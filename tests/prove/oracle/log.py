@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-BATCH = 10_000
+BATCH = 1_000
+PATIENCE_S = 0.1
 TIMEOUT_S = 30.0
 STALLED_S = 60.0
 
@@ -62,7 +63,7 @@ class Log:
             consumer.assign([TopicPartition(topic, partition, first)])
             heard = time.monotonic()
             while True:
-                messages = consumer.consume(BATCH, timeout=0.5)
+                messages = consumer.consume(BATCH, timeout=PATIENCE_S)
                 if messages:
                     heard = time.monotonic()
                 for message in messages:
@@ -92,6 +93,7 @@ class Log:
                 "check.crcs": True,
                 "queued.max.messages.kbytes": 32_768,
                 "fetch.max.bytes": 67_108_864,
+                "fetch.wait.max.ms": 50,
                 "log_level": 3,
             }
         )

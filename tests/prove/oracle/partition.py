@@ -8,6 +8,7 @@ from typing import Any
 import xxhash
 from confluent_kafka import Message
 
+from .compare import Tolerated, difference
 from .configuration import Configuration
 from .emissions import Emissions
 from .event import Content, Event
@@ -15,7 +16,7 @@ from .fold import Fold
 from .interleaving import Interleaving
 from .log import CannotCheck, Log
 from .murmur2 import partition_of
-from .postcard import Unreadable, decode_command
+from .postcard import Unreadable, decode_command, encode_event, has_doubles
 from .reject import Reject
 from .report import Report
 from .schemas import Schemas
@@ -84,6 +85,8 @@ class PartitionCheck:
                 continue
             self._apply(command, message, partitions)
             if isinstance(command, Event):
+                if has_doubles(command):
+                    hashed = self._compare_doubles(command, message, expected)
                 follow.take(hashed, message.offset(), command.person, f"message {command.message_id}")
             else:
                 follow.take(hashed, message.offset(), None, "a change of content or definitions")
@@ -91,6 +94,18 @@ class PartitionCheck:
         self.report.read(c.commands, count)
         self.report.count("commands", count)
         return next_offset
+
+    def _compare_doubles(self, event: Event, message: Message, expected: list[Expected]) -> int:
+        """Compares properties that are doubles. Answers the hash of everything else."""
+        found: list[float] = []
+        hashed = int(xxhash.xxh3_64_intdigest(encode_event(event, found)))
+        said = next((e.doubles[self.number][hashed] for e in expected if hashed in e.doubles[self.number]), None)
+        if said is not None and said != found:
+            tolerated = Tolerated()
+            if what := difference(said, found, tolerated, f"message {event.message_id}: doubles"):
+                self._violation(message, event.person, what)
+            self.report.count("doubles equal within the tolerance alone", tolerated.count)
+        return hashed
 
     def _apply(self, command: Any, message: Message, partitions: int) -> None:
         if isinstance(command, Event):

@@ -45,7 +45,7 @@ def _option(text: str | None) -> bytes:
     return b"\0" if text is None else b"\1" + _text(text)
 
 
-def _scalar(value: Any) -> bytes:
+def _scalar(value: Any, doubles: list[float]) -> bytes:
     kind = type(value)
     if kind is str:
         return b"\3" + _text(value)
@@ -54,21 +54,23 @@ def _scalar(value: Any) -> bytes:
     if kind is int:
         return b"\1" + _signed(value)
     if kind is float:
-        return b"\2" + DOUBLE.pack(value)
+        doubles.append(value)
+        return b"\2"
     return b"\4" + _varint(len(value)) + b"".join(map(_text, value))
 
 
-def _properties(properties: dict[str, Any]) -> bytes:
+def _properties(properties: dict[str, Any], doubles: list[float]) -> bytes:
     if not properties:
         return b"\0"
     parts = [_varint(len(properties))]
     for name in sorted(properties):
-        parts += (_text(name), _scalar(properties[name]))
+        parts += (_text(name), _scalar(properties[name], doubles))
     return b"".join(parts)
 
 
-def encode_event(event: Event) -> bytes:
-    """The bytes of a command that is an event."""
+def encode_event(event: Event, doubles: list[float]) -> bytes:
+    """The bytes of a command that is an event, without the values of properties that are doubles: those go to
+    `doubles`, in their order, to be compared with a tolerance, since readers of JSON differ in a last bit."""
     parts = [
         b"\1\0",
         _text(event.message_id),
@@ -92,7 +94,7 @@ def encode_event(event: Event) -> bytes:
     else:
         parts += (b"\1", _text(request[0]), _text(request[1]), _varint(len(request[2])))
         parts += map(_text, request[2])
-    parts += (_option(event.page), _properties(event.properties), _properties(event.traits))
+    parts += (_option(event.page), _properties(event.properties, doubles), _properties(event.traits, doubles))
     return b"".join(parts)
 
 
@@ -112,6 +114,13 @@ def encode_content(change: Content | str) -> bytes:
 
 def encode_definitions(text: str) -> bytes:
     return b"\1\3" + _text(text)
+
+
+def has_doubles(event: Event) -> bool:
+    """Whether an event has a property that is a double."""
+    if not event.properties and not event.traits:
+        return False
+    return any(type(value) is float for value in (*event.properties.values(), *event.traits.values()))
 
 
 # ---- Reading ------------------------------------------------------------------------------------------------

@@ -40,27 +40,29 @@ class Expected:
     partition: int
     hashes: list[array[int]] = field(default_factory=list)  # by command partition, in their order
     offsets: list[array[int]] = field(default_factory=list)
+    doubles: list[dict[int, list[float]]] = field(default_factory=list)  # by hash: the doubles left out of it
     letters: dict[int, Letter] = field(default_factory=dict)  # by offset
     next_offset: int | None = None
     events: int = 0
     broadcasts: int = 0
 
 
-# The bytes of the command that a record becomes, and the person's key, none for all partitions.
-Take = Callable[[Message], tuple[bytes, bytes | None]]
+# The bytes of the command that a record becomes, the person's key, none for all partitions, and the
+# doubles that the bytes leave out.
+Take = Callable[[Message], tuple[bytes, bytes | None, list[float]]]
 
 
 def take_of(configuration: Configuration, topic: str) -> Take:
     """How the records of a source topic are read."""
     if topic == configuration.catalogue_topic:
-        return lambda message: (postcard.encode_content(contents.read(message.key(), message.value())), None)
+        return lambda message: (postcard.encode_content(contents.read(message.key(), message.value())), None, [])
     if topic == configuration.definitions_topic:
         return _definitions
     reader = reader_of(configuration, topic)
 
-    def event(message: Message) -> tuple[bytes, bytes | None]:
-        event = reader.read(message.value(), record_ms(message))
-        return postcard.encode_event(event), event.person.encode()
+    def event(message: Message) -> tuple[bytes, bytes | None, list[float]]:
+        event, doubles = reader.read(message.value(), record_ms(message)), []
+        return postcard.encode_event(event, doubles), event.person.encode(), doubles
 
     return event
 
@@ -77,7 +79,7 @@ def record_ms(message: Message) -> int:
     return 0 if kind == TIMESTAMP_NOT_AVAILABLE else int(at)
 
 
-def _definitions(message: Message) -> tuple[bytes, bytes | None]:
+def _definitions(message: Message) -> tuple[bytes, bytes | None, list[float]]:
     try:
         text = (message.value() or b"").decode("utf-8")
         rulebook.of_text(text)
@@ -85,7 +87,7 @@ def _definitions(message: Message) -> tuple[bytes, bytes | None]:
         raise Reject("invalid_definitions") from error
     if message.value() is None:
         raise Reject("invalid_definitions")
-    return postcard.encode_definitions(text), None
+    return postcard.encode_definitions(text), None, []
 
 
 def letter_digest(message: Message, headers: list[tuple[str, bytes | None]]) -> int:
@@ -104,6 +106,7 @@ def read(log: Log, configuration: Configuration, topic: str, partition: int, rep
     expected = Expected(topic, partition)
     expected.hashes = [array("Q") for _ in range(count)]
     expected.offsets = [array("q") for _ in range(count)]
+    expected.doubles = [{} for _ in range(count)]
     homes: dict[bytes, int] = {}
     digest = xxhash.xxh3_64_intdigest
     read_count = 0
@@ -112,7 +115,7 @@ def read(log: Log, configuration: Configuration, topic: str, partition: int, rep
         offset = message.offset()
         expected.next_offset = offset + 1
         try:
-            command, person = take(message)
+            command, person, doubles = take(message)
         except Reject as reject:
             kept = letter_digest(message, message.headers() or [])
             expected.letters[offset] = Letter(reject.code, reject.path, kept)
@@ -132,5 +135,7 @@ def read(log: Log, configuration: Configuration, topic: str, partition: int, rep
                 homes[person] = home
         expected.hashes[home].append(hashed)
         expected.offsets[home].append(offset)
+        if doubles:
+            expected.doubles[home][hashed] = doubles
     report.read(topic, read_count)
     return expected
