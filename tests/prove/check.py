@@ -2,10 +2,11 @@
 
     python tests/prove/check.py --bootstrap HOST:PORT --registry URL --config FILE [--json REPORT] [--wait S]
 
-Prints a line for each violation, naming the invariant, the topic, partition and offset, the person and what is
-wrong; at most 50, then how many more. Ends with 0 when there is none, 1 with violations, 2 when it could not
-check. The invariants are: I1 none lost, I2 none doubled, I3 order kept, I4 transactions whole, I5 state and
-outputs as the oracle says, I6 offsets and state agree, I7 in = applied + answered + duplicates + dead letters.
+Prints a line for each violation, naming the invariant, the topic, partition and offset, the person and what
+is wrong; at most 50, then how many more. Ends with 0 when there is none, 1 with violations, 2 when it could
+not check. The invariants are: I1 none lost, I2 none doubled, I3 order kept, I4 transactions whole, I5 state and
+outputs as the oracle says, I6 offsets and state agree, I7 in = applied + answered + duplicates + dead
+letters.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 from pathlib import Path
 
 from confluent_kafka import KafkaException
+
 from oracle.checker import check
 from oracle.document import ConfigurationError
 from oracle.log import CannotCheck
@@ -71,7 +73,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--config", required=True, type=Path, metavar="FILE")
     parser.add_argument("--json", type=Path, metavar="REPORT", help="where a machine-readable report goes")
     parser.add_argument(
-        "--wait", type=float, metavar="SECONDS", help="wait at most this long until everything is read and quiet"
+        "--wait",
+        type=float,
+        metavar="SECONDS",
+        help="wait at most this long until everything is read and quiet",
     )
     parser.add_argument("--processes", type=int, default=1, metavar="N", help="how many processes check")
     return parser.parse_args()

@@ -1,5 +1,5 @@
-"""Sees the checker fail: copies the topics of a finished, clean application, does one wrong thing to a copy, and
-demands that the checker finds it and names the right invariant. A check that cannot fail proves nothing.
+"""Sees the checker fail: copies the topics of a finished, clean application, does one wrong thing to a copy,
+and demands that the checker finds it and names the right invariant. A check that cannot fail proves nothing.
 
     python tests/prove/tamper.py --bootstrap HOST:PORT --registry URL --config FILE
 
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+
 from oracle import configuration
 from oracle.checker import check
 from oracle.log import Log
@@ -59,7 +60,10 @@ def main() -> int:
     for case in CASES:
         missed += [] if stage.play(case) else [case.name]
     missed += [] if stage.set_back() else ["offset set back"]
-    print(f"tamper: {len(CASES) + 1 - len(missed)} of {len(CASES) + 1} found" + (f"; missed {missed}" if missed else ""))
+    print(
+        f"tamper: {len(CASES) + 1 - len(missed)} of {len(CASES) + 1} found"
+        + (f"; missed {missed}" if missed else "")
+    )
     return 1 if missed else 0
 
 
@@ -93,7 +97,9 @@ class Stage:
     def set_back(self) -> bool:
         """The group's offset of the input, one record back."""
         topic = self.told.input
-        number, now = next((n, o) for n, o in enumerate(self.log.committed(topic, self.log.partitions(topic))) if o)
+        number, now = next(
+            (n, o) for n, o in enumerate(self.log.committed(topic, self.log.partitions(topic))) if o
+        )
         self._commit([TopicPartition(topic, number, now - 1)])
         try:
             report = self.check()
@@ -111,13 +117,13 @@ class Stage:
     def _write(self, topic: str, records: list[Record], partitions: int) -> None:
         settings = {"max.message.bytes": "67108864", "retention.ms": "-1"}
         self.admin.create_topics([NewTopic(topic, partitions, 1, config=settings)])[topic].result(TIMEOUT_S)
-        producer = Producer({"bootstrap.servers": self.bootstrap, "message.max.bytes": 8 << 20, "log_level": 3})
+        producer = Producer(
+            {"bootstrap.servers": self.bootstrap, "message.max.bytes": 8 << 20, "log_level": 3}
+        )
         ends = [0] * partitions
         for one in records:
             ends[one.partition] += 1
-            producer.produce(
-                topic, one.value, one.key, one.partition, headers=one.headers, timestamp=one.at
-            )
+            producer.produce(topic, one.value, one.key, one.partition, headers=one.headers, timestamp=one.at)
             producer.poll(0)
         producer.flush(TIMEOUT_S)
         if topic.startswith(self.told.commands):
@@ -134,11 +140,14 @@ def _tell(name: str, invariants: tuple[str, ...], report: Report) -> bool:
     named = {invariant for invariant, count in report.violations.items() if count}
     found = bool(named & set(invariants))
     first = next((line for line in report.first if line.split()[0] in invariants), "nothing of that kind")
-    print(f"{'found' if found else 'MISSED'}: {name}: {dict((n, report.violations[n]) for n in sorted(named))}: {first[:220]}")
+    print(
+        f"{'found' if found else 'MISSED'}: {name}: "
+        f"{ {one: report.violations[one] for one in sorted(named)} }: {first[:220]}"
+    )
     return found
 
 
-# ---- Wrong things -------------------------------------------------------------------------------------------
+# ---- Wrong things ----
 
 
 def _middle(records: list[Record], wanted: Callable[[Record], bool] = lambda one: True) -> int:
@@ -159,7 +168,11 @@ def swap(records: list[Record]) -> None:
     """Two neighbours of one person."""
     for place in range(_middle(records), len(records)):
         for other in range(place + 1, len(records)):
-            if records[place].key == records[other].key and records[place].key and records[place].value != records[other].value:
+            if (
+                records[place].key == records[other].key
+                and records[place].key
+                and records[place].value != records[other].value
+            ):
                 records[place], records[other] = records[other], records[place]
                 return
 
@@ -187,7 +200,9 @@ def other_person(records: list[Record]) -> None:
 
 def other_partition(records: list[Record]) -> None:
     place = _middle(records, lambda one: one.key is not None)
-    records[place] = replace(records[place], partition=(records[place].partition + 1) % (1 + max(r.partition for r in records)))
+    records[place] = replace(
+        records[place], partition=(records[place].partition + 1) % (1 + max(r.partition for r in records))
+    )
 
 
 def drop_last_of_a_person(records: list[Record]) -> None:
@@ -213,7 +228,9 @@ def other_code(records: list[Record]) -> None:
 
 def content_late(records: list[Record]) -> None:
     """A broadcast that one partition has not got."""
-    del records[_middle(records, lambda one: one.key is None and not hasattr(decode_command(one.value), "person"))]
+    del records[
+        _middle(records, lambda one: one.key is None and not hasattr(decode_command(one.value), "person"))
+    ]
 
 
 def with_headers(gap: bool) -> Wrong:

@@ -2,7 +2,8 @@
 
 Trees: ("literal", value), ("name", name), ("select", tree, field), ("index", tree, tree),
 ("call", target or None, function, trees), ("list", trees), ("map", pairs),
-("and" | "or", tree, tree), ("if", tree, tree, tree), ("not" | "negate", tree), ("binary", operator, tree, tree).
+("and" | "or", tree, tree), ("if", tree, tree, tree), ("not" | "negate", tree),
+("binary", operator, tree, tree).
 """
 
 from __future__ import annotations
@@ -119,7 +120,11 @@ class _Parser:
         while True:
             if self.operator("."):
                 name = self.name()
-                tree = ("call", tree, name, self.arguments(")")) if self.operator("(") else ("select", tree, name)
+                tree = (
+                    ("call", tree, name, self.arguments(")"))
+                    if self.operator("(")
+                    else ("select", tree, name)
+                )
             elif self.operator("["):
                 tree = ("index", tree, self.ternary())
                 self.expect("operator", "]")

@@ -121,7 +121,7 @@ class _Check:
                     self.letters[topic, one.partition, offset] = letter
                 if one.next_offset is not None and committed[one.partition] != one.next_offset:
                     found = committed[one.partition]
-                    said = f"expected the group's offset behind the last record, {one.next_offset}, found {found}"
+                    said = f"expected the group's offset at {one.next_offset}, its end, found {found}"
                     self.report.violation("I6", f"{topic}-{one.partition}@{one.next_offset}", None, said)
         return expected
 
@@ -142,7 +142,8 @@ class _Check:
             came = sum(one.events + len(one.letters) for one in expected)
         self.report.count("source records", came)
         if came != ends + letters:
-            said = f"expected {came} source records found {ends} applied, answered or duplicates and {letters} dead letters"
+            found = f"{ends} applied, answered or duplicates and {letters} dead letters"
+            said = f"expected {came} source records found {found}"
             self.report.violation("I7", self.told.application, None, said)
 
 

@@ -15,7 +15,7 @@ FUTURE_MS_MAX = 300_000
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 ISO_8601 = re.compile(
-    r"(\d{4})-?(\d\d)-?(\d\d)[Tt ](\d\d)(?::?(\d\d)(?::?(\d\d)(?:[.,](\d{1,9}))?)?)?"
+    r"(\d{4}|[+-]\d{6})(?:-(\d\d)-(\d\d)|(\d\d)(\d\d))[Tt ](\d\d)(?::?(\d\d)(?::?(\d\d)(?:[.,](\d{1,9}))?)?)?"
     r"(?:([Zz])|([+-])(\d\d)(?::?(\d\d)(?::?(\d\d))?)?)(?:\[[^\]]*\])*",
     re.ASCII,
 )
@@ -32,9 +32,12 @@ def timestamp_of_text(text: str) -> int | None:
     match = ISO_8601.fullmatch(text)
     if match is None:
         return None
-    year, month, day, hour, minute, second, fraction, _, sign, off_hour, off_minute, off_second = match.groups()
+    year, month, day, month_, day_, hour, minute, second, fraction, _, sign = match.groups()[:11]
+    off_hour, off_minute, off_second = match.groups()[11:]
+    if not 1 <= int(year) <= 9999:
+        return -1 if int(year) < 1 else LATEST_MS + 1
     try:
-        at = _day_ms(year, month, day)
+        at = _day_ms(year, month or month_, day or day_)
     except ValueError:
         return None
     hours, minutes, seconds = int(hour), int(minute or 0), min(int(second or 0), 59)

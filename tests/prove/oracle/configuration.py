@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import rulebook
+from .book import Book
 from .clock import timestamp_of_text
 from .document import ConfigurationError, parse
 from .event import Content
@@ -43,7 +44,7 @@ class Configuration:
     record_bytes_max: int
     event_aliases: dict[str, str]
     field_aliases: dict[str, str]
-    book: rulebook.Book
+    book: Book
 
     @property
     def keyed(self) -> Source | None:
@@ -72,7 +73,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Configurat
             _lay_over(tree, name[len(ENVIRONMENT_PREFIX) :].lower().split("__"), value, name)
     process = {key: value for key, value in tree.items() if key in rulebook.PROCESS_KEYS}
     tree.update(_filled(process, variables))
-    return _read(Section(tree, ""))
+    return of_tree(tree)
 
 
 def _lay_over(tree: dict[str, Any], path: list[str], value: str, name: str) -> None:
@@ -104,7 +105,9 @@ def _filled(tree: Any, variables: Mapping[str, str]) -> Any:
     return re.sub(r"\$?\$\{([^}]*)\}", look_up, tree) if isinstance(tree, str) else tree
 
 
-def _read(section: Section) -> Configuration:
+def of_tree(tree: Any) -> Configuration:
+    """Reads a configuration's tree."""
+    section = Section(tree, "")
     book = rulebook.read(section)
     application = section.needed("application")
     section.skip("kafka", "registry", "commit", "state", "threads", "http", "telemetry")
@@ -156,7 +159,7 @@ def _source(section: Section) -> Source:
     return source
 
 
-def _content(section: Section, book: rulebook.Book) -> Content:
+def _content(section: Section, book: Book) -> Content:
     def instant(key: str) -> int | None:
         text = section.text(key)
         if text is None:

@@ -7,10 +7,10 @@ import hashlib
 import math
 from typing import Any
 
+from .book import Book, Slot
 from .catalogue import Catalogue, is_eligible
 from .event import Content
 from .profile import HOUR_MS, Affinity, Profile
-from .rulebook import Book, Slot
 
 NAMESPACE = bytes.fromhex("5a2f3b0e97c44d6b8f10c1d57e6a90b3")
 EXCLUDED_MAX = 20
@@ -121,7 +121,8 @@ def _affinity_reasons(interest: str, contributions: list[Contribution]) -> list[
         {
             "code": "affinity",
             "weight": weight,
-            "evidence": f"{interest} {value}: share {share:.3f}, score {score:.3f}, {affinity.evidence} events",
+            "evidence": f"{interest} {value}: share {share:.3f}, score {score:.3f}, "
+            f"{affinity.evidence} events",
         }
         for value, affinity, share, score, weight in strongest
     ]

@@ -1,5 +1,5 @@
-"""Decisions and segment changes of one partition: what stands in the topic, against what the fold says, person
-by person in order."""
+"""Decisions and segment changes of one partition: what stands in the topic, against what the fold says,
+person by person in order."""
 
 from __future__ import annotations
 

@@ -13,9 +13,7 @@ SEARCHES_MAX = 200
 class Interleaving:
     """Follows the command partition record by record."""
 
-    def __init__(
-        self, name: str, sources: list[tuple[str, array[int], array[int]]], report: Report
-    ) -> None:
+    def __init__(self, name: str, sources: list[tuple[str, array[int], array[int]]], report: Report) -> None:
         """`sources` has the name, the hashes and the offsets of each source partition's commands for here."""
         self.name = name
         self.sources = sources
@@ -100,7 +98,9 @@ class Interleaving:
             if not pairs:
                 del self.skipped[hashed]
             name, _, offsets = self.sources[source]
-            self.report.violation("I3", where, person, f"{what} came after records that follow {name}@{offsets[place]}")
+            self.report.violation(
+                "I3", where, person, f"{what} came after records that follow {name}@{offsets[place]}"
+            )
             return
         self.searches += 1
         if self.searches > SEARCHES_MAX:

@@ -89,12 +89,15 @@ def _check_bounds(text: str) -> None:
     """Refuses what breaks a bound before it breaks the grammar, as a reader that reads on would meet them.
     What breaks the grammar first is left to the real parser."""
     depth = values = at = 0
+    ready = True  # for a value; after one, only what separates or closes may come
     expects_key: list[bool] = []
     while True:
         at = _blank(text, at)
         if at >= len(text):
             return
         character = text[at]
+        if not ready and character not in ",:]}":
+            return
         if character in "{[":
             values += 1
             if values > VALUES_MAX:
@@ -110,13 +113,16 @@ def _check_bounds(text: str) -> None:
             expects_key.pop()
             depth -= 1
             at += 1
+            ready = False
         elif character in ",:":
             at += 1
+            ready = True
         else:
             match = SCALAR.match(text, at)
             if match is None:
                 return
             at = match.end()
+            ready = False
             is_key = bool(expects_key) and expects_key[-1] and text[_blank(text, at) :][:1] == ":"
             values += not is_key
             if values > VALUES_MAX:

@@ -1,5 +1,5 @@
-"""Dead letters: exactly the records that cannot be used, each once, byte for byte, with the code and the path of
-what is wrong and where the record came from."""
+"""Dead letters: exactly the records that cannot be used, each once, byte for byte, with the code and the path
+of what is wrong and where the record came from."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ class Letters:
             prefix = "__streams.errors."
             origin = (ours[prefix + "topic"], int(ours[prefix + "partition"]), int(ours[prefix + "offset"]))
         except (KeyError, ValueError):
-            self.report.violation("I5", where, None, "expected headers that say where it came from found none")
+            self.report.violation(
+                "I5", where, None, "expected headers that say where it came from found none"
+            )
             return
         name = f"{origin[0]}-{origin[1]}@{origin[2]}"
         letter = self.expected.pop(origin, None)
@@ -85,7 +87,9 @@ class Letters:
             said = f"{name}: expected {letter.code} at {letter.path} found {code} at {path}"
             self.report.violation("I5", where, None, said)
         if ours.get("__streams.errors.exception") != code or not ours.get("__streams.errors.message"):
-            self.report.violation("I5", where, None, f"{name}: expected an exception and a message found none")
+            self.report.violation(
+                "I5", where, None, f"{name}: expected an exception and a message found none"
+            )
         if letter_digest(message, kept) != letter.digest:
             said = f"{name}: expected key, value and headers byte for byte found others"
             self.report.violation("I5", where, None, said)

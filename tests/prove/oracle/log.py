@@ -75,7 +75,9 @@ class Log:
                     else:
                         raise KafkaException(error)
                 if time.monotonic() - heard > STALLED_S:
-                    raise CannotCheck(f"{topic}-{partition} gives no records and no end for {STALLED_S:.0f} s")
+                    raise CannotCheck(
+                        f"{topic}-{partition} gives no records and no end for {STALLED_S:.0f} s"
+                    )
         finally:
             consumer.close()
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .condition import Closure, Unknown
+from .book import ALWAYS, EVENT, ORDERS, RECENT, SEGMENTS, SESSION, TRAITS
 from .document import ConfigurationError
-
-SEGMENTS, SESSION, ORDERS, RECENT, TRAITS, ALWAYS, EVENT = (1 << bit for bit in range(7))
+from .values import Closure, Unknown
 
 
 def reader(path: list[str], bits: dict[tuple[str, str], int]) -> tuple[int, Closure]:

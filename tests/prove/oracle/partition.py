@@ -99,7 +99,9 @@ class PartitionCheck:
         """Compares properties that are doubles. Answers the hash of everything else."""
         found: list[float] = []
         hashed = int(xxhash.xxh3_64_intdigest(encode_event(event, found)))
-        said = next((e.doubles[self.number][hashed] for e in expected if hashed in e.doubles[self.number]), None)
+        said = next(
+            (e.doubles[self.number][hashed] for e in expected if hashed in e.doubles[self.number]), None
+        )
         if said is not None and said != found:
             tolerated = Tolerated()
             if what := difference(said, found, tolerated, f"message {event.message_id}: doubles"):

@@ -17,7 +17,7 @@ class Unreadable(Exception):
     """The bytes are not what they should be."""
 
 
-# ---- Writing ------------------------------------------------------------------------------------------------
+# ---- Writing ----
 
 
 def _varint(number: int) -> bytes:
@@ -123,7 +123,7 @@ def has_doubles(event: Event) -> bool:
     return any(type(value) is float for value in (*event.properties.values(), *event.traits.values()))
 
 
-# ---- Reading ------------------------------------------------------------------------------------------------
+# ---- Reading ----
 
 
 class Bytes:
@@ -242,7 +242,8 @@ def _event(reader: Bytes) -> Event:
     event.source = text()
     option = reader.optional_text
     event.items = [
-        (text(), option(), option(), reader.optional_signed(), reader.number()) for _ in range(reader.number())
+        (text(), option(), option(), reader.optional_signed(), reader.number())
+        for _ in range(reader.number())
     ]
     event.order_id = option()
     event.value = (signed(), text()) if reader.flag() else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .rulebook import Book, Interest
+from .book import Book, Interest
 
 TIME = object()  # a change's cause: the passing of time
 
@@ -53,10 +53,11 @@ class Profile:
     what earlier definitions knew and these do not is parked by name."""
 
     __slots__ = (
-        "affinities", "as_of", "book", "buckets", "cause", "due", "events", "fired", "first_at", "items_bought",
-        "last_at", "order_first", "order_last", "orders", "orders_seen", "parked", "recent", "revenue", "rendered",
-        "seen", "segments", "session_count", "session_events", "session_last", "session_open", "session_start",
-        "sums", "tags", "totals", "traits", "units", "version",
+        "affinities", "as_of", "book", "buckets", "cause", "due", "events", "fired", "first_at",
+        "items_bought", "last_at",
+        "order_first", "order_last", "orders", "orders_seen", "parked", "recent", "revenue",
+        "rendered", "seen", "segments", "session_count", "session_events", "session_last", "session_open",
+        "session_start", "sums", "tags", "totals", "traits", "units", "version",
     )  # fmt: skip
 
     def __init__(self, book: Book) -> None:
@@ -97,7 +98,9 @@ class Profile:
             parked["interest", interest.name] = (self.affinities[at], self.tags[at])
         for at, segment in enumerate(old.segments):
             parked["segment", segment.name] = self.segments[at]
-        counters = [parked.pop(("attribute", one.name), (0, [], [], one.bucket_ms)) for one in book.attributes]
+        counters = [
+            parked.pop(("attribute", one.name), (0, [], [], one.bucket_ms)) for one in book.attributes
+        ]
         for one, counter in zip(book.attributes, counters, strict=True):
             if counter[3] != one.bucket_ms and (counter[0] or counter[1]):
                 raise NotImplementedError(f"attributes.{one.name} changed its bucket while it held something")
@@ -137,7 +140,7 @@ class Profile:
         self.due = due
 
     def shares(self, at: int, hour: int) -> list[tuple[str, Affinity, float, float]]:
-        """(value, affinity, score, share) of the positive affinities of an interest, in the order of values."""
+        """(value, affinity, score, share) of an interest's positive affinities, in the order of values."""
         rule = self.book.interests[at]
         positive = [
             (value, affinity, score)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from .book import Attribute, Interest
 from .decide import steps
 from .profile import HOUR_MS, TIME, Profile
-from .rulebook import Attribute, Interest
 
 
 def profile_update(person: str, profile: Profile) -> dict[str, Any]:

@@ -55,7 +55,11 @@ Take = Callable[[Message], tuple[bytes, bytes | None, list[float]]]
 def take_of(configuration: Configuration, topic: str) -> Take:
     """How the records of a source topic are read."""
     if topic == configuration.catalogue_topic:
-        return lambda message: (postcard.encode_content(contents.read(message.key(), message.value())), None, [])
+        return lambda message: (
+            postcard.encode_content(contents.read(message.key(), message.value())),
+            None,
+            [],
+        )
     if topic == configuration.definitions_topic:
         return _definitions
     reader = reader_of(configuration, topic)

@@ -81,7 +81,7 @@ class State:
             self.report.violation("I5", self._where(offset), None, f"expected a position found {error}")
             return
         if input_next != committed:
-            said = f"expected the state to end where the group has committed {input_name}, {committed}, found {input_next}"
+            said = f"expected the state at {input_name} {committed}, as the group, found {input_next}"
             self.report.violation("I6", self._where(offset), None, said)
         if stream_time != fold.stream_time:
             said = f"stream time: expected {fold.stream_time} found {stream_time}"

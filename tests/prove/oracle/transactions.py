@@ -40,7 +40,7 @@ class Transactions:
             missing = ~bits & ((1 << bits.bit_length()) - 1)
             if missing:
                 number, of = missing.bit_count(), bits.bit_length()
-                what = f"expected {of} records found {of - number}; the first missing is record {_lowest(missing)}"
+                what = f"expected {of} records found {of - number}; record {_lowest(missing)} is missing"
                 report.violation("I4", f"transaction {name}", None, what)
 
     def _note(self, value: bytes, message: Message, report: Report) -> None:

@@ -61,7 +61,9 @@ class Updates:
             self._compare(person, profile, fold, last)
             self.report.count("profiles")
         for person, (offset, _, _) in self.last.items():
-            self.report.violation("I2", self._where(offset), person, "expected no such person found an update")
+            self.report.violation(
+                "I2", self._where(offset), person, "expected no such person found an update"
+            )
         self.report.count("doubles equal within the tolerance alone", self.tolerated.count)
 
     def _compare(
@@ -76,7 +78,7 @@ class Updates:
         expected = profile_update(person, profile)
         said = None if expected == found else difference(expected, found, self.tolerated)
         if said is not None and profile.rendered < len(fold.books) - 1:
-            # The update shows the names that were in force at its commit: the same as at the change, or later.
+            # The update shows the names in force at its commit: the same as at the change, or later.
             self.report.count("updates from before a change of definitions, compared by version alone")
             said = None if found["version"] == profile.version else said
         if said is not None:

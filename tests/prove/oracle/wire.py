@@ -89,7 +89,9 @@ class Reader:
     def _times(self, event: Event, envelope: Fields, record_ms: int) -> None:
         names = ("original_timestamp", "timestamp", "sent_at", "received_at")
         founds = [envelope.take(name) for name in names]
-        original, said, sent, says_received = (None if f is None else instant(f.value, f.path) for f in founds)
+        original, said, sent, says_received = (
+            None if f is None else instant(f.value, f.path) for f in founds
+        )
         received = says_received if says_received is not None else record_ms
         if not 0 <= received <= 7_258_118_399_999:
             raise Reject("implausible_time", "$.receivedAt")
