@@ -4,9 +4,13 @@
 
 Prints a line for each violation, naming the invariant, the topic, partition and offset, the person and what
 is wrong; at most 50, then how many more. Ends with 0 when there is none, 1 with violations, 2 when it could
-not check. The invariants are: I1 none lost, I2 none doubled, I3 order kept, I4 transactions whole, I5 state and
-outputs as the oracle says, I6 offsets and state agree, I7 in = applied + answered + duplicates + dead
-letters.
+not check. The invariants are: I1 none lost, I2 none doubled, I3 order kept, I4 transactions whole, I5 state
+and outputs as the oracle says, I6 offsets and state agree, I7 in = applied + answered + duplicates + dead
+letters. Doubles may differ by 1e-9 of their size; the summary says how often that was needed. What no record
+tells it, it does not check: the local store of a process, and the metrics.
+
+It reads whole topics from offset 0: sources and the command topic must keep their records (retention.ms=-1),
+and while I4 is checked the changelog and the profile updates must not have been compacted yet.
 """
 
 from __future__ import annotations

@@ -59,9 +59,10 @@ def main() -> int:
     missed = ["untouched"] if before.total else []
     for case in CASES:
         missed += [] if stage.play(case) else [case.name]
-    missed += [] if stage.set_back() else ["offset set back"]
+    for topic in (stage.told.input, stage.told.intake_topics[0]):
+        missed += [] if stage.set_back(topic) else [f"offset of {topic} set back"]
     print(
-        f"tamper: {len(CASES) + 1 - len(missed)} of {len(CASES) + 1} found"
+        f"tamper: {len(CASES) + 2 - len(missed)} of {len(CASES) + 2} found"
         + (f"; missed {missed}" if missed else "")
     )
     return 1 if missed else 0
@@ -94,9 +95,8 @@ class Stage:
             self.admin.delete_topics([copy])[copy].result(TIMEOUT_S)
         return _tell(case.name, case.invariants, report)
 
-    def set_back(self) -> bool:
-        """The group's offset of the input, one record back."""
-        topic = self.told.input
+    def set_back(self, topic: str) -> bool:
+        """The group's offset of a topic, one record back."""
         number, now = next(
             (n, o) for n, o in enumerate(self.log.committed(topic, self.log.partitions(topic))) if o
         )
@@ -105,7 +105,7 @@ class Stage:
             report = self.check()
         finally:
             self._commit([TopicPartition(topic, number, now)])
-        return _tell("offset set back", ("I6",), report)
+        return _tell(f"offset of {topic} set back", ("I6",), report)
 
     def _read(self, topic: str) -> list[Record]:
         return [
@@ -210,6 +210,14 @@ def drop_last_of_a_person(records: list[Record]) -> None:
     del records[max(place for place, one in enumerate(records) if one.key == key)]
 
 
+def change_last_of_a_person(records: list[Record]) -> None:
+    key = next(one.key for one in reversed(records) if one.key and one.key != b"m" and one.value)
+    place = max(place for place, one in enumerate(records) if one.key == key)
+    value = bytearray(records[place].value or b"")
+    value[-6] ^= 0x04
+    records[place] = replace(records[place], value=bytes(value))
+
+
 def drop_position(records: list[Record]) -> None:
     del records[max(place for place, one in enumerate(records) if one.key == b"m")]
 
@@ -258,6 +266,7 @@ CASES = [
     Case("segment changes swapped", "segment_changes", swap, ("I3",)),
     Case("segment change retold", "segment_changes", retell, ("I2", "I5")),
     Case("last update lost", "profile_updates", drop_last_of_a_person, ("I1", "I5")),
+    Case("last update changed", "profile_updates", change_last_of_a_person, ("I5",)),
     Case("update doubled", "profile_updates", double, ("I2",)),
     Case("updates swapped", "profile_updates", swap, ("I3",)),
     Case("dead letter lost", "dead_letters", drop, ("I1",)),
@@ -271,6 +280,7 @@ CASES = [
     Case("command in another partition", "commands", other_partition, ("I3",)),
     Case("content change lost in one partition", "commands", content_late, ("I1",)),
     Case("position of the state older", "changelog", drop_position, ("I6",)),
+    Case("row of a person changed", "changelog", change_last_of_a_person, ("I5",)),
     Case("row of a person deleted", "changelog", forget_person, ("I5",)),
     Case("record of a transaction lost", "content_decisions", with_headers(gap=True), ("I4",)),
     Case("record of a transaction doubled", "content_decisions", with_headers(gap=False), ("I4",)),

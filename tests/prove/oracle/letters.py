@@ -8,7 +8,7 @@ from confluent_kafka import Message
 from .log import Log
 from .report import Report
 from .sources import Letter, letter_digest
-from .transactions import HEADER, Transactions
+from .transactions import HEADER, SHAPE, Transactions
 
 ADDED = (
     "__streams.errors.exception",
@@ -53,7 +53,8 @@ class Letters:
         kept = list(headers)
         for name in ADDED:
             at = max((at for at, one in enumerate(kept) if one[0] == name), default=None)
-            if at is not None:
+            is_ours = name != HEADER or (at is not None and SHAPE.fullmatch(kept[at][1] or b""))
+            if at is not None and is_ours:
                 ours[name] = bytes(kept.pop(at)[1] or b"").decode("utf-8", "replace")
         try:
             prefix = "__streams.errors."

@@ -3,11 +3,14 @@ record of which transaction it is: `<member>/<incarnation>/<n>/<k>`, k counted f
 
 from __future__ import annotations
 
+import re
+
 from confluent_kafka import Message
 
 from .report import Report
 
 HEADER = "transaction"
+SHAPE = re.compile(rb"[^/]+/[^/]+/[^/]+/[0-9]{1,8}")
 
 
 class Transactions:
@@ -18,11 +21,12 @@ class Transactions:
         self.without = 0
 
     def note(self, message: Message, report: Report) -> None:
-        for name, value in message.headers() or ():
-            if name == HEADER:
-                self._note(bytes(value or b""), message, report)
-                return
-        self.without += 1
+        # The last one: a dead letter may have brought a header of that name with it.
+        headers = [value for name, value in message.headers() or () if name == HEADER]
+        if headers and SHAPE.fullmatch(headers[-1] or b""):
+            self._note((headers[-1] or b"").decode(), message, report)
+        else:
+            self.without += 1
 
     def add(self, other: Transactions, report: Report) -> None:
         """Adds what another process saw."""
@@ -43,12 +47,9 @@ class Transactions:
                 what = f"expected {of} records found {of - number}; record {_lowest(missing)} is missing"
                 report.violation("I4", f"transaction {name}", None, what)
 
-    def _note(self, value: bytes, message: Message, report: Report) -> None:
+    def _note(self, value: str, message: Message, report: Report) -> None:
         where = f"{message.topic()}-{message.partition()}@{message.offset()}"
-        name, _, number = value.decode("utf-8", "replace").rpartition("/")
-        if name.count("/") != 2 or not number.isdigit() or len(number) > 8:
-            report.violation("I4", where, None, f"the header {HEADER} is {value!r}")
-            return
+        name, _, number = value.rpartition("/")
         bit, seen = 1 << int(number), self.seen.get(name, 0)
         if seen & bit:
             report.violation("I4", where, None, f"record {number} of transaction {name} is there twice")
