@@ -4,6 +4,7 @@ command once, those of one source partition in its order. Which interleaving, th
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 
 from .report import Report
 
@@ -25,6 +26,8 @@ class Interleaving:
         self.owed: dict[int, int] = {}
         self.skipped: dict[int, list[tuple[int, int]]] = {}
         self.searches = 0
+        # What is different about a record from nowhere, where somebody can tell.
+        self.explain: Callable[[], str] = lambda: ""
         for source in range(len(sources)):
             self._enter(source)
 
@@ -55,6 +58,11 @@ class Interleaving:
             name, _, offsets = self.sources[source]
             where = f"{name}@{offsets[place]}"
             self.report.violation("I1", where, None, f"expected its command in {self.name} found none")
+
+    def heads_at(self) -> list[tuple[int, int]]:
+        """The number of each source that has a record left, and that record's offset."""
+        heads = ((at, self.next[at], offsets) for at, (_, _, offsets) in enumerate(self.sources))
+        return [(at, offsets[place]) for at, place, offsets in heads if place < len(offsets)]
 
     def _enter(self, source: int) -> None:
         hashes, place = self.sources[source][1], self.next[source]
@@ -114,7 +122,8 @@ class Interleaving:
                 said = f"expected {what} once, from {name}@{offsets[place]}, found it again"
                 self.report.violation("I2", where, person, said)
                 return
-        self.report.violation("I2", where, person, f"{what} is not what any source record becomes")
+        said = f"{what} is not what any source record becomes{self.explain()}"
+        self.report.violation("I2", where, person, said)
 
     def _skip_to(self, hashed: int) -> bool:
         """Goes on from a record that a source says later on; what stands before it may still come."""

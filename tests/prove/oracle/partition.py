@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Any
 
 import xxhash
@@ -25,6 +26,8 @@ from .state import State
 from .transactions import Transactions
 from .updates import Updates
 
+EXPLAINED_MAX = 20
+
 
 class PartitionCheck:
     """One partition. `letters` are the dead letters that its own records must become."""
@@ -44,6 +47,7 @@ class PartitionCheck:
         self.state = State(c.changelog, number, report)
         self.fold = Fold(c.book, c.contents, self._emit)
         self.persons: set[str] = set()
+        self.explained = 0
 
     def run(self, expected: list[Expected], committed: int | None) -> None:
         for part in (self.decisions, self.segments, self.updates, self.state):
@@ -85,6 +89,7 @@ class PartitionCheck:
                 continue
             self._apply(command, message, partitions)
             if isinstance(command, Event):
+                follow.explain = partial(self._explain, command, expected, follow)
                 if has_doubles(command):
                     hashed = self._compare_doubles(command, message, expected)
                 follow.take(hashed, message.offset(), command.person, f"message {command.message_id}")
@@ -94,6 +99,26 @@ class PartitionCheck:
         self.report.read(c.commands, count)
         self.report.count("commands", count)
         return next_offset
+
+    def _explain(self, event: Event, expected: list[Expected], follow: Interleaving) -> str:
+        """Where a source says a message of this id next: what it says differently."""
+        if self.explained >= EXPLAINED_MAX:
+            return ""
+        self.explained += 1
+        for at, offset in follow.heads_at():
+            source = expected[at]
+            if source.topic in (self.configuration.catalogue_topic, self.configuration.definitions_topic):
+                continue
+            message = next(self.log.records(source.topic, source.partition, offset), None)
+            if message is None or message.offset() != offset:
+                continue
+            reader = reader_of(self.configuration, source.topic)
+            said = reader.read(message.value(), record_ms(message))
+            if said.message_id == event.message_id:
+                names = said.differences(event)
+                pairs = [f"{n}: expected {getattr(said, n)!r} found {getattr(event, n)!r}" for n in names]
+                return f": {source.topic}-{source.partition}@{offset} says {'; '.join(pairs)}"
+        return ""
 
     def _compare_doubles(self, event: Event, message: Message, expected: list[Expected]) -> int:
         """Compares properties that are doubles. Answers the hash of everything else."""
