@@ -1,0 +1,115 @@
+"""The definitions in force, compiled: what an application declares, in the form that the fold uses. What each
+condition reads is a set of bits (`Book.bits`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .section import HOUR_MS
+
+# What a change of a profile can touch besides single attributes and the tags of single interests.
+SEGMENTS, SESSION, ORDERS, RECENT, TRAITS, ALWAYS, EVENT = (1 << bit for bit in range(7))
+FIRST_NAMED_BIT = 7
+
+
+@dataclass(slots=True)
+class Attribute:
+    name: str
+    measure: str  # count, units, value or sum
+    prop: str | None
+    events: frozenset[str] | None  # none: every event
+    where: Callable[..., Any] | None
+    bucket_ms: int  # 0: for the lifetime
+    buckets: int
+    timed: bool
+    bit: int
+
+
+@dataclass(slots=True)
+class Interest:
+    name: str
+    facet: str
+    half_life_hours: int
+    weights: dict[str, float]
+    enter: float
+    leave: float
+    values_max: int
+    top: int
+    timed: bool
+    as_segments: bool
+    bit: int
+    factors: list[float] = field(default_factory=list)
+
+    def decay(self, hours: int) -> float:
+        """What is left of 1 after so many whole hours."""
+        if hours <= 0:
+            return 1.0
+        halvings, rest = divmod(hours, self.half_life_hours)
+        return 0.0 if halvings > 1_000 else self.factors[rest] * 2.0**-halvings
+
+
+@dataclass(slots=True)
+class Segment:
+    name: str
+    enter: Callable[..., Any] | None
+    enter_reads: int
+    leave: Callable[..., Any] | None
+    leave_reads: int
+    after: str | None
+    without: str | None
+    for_ms: int
+
+
+@dataclass(slots=True)
+class Rule:
+    name: str
+    trigger: tuple[str, str]
+    when: Callable[..., Any] | None
+    slot: str
+    cooldown_ms: int
+    event_age_ms_max: int
+
+
+@dataclass(slots=True)
+class Slot:
+    name: str
+    items: int
+    interest: str
+    exclude_recent: bool
+    exclude_bought: bool
+    fallback: list[str]
+
+
+@dataclass(slots=True)
+class Book:
+    """All definitions in force."""
+
+    ids_max: int = 256
+    horizon_ms: int = 72 * HOUR_MS
+    lateness_ms: int = 72 * HOUR_MS
+    gap_ms: int = 1_800_000
+    session_timed: bool = True
+    recent_events: frozenset[str] = frozenset()
+    recent_max: int = 10
+    attributes: list[Attribute] = field(default_factory=list)
+    interests: list[Interest] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
+    rules: list[Rule] = field(default_factory=list)
+    slots: dict[str, Slot] = field(default_factory=dict)
+    bits: dict[tuple[str, str], int] = field(default_factory=dict)
+    attribute_at: dict[str, int] = field(default_factory=dict)
+    interest_at: dict[str, int] = field(default_factory=dict)
+    windowed: list[tuple[int, Attribute]] = field(default_factory=list)
+    by_event: dict[str, list[tuple[int, Attribute]]] = field(default_factory=dict)
+
+    def counting(self, event: str) -> list[tuple[int, Attribute]]:
+        """The attributes that count an event of this name, whatever their condition says."""
+        found = self.by_event.get(event)
+        if found is None:
+            all_ = enumerate(self.attributes)
+            found = [(at, a) for at, a in all_ if a.events is None or event in a.events]
+            if len(self.by_event) < 10_000:
+                self.by_event[event] = found
+        return found

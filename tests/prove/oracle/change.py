@@ -1,0 +1,245 @@
+"""One change of one profile, by an event or by the passing of time: windows, sessions, orders, items."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import condition, decide, interests, membership
+from .book import ALWAYS, EVENT, ORDERS, RECENT, SESSION, TRAITS, Attribute
+from .event import Event
+from .profile import TIME, Profile
+
+if TYPE_CHECKING:
+    from .fold import Fold
+
+TRAITS_MAX = 64
+ORDERS_SEEN_MAX = 256
+ITEMS_BOUGHT_MAX = 200
+REVENUES_MAX = 16
+LARGEST = 2**63 - 1
+
+
+class Change:
+    """One change of one profile: by an event, or by the passing of time. Also the scope of conditions."""
+
+    __slots__ = (
+        "at", "book", "event", "fold", "late", "now", "person", "profile", "repeated", "touched", "triggers",
+    )  # fmt: skip
+
+    def __init__(
+        self, fold: Fold, person: str, profile: Profile, event: Event | None, now: int, at: int
+    ) -> None:
+        self.fold = fold
+        self.book = fold.book
+        self.person = person
+        self.profile = profile
+        self.event = event
+        self.now = now
+        self.at = at
+        self.late = event is not None and now - event.timestamp > self.book.lateness_ms
+        self.repeated = False
+        self.touched = ALWAYS if event is None else ALWAYS | EVENT
+        self.triggers: set[tuple[str, str]] = set()
+
+    def apply(self, event: Event) -> None:
+        profile = self.profile
+        fell_unseen = profile.cause is TIME
+        self._begin(event.message_id)
+        if profile.events == 0:
+            self.touched = -1
+        profile.events += 1
+        at = event.timestamp
+        profile.first_at = at if profile.first_at is None else min(profile.first_at, at)
+        profile.last_at = at if profile.last_at is None else max(profile.last_at, at)
+        self._expire_windows(fell_unseen)
+        self.repeated = self._is_repeat(event)
+        if not self.late:
+            self._session(event)
+        if not self.repeated:
+            self._count(event)
+            if event.name == "identify":
+                self._learn_traits(event)
+            elif event.name == "order_completed":
+                self._order(event)
+            elif event.name == "order_refunded":
+                self._revenue(event.money()[1], -event.money()[0])
+            if not self.late:
+                interests.weigh(self, event)
+                self._recent(event)
+            self.triggers.add(("event", event.name))
+        interests.untag(self, timed_only=False)
+        membership.move(self)
+        membership.fire_rules(self)
+
+    def pass_time(self) -> None:
+        profile = self.profile
+        self._begin(TIME)
+        self._expire_windows(False)
+        open_until = profile.session_last + self.book.gap_ms
+        if profile.session_open and self.book.session_timed and open_until < self.now:
+            profile.session_open = False
+            self.touched |= SESSION
+        interests.untag(self, timed_only=True)
+        membership.move(self)
+        membership.fire_rules(self)
+
+    def _begin(self, cause: Any) -> None:
+        profile = self.profile
+        profile.version += 1
+        profile.as_of = self.now
+        profile.cause = cause
+        profile.rendered = len(self.fold.books) - 1
+
+    def _expire_windows(self, fell_unseen: bool) -> None:
+        """Takes out what has left the windows. What does not fall by itself shows with the next event."""
+        profile, now = self.profile, self.now
+        for at, attribute in self.book.windowed:
+            buckets = profile.buckets[at]
+            fallen = False
+            if buckets:
+                oldest = now // attribute.bucket_ms - attribute.buckets + 1
+                if buckets[0] < oldest:
+                    fallen = self._drop_buckets(at, oldest)
+            if self.event is not None:
+                shows = fallen or (fell_unseen and not attribute.timed)
+            else:
+                shows = fallen and attribute.timed
+            if shows:
+                self.touched |= attribute.bit
+
+    def _drop_buckets(self, at: int, oldest: int) -> bool:
+        buckets, sums = self.profile.buckets[at], self.profile.sums[at]
+        gone = next((place for place, bucket in enumerate(buckets) if bucket >= oldest), len(buckets))
+        del buckets[:gone], sums[:gone]
+        before = self.profile.totals[at]
+        self.profile.totals[at] = _bounded(sum(sums))
+        return before != self.profile.totals[at]
+
+    def _count(self, event: Event) -> None:
+        for at, attribute in self.book.counting(event.name):
+            if self.late and attribute.bucket_ms:
+                continue
+            if attribute.where is not None and condition.holds(attribute.where, self) is not True:
+                continue
+            amount = _amount(attribute, event)
+            if amount and self._add(at, attribute, amount, event.timestamp):
+                self.touched |= attribute.bit
+
+    def _add(self, at: int, attribute: Attribute, amount: int, happened: int) -> bool:
+        profile = self.profile
+        if attribute.bucket_ms:
+            bucket = happened // attribute.bucket_ms
+            if bucket <= self.now // attribute.bucket_ms - attribute.buckets:
+                return False
+            buckets, sums = profile.buckets[at], profile.sums[at]
+            place = len(buckets)
+            while place and buckets[place - 1] > bucket:
+                place -= 1
+            if place and buckets[place - 1] == bucket:
+                sums[place - 1] = _bounded(sums[place - 1] + amount)
+                if sums[place - 1] == 0:
+                    del buckets[place - 1], sums[place - 1]
+            else:
+                buckets.insert(place, bucket)
+                sums.insert(place, amount)
+        profile.totals[at] = _bounded(profile.totals[at] + amount)
+        return True
+
+    def _session(self, event: Event) -> None:
+        profile, at, gap = self.profile, event.timestamp, self.book.gap_ms
+        if profile.session_count == 0 or at - profile.session_last > gap:
+            profile.session_count += 1
+            profile.session_events = 1
+            profile.session_start = profile.session_last = at
+        elif at >= profile.session_start:
+            profile.session_events += 1
+            profile.session_last = max(profile.session_last, at)
+        else:
+            return
+        profile.session_open = self.now - profile.session_last <= gap
+        self.touched |= SESSION
+
+    def _learn_traits(self, event: Event) -> None:
+        traits = self.profile.traits
+        for name in sorted(event.traits):
+            if name in traits or len(traits) < TRAITS_MAX:
+                traits[name] = event.traits[name]
+                self.touched |= TRAITS
+
+    def _is_repeat(self, event: Event) -> bool:
+        if event.name not in ("order_completed", "order_refunded") or event.order_id is None:
+            return False
+        seen, key = self.profile.orders_seen, f"{event.name}|{event.order_id}"
+        if key in seen:
+            return True
+        if len(seen) >= ORDERS_SEEN_MAX:
+            del seen[0]
+        seen.append(key)
+        return False
+
+    def _order(self, event: Event) -> None:
+        profile, at = self.profile, event.timestamp
+        profile.orders += 1
+        profile.units += sum(item[4] for item in event.items)
+        profile.order_first = at if profile.order_first is None else min(profile.order_first, at)
+        profile.order_last = at if profile.order_last is None else max(profile.order_last, at)
+        amount, currency = event.money()
+        self._revenue(currency, amount)
+        for item in event.items:
+            if item[0]:
+                _put_first(profile.items_bought, item[0], ITEMS_BOUGHT_MAX)
+
+    def _revenue(self, currency: str, amount: int) -> None:
+        revenue = self.profile.revenue
+        if currency in revenue or len(revenue) < REVENUES_MAX:
+            revenue[currency] = _bounded(revenue.get(currency, 0) + amount)
+        self.touched |= ORDERS
+
+    def _recent(self, event: Event) -> None:
+        if event.name in self.book.recent_events:
+            for item in event.items:
+                if item[0]:
+                    _put_first(self.profile.recent, item[0], self.book.recent_max)
+                    self.touched |= RECENT
+
+    def emit_segment(self, segment: str, entered: bool) -> None:
+        """Says that the person entered or left a segment, or got or lost a tag that is one."""
+        profile, way = self.profile, "enter" if entered else "leave"
+        record = {
+            "transition_id": decide.stable_id(f"segment|{self.person}|{segment}|{profile.version}|{way}"),
+            "person": self.person,
+            "segment": segment,
+            "change": "ENTERED" if entered else "LEFT",
+            "at": self.at,
+            "profile_version": profile.version,
+            "message_id": None if profile.cause is TIME else profile.cause,
+        }
+        self.fold.emit("segment", self.person, record)
+
+
+def _bounded(number: int) -> int:
+    """Sums stop at the ends of 64 bits."""
+    return number if -LARGEST <= number <= LARGEST else max(-LARGEST - 1, min(LARGEST, number))
+
+
+def _amount(attribute: Attribute, event: Event) -> int:
+    if attribute.measure == "count":
+        return 1
+    if attribute.measure == "units":
+        return sum(item[4] for item in event.items)
+    if attribute.measure == "value":
+        return event.money()[0]
+    value = event.properties.get(attribute.prop or "")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0
+    scaled = float(value) * 1_000_000.0
+    whole = int(abs(scaled)) if abs(scaled) < 2.0**63 else LARGEST
+    whole += abs(scaled) - whole >= 0.5 if abs(scaled) < 2.0**52 else 0
+    return _bounded(whole if scaled >= 0 else -whole)
+
+
+def _put_first(texts: list[str], text: str, most: int) -> None:
+    if text in texts:
+        texts.remove(text)
+    texts.insert(0, text)
+    del texts[most:]

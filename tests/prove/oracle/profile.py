@@ -1,0 +1,153 @@
+"""What is known about one person, in the oracle's own form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .book import Book, Interest
+
+TIME = object()  # a change's cause: the passing of time
+
+# A person's status in a segment: (0, 0) out, (1, due at) waiting to be in, (2, entered at) in.
+OUT = (0, 0)
+TOLERANCE = 1e-9
+HOUR_MS = 3_600_000
+
+
+class Affinity:
+    """How much a person is drawn to one value; the signed score is as of an hour."""
+
+    __slots__ = ("evidence", "falls_at", "hour", "score", "tagged_at")
+
+    def __init__(self, hour: int) -> None:
+        self.score = 0.0
+        self.hour = hour
+        self.evidence = 0
+        self.tagged_at: int | None = None
+        self.falls_at: int | None = None  # when a tag is lost, if nothing happens
+
+    def at(self, hour: int, rule: Interest) -> float:
+        """The score at an hour that is not before its own."""
+        return self.score if hour <= self.hour else self.score * rule.decay(hour - self.hour)
+
+    def find_fall(self, rule: Interest) -> None:
+        """The first whole hour at which the score is below what keeps the tag."""
+        limit = rule.leave - TOLERANCE
+        self.falls_at = None
+        if self.tagged_at is None or self.score < limit:
+            return
+        low, high = 0, rule.half_life_hours
+        while self.score * rule.decay(high) >= limit:
+            low, high = high, high * 2
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self.score * rule.decay(middle) >= limit:
+                low = middle
+            else:
+                high = middle
+        self.falls_at = (self.hour + high) * HOUR_MS
+
+
+class Profile:
+    """One person. Lists have one entry for each attribute, interest or segment of the definitions in force;
+    what earlier definitions knew and these do not is parked by name."""
+
+    __slots__ = (
+        "affinities", "as_of", "book", "buckets", "cause", "due", "events", "fired", "first_at",
+        "items_bought", "last_at",
+        "order_first", "order_last", "orders", "orders_seen", "parked", "recent", "revenue",
+        "rendered", "seen", "segments", "session_count", "session_events", "session_last", "session_open",
+        "session_start", "sums", "tags", "totals", "traits", "units", "version",
+    )  # fmt: skip
+
+    def __init__(self, book: Book) -> None:
+        self.book = book
+        self.version = self.as_of = self.events = 0
+        self.first_at: int | None = None
+        self.last_at: int | None = None
+        self.cause: Any = None
+        self.seen: dict[str, int] = {}
+        self.traits: dict[str, Any] = {}
+        self.totals = [0] * len(book.attributes)
+        self.buckets: list[list[int]] = [[] for _ in book.attributes]  # numbers of buckets, ascending
+        self.sums: list[list[int]] = [[] for _ in book.attributes]
+        self.affinities: list[dict[str, Affinity]] = [{} for _ in book.interests]
+        self.tags = [0] * len(book.interests)  # how many affinities are tags
+        self.session_count = self.session_events = self.session_start = self.session_last = 0
+        self.session_open = False
+        self.recent: list[str] = []
+        self.orders = self.units = 0
+        self.revenue: dict[str, int] = {}
+        self.order_first: int | None = None
+        self.order_last: int | None = None
+        self.orders_seen: list[str] = []
+        self.items_bought: list[str] = []
+        self.segments: list[tuple[int, int]] = [OUT] * len(book.segments)
+        self.fired: dict[str, int] = {}
+        self.due: int | None = None
+        self.parked: dict[tuple[str, str], Any] = {}
+        self.rendered = 0  # which definitions were in force at the last change
+
+    def move_to(self, book: Book) -> None:
+        """Goes over to other definitions; what keeps its name keeps its state."""
+        old, parked = self.book, self.parked
+        for at, attribute in enumerate(old.attributes):
+            state = (self.totals[at], self.buckets[at], self.sums[at], attribute.bucket_ms)
+            parked["attribute", attribute.name] = state
+        for at, interest in enumerate(old.interests):
+            parked["interest", interest.name] = (self.affinities[at], self.tags[at])
+        for at, segment in enumerate(old.segments):
+            parked["segment", segment.name] = self.segments[at]
+        counters = [
+            parked.pop(("attribute", one.name), (0, [], [], one.bucket_ms)) for one in book.attributes
+        ]
+        for one, counter in zip(book.attributes, counters, strict=True):
+            if counter[3] != one.bucket_ms and (counter[0] or counter[1]):
+                raise NotImplementedError(f"attributes.{one.name} changed its bucket while it held something")
+        self.totals, self.buckets, self.sums = ([c[part] for c in counters] for part in range(3))
+        interests = [parked.pop(("interest", one.name), ({}, 0)) for one in book.interests]
+        self.affinities, self.tags = [one[0] for one in interests], [one[1] for one in interests]
+        for rule, affinities in zip(book.interests, self.affinities, strict=True):
+            for affinity in affinities.values():
+                affinity.find_fall(rule)
+        self.segments = [parked.pop(("segment", one.name), OUT) for one in book.segments]
+        self.book = book
+        self.find_due()
+
+    def find_due(self) -> None:
+        """When the profile changes next if nothing happens."""
+        book = self.book
+        due: int | None = None
+        for at, attribute in book.windowed:
+            buckets = self.buckets[at]
+            if buckets and attribute.timed:
+                leaves = (buckets[0] + attribute.buckets) * attribute.bucket_ms
+                if due is None or leaves < due:
+                    due = leaves
+        if self.session_open and book.session_timed:
+            ends = self.session_last + book.gap_ms + 1
+            if due is None or ends < due:
+                due = ends
+        for status, at in self.segments:
+            if status == 1 and (due is None or at < due):
+                due = at
+        for at, count in enumerate(self.tags):
+            if count and book.interests[at].timed:
+                for affinity in self.affinities[at].values():
+                    falls = affinity.falls_at
+                    if falls is not None and affinity.tagged_at is not None and (due is None or falls < due):
+                        due = falls
+        self.due = due
+
+    def shares(self, at: int, hour: int) -> list[tuple[str, Affinity, float, float]]:
+        """(value, affinity, score, share) of an interest's positive affinities, in the order of values."""
+        rule = self.book.interests[at]
+        positive = [
+            (value, affinity, score)
+            for value, affinity in sorted(self.affinities[at].items())
+            if (score := affinity.at(hour, rule)) > 0.0
+        ]
+        total = 0.0
+        for _, _, score in positive:
+            total += score
+        return [(value, affinity, score, score / total) for value, affinity, score in positive]

@@ -1,0 +1,84 @@
+"""The profile update that a profile must have on the topic of profile updates, field by field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .book import Attribute, Interest
+from .decide import steps
+from .profile import HOUR_MS, TIME, Profile
+
+
+def profile_update(person: str, profile: Profile) -> dict[str, Any]:
+    """The record of a profile as of its last change."""
+    book, known = profile.book, profile.session_count > 0
+    cause = profile.cause
+    kind = "NONE" if cause is None else "TIME" if cause is TIME else "EVENT"
+    return {
+        "person": person,
+        "version": profile.version,
+        "as_of": profile.as_of,
+        "events_applied": profile.events,
+        "first_at": profile.first_at,
+        "last_at": profile.last_at,
+        "cause": {"kind": kind, "message_id": cause if kind == "EVENT" else None},
+        "traits": [{"name": name, "value": value} for name, value in sorted(profile.traits.items())],
+        "attributes": [_attribute(one, profile.totals[at]) for at, one in enumerate(book.attributes)],
+        "interests": [_interest(one, at, profile) for at, one in enumerate(book.interests)],
+        "tags": [
+            {"interest": rule.name, "value": value}
+            for at, rule in enumerate(book.interests)
+            for value in sorted(profile.affinities[at])
+            if profile.affinities[at][value].tagged_at is not None
+        ],
+        "session": {
+            "count": profile.session_count,
+            "started_at": profile.session_start if known else None,
+            "last_at": profile.session_last if known else None,
+            "events": profile.session_events,
+            "open": profile.session_open,
+        },
+        "recent_items": list(profile.recent),
+        "orders": {
+            "count": profile.orders,
+            "units": profile.units,
+            "revenue": [
+                {"currency": currency, "amount_hundredths": amount}
+                for currency, amount in sorted(profile.revenue.items())
+            ],
+            "first_at": profile.order_first,
+            "last_at": profile.order_last,
+        },
+        "segments": [
+            {"segment": rule.name, "entered_at": profile.segments[at][1]}
+            for at, rule in enumerate(book.segments)
+            if profile.segments[at][0] == 2
+        ],
+        "valid_until": profile.due,
+    }
+
+
+def _attribute(rule: Attribute, total: int) -> dict[str, Any]:
+    value = float(total)
+    if rule.measure == "value":
+        value = total / 100.0
+    elif rule.measure == "sum":
+        value = total / 1_000_000.0
+    window = rule.bucket_ms * rule.buckets if rule.bucket_ms else None
+    return {"name": rule.name, "value": value, "window_ms": window}
+
+
+def _interest(rule: Interest, at: int, profile: Profile) -> dict[str, Any]:
+    shares = profile.shares(at, profile.as_of // HOUR_MS)
+    shares.sort(key=lambda one: -steps(one[2]))
+    affinities = [
+        {
+            "value": value,
+            "score": score,
+            "share": share,
+            "evidence": affinity.evidence,
+            "tagged_at": affinity.tagged_at,
+        }
+        for value, affinity, score, share in shares[: rule.top]
+    ]
+    return {"name": rule.name, "affinities": affinities}

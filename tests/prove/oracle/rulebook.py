@@ -1,0 +1,221 @@
+"""The definitions: attributes, interests, segments, rules and slots, as the configuration or a record of the
+definitions topic declares them."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from . import condition
+from .book import FIRST_NAMED_BIT, Attribute, Book, Interest, Rule, Segment, Slot
+from .document import ConfigurationError, parse
+from .section import DAY_MS, HOUR_MS, Section
+
+PROCESS_KEYS = [
+    "application",
+    "kafka",
+    "registry",
+    "sources",
+    "catalogue",
+    "definitions",
+    "topics",
+    "commit",
+    "state",
+    "threads",
+    "http",
+    "telemetry",
+    "ids",
+    "limits",
+    "aliases",
+]
+
+
+def of_text(text: str) -> Book:
+    """The definitions that a record of the definitions topic holds."""
+    section = Section(parse(text, "the definitions"), "")
+    for key in PROCESS_KEYS:
+        if key in section.unread:
+            raise ConfigurationError(f"`{key}` is a setting of the process and no part of definitions")
+    book = read(section)
+    section.done()
+    return book
+
+
+def read(section: Section) -> Book:
+    """Reads the definitions' keys of a document, and no others."""
+    book = Book()
+    book.lateness_ms = section.duration_ms("lateness", 0, 365 * DAY_MS, "72h")
+    dedupe = section.section("dedupe")
+    book.ids_max = dedupe.whole("ids_max", 1, 4096, 256)
+    book.horizon_ms = dedupe.duration_ms("horizon", 60_000, 90 * DAY_MS, "72h")
+    dedupe.done()
+    session = section.section("session")
+    book.gap_ms = session.duration_ms("gap", 1_000, DAY_MS, "30m")
+    book.session_timed = session.truth("timed", True)
+    session.done()
+    recent = section.section("recent_items")
+    defaults = ("product_viewed", "product_added", "order_completed")
+    book.recent_events = frozenset(_events(recent, "events", defaults))
+    book.recent_max = recent.whole("max", 0, 200, 10)
+    recent.done()
+    names = {key: _names(section, key) for key in ("attributes", "interests", "segments", "rules", "slots")}
+    for kind in ("attributes", "interests"):
+        for name in names[kind]:
+            book.bits[kind, name] = 1 << (FIRST_NAMED_BIT + len(book.bits))
+    book.attribute_at = {name: at for at, name in enumerate(names["attributes"])}
+    book.interest_at = {name: at for at, name in enumerate(names["interests"])}
+    book.attributes = [_attribute(one, name, book) for name, one in _each(section, "attributes")]
+    book.windowed = [(at, one) for at, one in enumerate(book.attributes) if one.bucket_ms]
+    book.interests = [_interest(one, name, book) for name, one in _each(section, "interests")]
+    before: list[str] = []
+    for name, one in _each(section, "segments"):
+        book.segments.append(_segment(one, name, book, before))
+        before.append(name)
+    book.rules = [_rule(one, name, book, names) for name, one in _each(section, "rules")]
+    book.slots = {name: _slot(one, name, names) for name, one in _each(section, "slots")}
+    return book
+
+
+def _names(section: Section, key: str) -> list[str]:
+    tree = section.entries.get(key)
+    if tree is None:
+        return []
+    if not isinstance(tree, dict):
+        raise ConfigurationError(f"{section.name(key)} must be a mapping")
+    member = key in ("attributes", "interests")
+    pattern = r"[a-z][a-z0-9_]{0,63}" if member else r"[a-z][a-z0-9_-]{0,63}"
+    for name in tree:
+        if not re.fullmatch(pattern, name) or (member and name in condition.RESERVED):
+            raise ConfigurationError(f"{section.name(key)}: `{name}` is no name")
+    if len(tree) > (64 if key == "interests" else 256):
+        raise ConfigurationError(f"{section.name(key)} has too many entries")
+    return list(tree)
+
+
+def _each(section: Section, key: str) -> list[tuple[str, Section]]:
+    tree = section.raw(key) or {}
+    return [(name, Section(value, f"{key}.{name}")) for name, value in tree.items()]
+
+
+def _events(section: Section, key: str, default: tuple[str, ...] = ()) -> list[str]:
+    events = section.texts(key, 64, default)
+    if any(len(event.encode()) > 200 for event in events):
+        raise ConfigurationError(f"{section.name(key)} names an event of more than 200 bytes")
+    return events
+
+
+def _attribute(section: Section, name: str, book: Book) -> Attribute:
+    given = [key for key in ("count", "units", "value", "sum") if section.has(key)]
+    if len(given) != 1:
+        raise ConfigurationError(f"{section.path} needs exactly one of count, units, value and sum")
+    measure = given[0]
+    if (measure == "sum") != section.has("of"):
+        raise ConfigurationError(f"{section.path}.of belongs to sum, and sum needs it")
+    prop = section.needed("sum") if measure == "sum" else None
+    events: list[str] = _events(section, "of" if measure == "sum" else measure)
+    if "any" in events and len(events) > 1:
+        raise ConfigurationError(f"{section.path} has `any` and other names")
+    where = condition.optional(section, "where", book.bits, [], event_only=True)
+    bucket_ms, buckets = _window(section)
+    timed = section.truth("timed", True)
+    section.done()
+    named = None if "any" in events else frozenset(events)
+    bit = book.bits["attributes", name]
+    return Attribute(name, measure, prop, named, where[0], bucket_ms, buckets, timed, bit)
+
+
+def _window(section: Section) -> tuple[int, int]:
+    if not section.has("window"):
+        if section.has("bucket"):
+            raise ConfigurationError(f"{section.path}.bucket without a window")
+        section.skip("window", "bucket")
+        return 0, 0
+    longest = 2_400 * DAY_MS
+    window_ms = section.duration_ms("window", 60_000, longest, None)
+    steps = [(2 * HOUR_MS, "1m"), (6 * HOUR_MS, "5m"), (24 * HOUR_MS, "15m"), (100 * DAY_MS + 1, "1h")]
+    default = next((step for below, step in steps if window_ms < below), "1d")
+    bucket_ms = section.duration_ms("bucket", 60_000, longest, default)
+    if window_ms % bucket_ms or window_ms // bucket_ms > 2_400:
+        raise ConfigurationError(f"{section.path}: the window must be 1 to 2,400 whole buckets")
+    return bucket_ms, window_ms // bucket_ms
+
+
+def _interest(section: Section, name: str, book: Book) -> Interest:
+    if not section.has("facet"):
+        raise ConfigurationError(f"{section.path}.facet is missing")
+    facet = section.choice("facet", ("category", "brand", "item"), "category")
+    half_life_ms = section.duration_ms("half_life", HOUR_MS, 3_650 * DAY_MS, "7d")
+    weights = section.numbers("weights", 64, -1e6, 1e6)
+    enter = section.number("enter", 1e-6, 1e9)
+    leave = section.number("leave", 1e-6, 1e9, enter)
+    if half_life_ms % HOUR_MS or not weights or leave > enter:
+        raise ConfigurationError(f"{section.path}: whole hours, weights, and leave <= enter are needed")
+    hours = half_life_ms // HOUR_MS
+    interest = Interest(
+        name, facet, hours, weights, enter, leave,
+        values_max=section.whole("values_max", 1, 256, 32),
+        top=section.whole("top", 1, 256, 8),
+        timed=section.truth("timed", True),
+        as_segments=section.truth("as_segments", False),
+        bit=book.bits["interests", name],
+        factors=[math.exp2(-hour / hours) for hour in range(hours)],
+    )  # fmt: skip
+    section.done()
+    return interest
+
+
+def _segment(section: Section, name: str, book: Book, before: list[str]) -> Segment:
+    by_condition = section.has("enter") or section.has("leave")
+    by_absence = section.has("after") or section.has("without")
+    if by_condition == by_absence:
+        raise ConfigurationError(f"{section.path} needs either enter or after, without and for")
+    if by_condition:
+        enter, enter_reads = condition.optional(section, "enter", book.bits, before)
+        leave, leave_reads = condition.optional(section, "leave", book.bits, before)
+        if enter is None:
+            raise ConfigurationError(f"{section.path}.enter is missing")
+        for_ms = section.duration_ms("for", 0, 365 * DAY_MS, "0s")
+        section.done()
+        return Segment(name, enter, enter_reads, leave, leave_reads, None, None, for_ms)
+    after, without = section.needed("after"), section.needed("without")
+    for_ms = section.duration_ms("for", 1_000, 365 * DAY_MS, None)
+    if after == without:
+        raise ConfigurationError(f"{section.path} waits for what also ends the wait")
+    section.done()
+    return Segment(name, None, 0, None, 0, after, without, for_ms)
+
+
+def _rule(section: Section, name: str, book: Book, names: dict[str, list[str]]) -> Rule:
+    on = section.section("on")
+    given = [key for key in ("entered", "left", "tagged", "event") if on.has(key)]
+    if len(given) != 1:
+        raise ConfigurationError(f"{on.path} needs exactly one of entered, left, tagged and event")
+    kind, what = given[0], on.needed(given[0])
+    known = {"entered": names["segments"], "left": names["segments"], "tagged": names["interests"]}
+    if kind in known and what not in known[kind]:
+        raise ConfigurationError(f"{on.path}.{kind}: nothing is called `{what}`")
+    on.done()
+    when, _ = condition.optional(section, "when", book.bits, names["segments"])
+    slot = section.needed("decide")
+    if slot not in names["slots"]:
+        raise ConfigurationError(f"{section.path}.decide: no slot is called `{slot}`")
+    cooldown = section.duration_ms("cooldown", 0, 365 * DAY_MS, "0s")
+    age = section.duration_ms("event_age_max", 1_000, 90 * DAY_MS, "1h")
+    section.done()
+    return Rule(name, (kind, what), when, slot, cooldown, age)
+
+
+def _slot(section: Section, name: str, names: dict[str, list[str]]) -> Slot:
+    interest = section.needed("interest")
+    if interest not in names["interests"]:
+        raise ConfigurationError(f"{section.path}.interest: no interest is called `{interest}`")
+    slot = Slot(
+        name,
+        section.whole("items", 1, 100, 1),
+        interest,
+        section.truth("exclude_recent", True),
+        section.truth("exclude_bought", False),
+        section.texts("fallback", 100),
+    )
+    section.done()
+    return slot

@@ -1,0 +1,239 @@
+"""The changelog of one partition, folded: one row of its position, the rows of content and definitions that
+changed, and one row for each person, compared with the fold field by field."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import xxhash
+
+from .compare import Tolerated, difference
+from .fold import Fold
+from .log import Log
+from .postcard import Bytes, Unreadable, content
+from .profile import TIME, Profile
+from .report import Report
+from .transactions import Transactions
+
+FORMAT = 1
+TEXT_HASH = xxhash.xxh3_64_intdigest
+
+
+class State:
+    """The rows of one partition."""
+
+    def __init__(self, topic: str, partition: int, report: Report) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.report = report
+        self.rows: dict[bytes, tuple[int, bytes]] = {}
+        self.tolerated = Tolerated()
+        self.end = 0
+
+    def read(self, log: Log, transactions: Transactions) -> None:
+        # Compaction may have taken the oldest records; what it leaves folds to the same rows.
+        count = 0
+        for message in log.records(self.topic, self.partition):
+            count += 1
+            transactions.note(message, self.report)
+            key = message.key() or b""
+            self.end = message.offset() + 1
+            if message.value() is None:
+                self.rows.pop(key, None)
+            else:
+                self.rows[key] = (message.offset(), message.value())
+        self.report.read(self.topic, count)
+
+    def check(self, fold: Fold, committed: int | None, input_name: str) -> None:
+        """Compares the rows with the fold and the group's offset."""
+        rows = dict(self.rows)
+        self._check_position(rows.pop(b"m", None), fold, committed, input_name)
+        self._check_definitions(rows.pop(b"r", None), fold)
+        rows.pop(b"i", None)  # with which definitions due times were worked out: the product's own note
+        self._check_contents(rows, fold)
+        for person, profile in fold.persons.items():
+            row = rows.pop(b"p" + person.encode(), None)
+            if row is None:
+                said = f"expected a row of version {profile.version} found none"
+                self.report.violation("I5", self._where(self.end), person, said)
+                continue
+            self._check_profile(person, profile, *row)
+            self.report.count("state rows")
+        for key, (offset, _) in rows.items():
+            self.report.violation("I5", self._where(offset), None, f"expected no row {key!r} found one")
+        self.report.count("doubles equal within the tolerance alone", self.tolerated.count)
+
+    def _check_position(
+        self, row: tuple[int, bytes] | None, fold: Fold, committed: int | None, input_name: str
+    ) -> None:
+        if row is None:
+            if committed:
+                said = f"expected a position, since the group has committed {committed}, found none"
+                self.report.violation("I6", self._where(self.end), None, said)
+            return
+        offset, value = row
+        try:
+            reader = _body(value)
+            input_next, stream_time = reader.signed(), reader.signed()
+            reader.end()
+        except (Unreadable, IndexError) as error:
+            self.report.violation("I5", self._where(offset), None, f"expected a position found {error}")
+            return
+        if input_next != committed:
+            said = f"expected the state at {input_name} {committed}, as the group, found {input_next}"
+            self.report.violation("I6", self._where(offset), None, said)
+        if stream_time != fold.stream_time:
+            said = f"stream time: expected {fold.stream_time} found {stream_time}"
+            self.report.violation("I5", self._where(offset), None, said)
+
+    def _check_definitions(self, row: tuple[int, bytes] | None, fold: Fold) -> None:
+        found = None if row is None else row[1][1:].decode("utf-8", "replace")
+        if found != fold.definitions:
+            where = self._where(row[0] if row else self.end)
+            self.report.violation("I5", where, None, "the definitions' row is not the last definitions sent")
+
+    def _check_contents(self, rows: dict[bytes, tuple[int, bytes]], fold: Fold) -> None:
+        for content_id, expected in fold.changed_contents.items():
+            row = rows.pop(b"c" + content_id.encode(), None)
+            # Of withdrawn content that the configuration declares, an empty row remains.
+            wanted = "" if expected is None and content_id in fold.declared else expected
+            found: Any = None
+            if row is not None:
+                try:
+                    reader = _body(row[1]) if row[1] else None
+                    found = "" if reader is None else content(reader)
+                    if reader is not None:
+                        reader.end()
+                except (Unreadable, IndexError, UnicodeDecodeError, struct.error) as error:
+                    found = str(error)
+            if found != wanted:
+                said = f"content {content_id}: expected {wanted!r} found {found!r}"
+                self.report.violation("I5", self._where(row[0] if row else self.end), None, said)
+            self.report.count("content rows")
+
+    def _check_profile(self, person: str, profile: Profile, offset: int, value: bytes) -> None:
+        try:
+            found = _profile(_body(value))
+        except (Unreadable, IndexError, UnicodeDecodeError, struct.error) as error:
+            self.report.violation("I5", self._where(offset), person, f"expected a row found {error}")
+            return
+        expected = _expected(profile)
+        if expected != found and (said := difference(expected, found, self.tolerated)):
+            self.report.violation("I5", self._where(offset), person, f"state row: {said}")
+
+    def _where(self, offset: int) -> str:
+        return f"{self.topic}-{self.partition}@{offset}"
+
+
+def _body(value: bytes) -> Bytes:
+    if not value or value[0] != FORMAT:
+        raise Unreadable("a row of another format")
+    return Bytes(value, 1)
+
+
+def number_of(name: str) -> int:
+    """The number that rows store in the place of a declared name."""
+    return TEXT_HASH(name.encode()) & 0xFFFFFFFF
+
+
+def _profile(r: Bytes) -> dict[str, Any]:
+    """A person's row, with what the order of fields says and no more."""
+    row: dict[str, Any] = {
+        "version": r.number(),
+        "as_of": r.signed(),
+        "events": r.number(),
+        "first_at": r.optional_signed(),
+        "last_at": r.optional_signed(),
+        "cause": _cause(r),
+        "seen": [(r.number(), r.signed()) for _ in range(r.number())],
+        "traits": r.properties(),
+    }
+    counters = {}
+    for _ in range(r.number()):
+        number, total = r.number(), r.signed()
+        buckets = [(r.signed(), r.signed()) for _ in range(r.number())]
+        if total or buckets:
+            counters[number] = [total, buckets]
+    row["counters"] = counters
+    interests = {}
+    for _ in range(r.number()):
+        number = r.number()
+        values = [
+            [r.text(), r.double(), r.signed(), r.number(), r.optional_signed()] for _ in range(r.number())
+        ]
+        if values:
+            interests[number] = values
+    row["interests"] = interests
+    row["session"] = [r.number(), r.signed(), r.signed(), r.number(), r.flag()]
+    row["recent"] = r.texts()
+    row["orders"] = [r.number(), r.number()]
+    row["revenue"] = {r.text(): r.signed() for _ in range(r.number())}
+    row["order_times"] = [r.optional_signed(), r.optional_signed()]
+    row["orders_seen"] = [r.number() for _ in range(r.number())]
+    row["bought"] = r.texts()
+    segments = {r.number(): _status(r) for _ in range(r.number())}
+    row["segments"] = {number: status for number, status in segments.items() if status[0]}
+    row["fired"] = {r.number(): r.signed() for _ in range(r.number())}
+    r.end()
+    return row
+
+
+def _cause(r: Bytes) -> str:
+    kind = r.number()
+    return f"event {r.text()}" if kind == 1 else {0: "none", 2: "time"}[kind]
+
+
+def _status(r: Bytes) -> tuple[int, int]:
+    kind = r.number()
+    return (kind, r.signed()) if kind else (0, 0)
+
+
+def _expected(p: Profile) -> dict[str, Any]:
+    """The row that the fold's profile must have. What holds nothing is left out on both sides."""
+    cause = "none" if p.cause is None else "time" if p.cause is TIME else f"event {p.cause}"
+    counters = {
+        number_of(one.name): [p.totals[at], list(zip(p.buckets[at], p.sums[at], strict=True))]
+        for at, one in enumerate(p.book.attributes)
+        if p.totals[at] or p.buckets[at]
+    }
+    interests = {
+        number_of(one.name): [
+            [value, a.score, a.hour, a.evidence, a.tagged_at] for value, a in p.affinities[at].items()
+        ]
+        for at, one in enumerate(p.book.interests)
+        if p.affinities[at]
+    }
+    segments = {
+        number_of(one.name): p.segments[at] for at, one in enumerate(p.book.segments) if p.segments[at][0]
+    }
+    for (kind, name), parked in p.parked.items():
+        if kind == "attribute" and (parked[0] or parked[1]):
+            counters[number_of(name)] = [parked[0], list(zip(parked[1], parked[2], strict=True))]
+        elif kind == "interest" and parked[0]:
+            interests[number_of(name)] = [
+                [value, a.score, a.hour, a.evidence, a.tagged_at] for value, a in parked[0].items()
+            ]
+        elif kind == "segment" and parked[0]:
+            segments[number_of(name)] = parked
+    return {
+        "version": p.version,
+        "as_of": p.as_of,
+        "events": p.events,
+        "first_at": p.first_at,
+        "last_at": p.last_at,
+        "cause": cause,
+        "seen": [(TEXT_HASH(one.encode()), at) for one, at in p.seen.items()],
+        "traits": p.traits,
+        "counters": counters,
+        "interests": interests,
+        "session": [p.session_count, p.session_start, p.session_last, p.session_events, p.session_open],
+        "recent": p.recent,
+        "orders": [p.orders, p.units],
+        "revenue": p.revenue,
+        "order_times": [p.order_first, p.order_last],
+        "orders_seen": [TEXT_HASH(one.encode()) for one in p.orders_seen],
+        "bought": p.items_bought,
+        "segments": segments,
+        "fired": {number_of(name): at for name, at in p.fired.items()},
+    }

@@ -1,0 +1,261 @@
+"""A source record to an event or to the reason why not: the shapes of Segment, GA4, the data layer and plain
+calls, brought to one form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import xxhash
+
+from . import jsontext
+from .aliases import Aliases, snake_case
+from .clock import corrected, instant
+from .event import Event, Item
+from .fields import CONTROL, Fields, as_id, as_list, as_object, as_text
+from .money import hundredths, stated
+from .reject import Reject, invalid
+
+BLOCKED = frozenset(
+    ["null", "undefined", "none", "nil", "nan", "n/a", "anonymous", "unknown", "guest", "true", "false", "-1"]
+    + ["(not set)", "[object object]"]
+)
+CALLS = {"page": "page_viewed", "screen": "screen_viewed", "identify": "identify"}
+NO_PROPERTIES: dict[str, Any] = {}
+
+
+class Reader:
+    """Reads the records of one source."""
+
+    def __init__(self, topic: str, clock: str, ids: str, record_bytes_max: int, aliases: Aliases) -> None:
+        self.topic = topic
+        self.clock = clock
+        self.user_only = ids == "user"
+        self.record_bytes_max = record_bytes_max
+        self.aliases = aliases
+
+    def read(self, value: bytes | None, record_ms: int) -> Event:
+        """The event of a record's value."""
+        if value and len(value) > self.record_bytes_max:
+            raise Reject("too_large")
+        tree = jsontext.parse(value)
+        if type(tree) is not dict:
+            raise invalid("$")
+        envelope = Fields(self.aliases, "envelope").add_object(tree, "$")
+        event = Event()
+        event.source = self.topic
+        event.name = self._name(envelope)
+        found = envelope.take("message_id")
+        event.message_id = f"x-{xxhash.xxh3_128_hexdigest(value)}" if found is None else _short_id(found)
+        event.person = self._person(envelope)
+        self._times(event, envelope, record_ms)
+        context_path = _page_of_context(envelope)
+        traits = self._traits(event.name, envelope)
+        properties = self._properties(envelope, traits is not None)
+        self._contents(event, properties)
+        event.page = _page(context_path, properties)
+        flat = _flat(properties.rest(), "$.properties") if properties.members else {}
+        if event.value is None and event.properties:
+            flat.update(event.properties)
+        event.properties = flat
+        event.traits = traits or NO_PROPERTIES
+        return event
+
+    def _name(self, envelope: Fields) -> str:
+        kind = envelope.peek("type")
+        kind = kind.lower() if type(kind) is str else ""
+        if kind in CALLS:
+            envelope.take("type")
+            return CALLS[kind]
+        if kind == "track":
+            envelope.take("type")
+        named = kind in ("track", "") or envelope.peek("event") is not None
+        found = envelope.take("event" if named else "type")
+        if found is None:
+            raise Reject("missing_field", "$.event")
+        name = found.value
+        if type(name) is not str or not name.strip() or len(name.encode()) > 128 or CONTROL.search(name):
+            raise invalid(found.path)
+        return self.aliases.event(name)
+
+    def _person(self, envelope: Fields) -> str:
+        user, device = envelope.take("user_id"), envelope.take("anonymous_id")
+        if user is not None:
+            somebody = _somebody(user.value, user.path)
+            return somebody if self.user_only else f"user:{somebody}"
+        if device is None or self.user_only:
+            raise Reject("missing_field", "$.userId")
+        return f"anonymous:{_somebody(device.value, device.path)}"
+
+    def _times(self, event: Event, envelope: Fields, record_ms: int) -> None:
+        names = ("original_timestamp", "timestamp", "sent_at", "received_at")
+        founds = [envelope.take(name) for name in names]
+        original, said, sent, says_received = (
+            None if f is None else instant(f.value, f.path) for f in founds
+        )
+        received = says_received if says_received is not None else record_ms
+        if not 0 <= received <= 7_258_118_399_999:
+            raise Reject("implausible_time", "$.receivedAt")
+        original = original if original is not None else said if said is not None else received
+        event.original, event.received = original, received
+        event.timestamp, event.clamped = corrected(
+            self.clock, original, sent, received, says_received is not None
+        )
+
+    def _traits(self, name: str, envelope: Fields) -> dict[str, Any] | None:
+        found = envelope.take("traits") if name == "identify" else None
+        if found is None:
+            return None
+        members = as_object(found.value, found.path)
+        fields = Fields(self.aliases, "properties").add_object(members, found.path)
+        return _flat(fields.rest(), found.path)
+
+    def _properties(self, envelope: Fields, has_traits: bool) -> Fields:
+        said, beside = envelope.take("properties"), envelope.take("ecommerce")
+        envelope.take("integrations")
+        properties = Fields(self.aliases, "properties")
+        if said is not None:
+            properties.add_object(as_object(said.value, said.path), said.path)
+        inside = properties.take("ecommerce")
+        for found in (inside, beside):
+            if found is not None:
+                properties.add_object(as_object(found.value, found.path), found.path)
+        if said is None and not has_traits:
+            properties.add_rest_of(envelope)
+        return properties
+
+    def _contents(self, event: Event, properties: Fields) -> None:
+        """Order id, request, items and money, in the order in which their mistakes are told."""
+        order = properties.take("order_id")
+        event.order_id = None if order is None else as_text(order.value, order.path)
+        event.request = _request(properties) if event.name == "decision_request" else None
+        event.items = self._items(properties)
+        is_commerce = event.order_id is not None or bool(event.items) or event.name.startswith("order_")
+        event.value, currency = stated(properties, is_commerce)
+        event.properties = {} if currency is None else {"currency": currency}
+
+    def _items(self, properties: Fields) -> list[Item]:
+        found = properties.take("items")
+        if found is None:
+            found = properties.take("item_id")
+            return [] if found is None else [_product(found.value, found.path, properties)]
+        items: list[Item] = []
+        for path, value in as_list(found.value, found.path, 200):
+            if type(value) in (str, int, float):
+                items.append((as_id(value, path), None, None, None, 1))
+                continue
+            fields = Fields(self.aliases, "item").add_object(as_object(value, path), path)
+            item_id = fields.take("item_id")
+            if item_id is None:
+                raise Reject("missing_field", f"{path}.item_id")
+            items.append(_product(item_id.value, item_id.path, fields))
+        return items
+
+
+def _short_id(found: Any) -> str:
+    text = as_id(found.value, found.path)
+    if len(text) > 100:
+        raise invalid(found.path)
+    return text
+
+
+def _somebody(value: Any, path: str) -> str:
+    text = as_text(value, path) or ""
+    bare = text.strip()
+    if not bare.strip("0-") or (bare.isascii() and bare.lower() in BLOCKED):
+        raise Reject("blocked_id", path)
+    return text
+
+
+def _page_of_context(envelope: Fields) -> Any:
+    found = envelope.take("context")
+    if found is None:
+        return None
+    page = as_object(found.value, found.path).get("page")
+    return page.get("path") if type(page) is dict else None
+
+
+def _page(context_path: Any, properties: Fields) -> str | None:
+    """The context's path, else the properties', else that of GA4's `page_location`."""
+    path = context_path if context_path is not None else properties.peek("path")
+    if type(path) is not str:
+        path = properties.peek("page_location")
+        if type(path) is not str:
+            return None
+        rest = path.split("://", 1)[-1]
+        path = rest[rest.find("/") :] if "/" in rest else "/"
+        path = path.split("?", 1)[0].split("#", 1)[0]
+    return _cut(path) or None
+
+
+def _cut(text: str) -> str:
+    """At most 1,024 bytes, ending at the end of a character."""
+    if len(text) <= 256:
+        return text
+    return text.encode()[:1024].decode("utf-8", errors="ignore")
+
+
+def _request(properties: Fields) -> tuple[str, str, list[str]]:
+    request_id, slot = properties.take("request_id"), None
+    if request_id is None:
+        raise Reject("missing_field", "$.properties.requestId")
+    slot = properties.take("slot")
+    if slot is None:
+        raise Reject("missing_field", "$.properties.slot")
+    exclude = properties.take("exclude")
+    ids = [] if exclude is None else as_list(exclude.value, exclude.path, 200)
+    excluded = [as_id(value, path) for path, value in ids]
+    return _short_id(request_id), as_id(slot.value, slot.path), excluded
+
+
+def _product(item_id: Any, path: str, fields: Fields) -> Item:
+    found_id = as_id(item_id, path)
+    texts: list[str | None] = []
+    for name in ("category", "brand"):
+        found = fields.take(name)
+        texts.append(None if found is None else as_text(found.value, found.path))
+    found = fields.take("price")
+    price = None if found is None else hundredths(found.value, found.path)
+    found = fields.take("quantity")
+    quantity = 1 if found is None else _quantity(found.value, found.path)
+    return found_id, texts[0], texts[1], price, quantity
+
+
+def _quantity(value: Any, path: str) -> int:
+    if type(value) is str and len(value) < 20 and value.isascii() and value.removeprefix("+").isdigit():
+        value = int(value)
+    if type(value) not in (int, float) or value != value // 1 or not 0 <= value <= 1_000_000:
+        raise invalid(path)
+    return int(value)
+
+
+def _flat(rest: list[tuple[str, Any]], path: str) -> dict[str, Any]:
+    """Objects become dotted names. Of two values of one name the first stays; nulls, empty lists and lists of
+    anything but texts are dropped."""
+    flat: dict[str, Any] = {}
+    for name, value in rest:
+        _add_flat(flat, name, value, path)
+    return flat
+
+
+def _add_flat(flat: dict[str, Any], name: str, value: Any, path: str) -> None:
+    if len(name) > 32 and len(name.encode()) > 128:
+        raise invalid(path)
+    kind = type(value)
+    if kind is dict:
+        for key in sorted(value):
+            _add_flat(flat, f"{name}.{snake_case(key)}", value[key], path)
+        return
+    if kind is list:
+        if not value or not all(type(item) is str for item in value):
+            return
+        value = [_cut(item) for item in value[:64]]
+    elif kind is str:
+        value = _cut(value)
+    elif kind is int and value >= 2**63:
+        value = float(value)
+    elif value is None:
+        return
+    if name not in flat:
+        if len(flat) == 128:
+            raise invalid(path)
+        flat[name] = value
