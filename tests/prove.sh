@@ -8,6 +8,7 @@ prove_usage() {
   cat <<'USAGE'
 ./dev prove simulate [--seeds N] [--seed S]   the real worker on a simulated Kafka, with faults, seed by seed
 ./dev prove mutants                           deliberate defects, of which the simulator must find every one
+./dev prove kills [ARGS]                      processes killed under load on a real broker, among other faults
 USAGE
 }
 
@@ -15,8 +16,18 @@ prove_command() {
   local what=${1:-help}
   [ $# -eq 0 ] || shift
   case $what in
-    simulate | mutants) "prove_$what" "$@" ;;
+    simulate | mutants | kills) "prove_$what" "$@" ;;
     help | -h | --help) prove_usage ;;
     *) prove_usage >&2; exit 2 ;;
   esac
+}
+
+# The campaign starts a broker of its own, from the jars, since it kills it.
+prove_kills() {
+  local python
+  locked fetch fetch_kafka || stop "this needs Java and Kafka's jars: a broker that is given cannot be killed"
+  python=$(locked python python_with prove confluent-kafka==2.16.1 fastavro==1.13.1 PyYAML==6.0.3)
+  [ "${1:-}" != --help ] || { "$python" tests/prove/kills.py --help --binary - --jars -; return; }
+  build
+  "$python" tests/prove/kills.py --binary "$binary" --jars "$kafka_home" "$@"
 }
