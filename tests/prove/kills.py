@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from campaign.course import Course
+from campaign.faults import KILLS, OTHERS
 from campaign.place import CampaignFailed, Findings, Journal
 from campaign.report import add_to_tally, line_of, written
 from campaign.scene import Scene
@@ -67,10 +68,17 @@ def parse() -> Settings:
     parser.add_argument("--report", type=Path, help="where the report goes [kills-SEED.json in the run's directory's parent]")
     parser.add_argument("--tally", action="store_true", help="add this run to tests/prove/tally.json")
     parser.add_argument("--keep", action="store_true", help="keep the run's directory also when all is well")
+    names = ", ".join(kind.name for kind in [*KILLS, *OTHERS])
+    parser.add_argument("--only", default="", help=f"only faults of these kinds, with commas between: {names}")
     parser.add_argument("--binary", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--jars", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--check", type=Path, default=ROOT / "tests/prove/check.py", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    only = frozenset(arguments.only.split(",")) - {""}
+    if unknown := only - {kind.name for kind in [*KILLS, *OTHERS]}:
+        parser.error(f"--only: no such kind of fault: {', '.join(sorted(unknown))}")
+    if only and not any(kind.name in only for kind in KILLS):
+        parser.error("--only: one of the kinds must kill processes, or no kills can be reached")
     seed = arguments.seed if arguments.seed is not None else int.from_bytes(os.urandom(3), "big")
     home = Path(tempfile.mkdtemp(prefix=f"bespoke-kills-{seed}."))
     return Settings(
@@ -85,6 +93,7 @@ def parse() -> Settings:
         report=(arguments.report or home.parent / f"kills-{seed}.json").resolve(),
         tally=ROOT / "tests/prove/tally.json" if arguments.tally else None,
         keep=arguments.keep,
+        only=only,
     )
 
 

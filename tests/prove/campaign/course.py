@@ -14,7 +14,7 @@ from .place import CampaignFailed, Findings, Journal
 from .progress import Progress, Turmoil
 from .recovery import Recoveries, metrics, ready
 from .scene import OUTPUTS, Scene
-from .settings import CALM_EVERY, FAULT_GAP_S, FLOOD_RATE, KILL_EVERY_S, KILL_SHARE, SOURCES, Settings
+from .settings import APPLICATION, CALM_EVERY, FAULT_GAP_S, FLOOD_RATE, KILL_EVERY_S, KILL_SHARE, SOURCES, Settings
 
 READY_S = 90.0
 CALM_MAX_S = 45.0
@@ -72,12 +72,13 @@ class Course:
         self.supervisor = Supervisor(scene.members, self.findings, self.journal)
         self.members: list[Member] = scene.members[:-1]
         inputs = [*SOURCES, f"{OUTPUTS}commands"]
-        self.progress = Progress(
-            scene.broker.bootstrap, OUTPUTS.rstrip("-"), inputs, self.findings, self.turmoil
+        asker = lambda hear: scene.helper(  # noqa: E731
+            "offsets", "--bootstrap", scene.broker.bootstrap, "--group", APPLICATION, "--topics", *inputs, hear=hear
         )
+        self.progress = Progress(asker, self.findings, self.turmoil)
         self.start_members()
         self.supervisor.start()
-        self.progress.start()
+        self.progress.look_after()
         self.prefill()
         self.load.tell("contents")
         self.load.answer("contents", 60)
@@ -103,7 +104,7 @@ class Course:
             scene.small, self.load, self.supervisor, self.recoveries, self.turmoil, self.findings, self.journal,
         )
         faults = self.faults = Faults(world)
-        mix, gaps = Mix(self.settings.seed, KILL_SHARE), Random(f"gaps {self.settings.seed}")
+        mix, gaps = Mix(self.settings.seed, KILL_SHARE, self.settings.only), Random(f"gaps {self.settings.seed}")
         began, begun = time.monotonic(), 0
         self.progress.loaded = True
         while faults.kills < self.settings.kills and not self.findings.any:
@@ -160,6 +161,8 @@ class Course:
 
     def look_after(self, faults: Faults) -> None:
         """A helper that is gone makes the run worthless, and so does a fault that could not be healed."""
+        assert self.progress is not None, "set_up has made it"
+        self.progress.look_after()
         for child in self.scene.children:
             child.check()
         if faults.failed is not None:
@@ -180,7 +183,7 @@ class Course:
     def wait_until_done(self, limit_s: float, what: str) -> None:
         assert self.progress is not None, "set_up has made it"
         began = time.monotonic()
-        if not self.progress.wait_until_done(limit_s, lambda: True):
+        if not self.progress.wait_until_done(limit_s):
             lag = {f"{topic}-{number}": lag for (topic, number), lag in self.progress.lag().items() if lag > 0}
             text = f"{what}: not consumed within {limit_s:.0f} s, without a fault; waiting: {json.dumps(lag)}"
             self.findings.violation("progress", text)

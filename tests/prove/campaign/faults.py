@@ -265,13 +265,23 @@ def harm_network(mode: str, longest_s: float) -> Callable[[Faults, Random, list[
 
 
 def fill_disk(faults: Faults, random: Random, needs: list[str]) -> str:
-    small_disk, seconds = faults.world.small_disk, random.uniform(2.0, 12.0)
-    taken = small_disk.fill()
+    """Fills it up and frees it later. Every other time the process is killed meanwhile, so that it has to open
+    its stores on a full disk: what RocksDB has reserved in its log before would last for a while."""
+    world, seconds = faults.world, random.uniform(3.0, 14.0)
+    member, is_killed = world.members[world.small], random.random() < 0.5
+    taken = world.small_disk.fill()
     try:
-        time.sleep(seconds)
+        time.sleep(seconds / 2)
+        with member.lock:
+            is_killed = is_killed and faults.killed(member)
+            if is_killed:
+                member.start()
+                world.recoveries.measure(member, "disk full", 0.0)
+        time.sleep(seconds / 2)
     finally:
-        small_disk.free()
-    return f"process {faults.world.small}: {taken} bytes taken for {seconds:.1f} s"
+        world.small_disk.free()
+    killed = ", killed meanwhile" if is_killed else ""
+    return f"process {world.small}: {taken} bytes taken for {seconds:.1f} s{killed}"
 
 
 def change_catalogue(faults: Faults, random: Random, needs: list[str]) -> str:
@@ -286,7 +296,7 @@ def only(*names: str) -> Callable[[Random, World], list[str]]:
 
 
 def disk_if_mounted(_random: Random, world: World) -> list[str]:
-    return [] if world.small_disk.refused else ["disk"]
+    return [] if world.small_disk.refused else ["disk", f"p{world.small}"]
 
 
 KILLS = [
@@ -312,19 +322,27 @@ KILL_WEIGHTS = [6, 1, 1, 1]
 
 
 class Mix:
-    """Which faults come next: redrawn every few faults, for some kinds that means not at all."""
+    """Which faults come next: redrawn every few faults, for some kinds that means not at all.
 
-    def __init__(self, seed: int, kill_share: float) -> None:
+    `only` names the kinds that may come, for a closer look at some; empty means all.
+    """
+
+    def __init__(self, seed: int, kill_share: float, only: frozenset[str]) -> None:
         self.random = Random(f"faults {seed}")
-        self.kill_share = kill_share
+        chosen = [kind for kind in [*KILLS, *OTHERS] if not only or kind.name in only]
+        self.kills = [(kind, weight) for kind, weight in zip(KILLS, KILL_WEIGHTS, strict=True) if kind in chosen]
+        self.others = [kind for kind in OTHERS if kind in chosen]
+        self.kill_share = kill_share if self.others else 1.0
         self.deck: list[Kind] = []
 
     def draw(self) -> tuple[Kind, Random]:
         fault_random = Random(self.random.getrandbits(64))
         if self.random.random() < self.kill_share:
-            return self.random.choices(KILLS, KILL_WEIGHTS)[0], fault_random
+            kinds, weights = zip(*self.kills, strict=True)
+            return self.random.choices(kinds, weights)[0], fault_random
         if not self.deck:
-            some = self.random.sample(OTHERS, self.random.randrange(4, len(OTHERS) + 1))
+            least = min(4, len(self.others))
+            some = self.random.sample(self.others, self.random.randrange(least, len(self.others) + 1))
             self.deck = [kind for kind in some for _ in range(self.random.choice((1, 1, 2)))]
             self.random.shuffle(self.deck)
         return self.deck.pop(), fault_random

@@ -23,6 +23,7 @@ FORBIDDEN = {70: "a worker hung", 72: "state and offsets disagree", 78: "a start
 EXPECTED = {0, 143}
 LOOP_EXITS = 5
 LOOP_S = 60.0
+BACKOFF_MIN_S = 0.2
 BACKOFF_MAX_S = 5.0
 LINES_KEPT = 15
 
@@ -192,7 +193,7 @@ class Supervisor:
             for one in self.exits
             if one.ordinal == member.ordinal and not one.asked and exit.at_unix_s - one.at_unix_s < LOOP_S
         ]
-        self.next_start[member.ordinal] = now + min(0.5 * 2 ** (len(recent) - 1), BACKOFF_MAX_S)
+        self.next_start[member.ordinal] = now + min(BACKOFF_MIN_S * 2 ** (len(recent) - 1), BACKOFF_MAX_S)
         if len(recent) >= LOOP_EXITS and member.ordinal not in self.looping:
             self.looping.add(member.ordinal)
             text = f"{member.name} ended by itself {len(recent)} times within {LOOP_S:.0f} s, last with {exit.code}"

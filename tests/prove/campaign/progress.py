@@ -1,26 +1,24 @@
 """Invariant I9 seen from outside: after a fault is healed, commits go on for every partition that has lag.
 
-Asks the broker every second for the group's committed offsets and for the ends of the inputs, as a reader of
-committed records sees them. An end may lie behind control records and aborted ones that nobody will ever
-read, so before a stall is called one, a reader looks whether there is a record to read.
+Judges what `offsets` says about the group and its inputs each second. Before a stall is called one, and before
+the end is believed, it has looked whether there is a record to read at all.
 """
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from .children import Child
+from .place import CampaignFailed, Findings
 
-from .place import Findings
-
-ASK_S = 1.0
 # From the end of a fault to the next commit of each partition that has lag.
 CALM_STALL_MAX_S = 30.0
 # Whatever happens meanwhile.
 STALL_MAX_S = 180.0
+LOOK_MAX_S = 40.0
 
 Place = tuple[str, int]
 
@@ -52,34 +50,39 @@ class Turmoil:
 
 
 class Progress:
-    """Committed offsets and ends, kept up to date by a thread."""
+    """Committed offsets and ends as last heard, and since when each partition stands still."""
 
-    def __init__(self, bootstrap: str, group: str, topics: list[str], findings: Findings, turmoil: Turmoil) -> None:
-        self.bootstrap, self.group, self.topics = bootstrap, group, topics
-        self.findings, self.turmoil = findings, turmoil
-        self.admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2, "reconnect.backoff.max.ms": 1000})
+    def __init__(self, asker: Callable[[Callable[[str], None]], Child], findings: Findings, turmoil: Turmoil) -> None:
+        self.asker, self.findings, self.turmoil = asker, findings, turmoil
         self.committed: dict[Place, int] = {}
         self.ends: dict[Place, int] = {}
         self.moved: dict[Place, float] = {}
+        self.suspects: dict[Place, str] = {}
         self.reported: set[Place] = set()
+        self.readable: list[Place] | None = None
         self.stall_max_s = 0.0
         self.calm_stall_max_s = 0.0
         self.lag_max = 0
         # Ends behind which nothing can be read look like stalls: these figures count under load only.
         self.loaded = False
         self.asked = 0.0
-        self.stopping = threading.Event()
-        self.thread = threading.Thread(target=self._run, name="progress", daemon=True)
+        self.deaths = 0
+        self.child: Child | None = None
 
-    def start(self) -> None:
-        self.thread.start()
-
-    def stop(self) -> None:
-        self.stopping.set()
-        self.thread.join()
+    def look_after(self) -> None:
+        """Starts the asking process, again where it has died; and follows suspicions."""
+        if self.child is None or self.child.process.poll() is not None:
+            self.deaths += self.child is not None
+            self.child = self.asker(self.hear)
+        if suspects := dict(self.suspects):
+            self.suspects.clear()
+            for place in self.look(list(suspects)):
+                at = f"at {self.committed[place]} of {self.ends[place]}"
+                text = f"{place[0]}-{place[1]}: no commit {suspects[place]}, {at}"
+                self.findings.violation("progress", text)
 
     def lag(self) -> dict[Place, int]:
-        return {place: end - self.committed.get(place, 0) for place, end in self.ends.items()}
+        return {place: end - self.committed.get(place, 0) for place, end in list(self.ends.items())}
 
     def records_waiting(self) -> int:
         return sum(self.lag().values())
@@ -90,76 +93,44 @@ class Progress:
             return False
         return all(self.moved.get(place, 0.0) > moment for place, lag in self.lag().items() if lag > 0)
 
-    def is_done(self) -> bool:
-        """Whether everything that can be read has been: asked anew, not remembered."""
-        try:
-            self._ask()
-        except KafkaException:
-            return False
-        return not self.readable([place for place, lag in self.lag().items() if lag > 0])
-
-    def wait_until_done(self, limit_s: float, alive: Callable[[], bool]) -> bool:
-        deadline = time.monotonic() + limit_s
-        while time.monotonic() < deadline and alive():
-            if self.is_done():
-                return True
-            time.sleep(0.5)
+    def wait_until_done(self, limit_s: float) -> bool:
+        """Whether everything that can be read was read within the limit, by answers from after the call."""
+        began = time.monotonic()
+        while time.monotonic() < began + limit_s:
+            self.look_after()
+            if self.asked > began + 1.5:
+                behind = [place for place, lag in self.lag().items() if lag > 0]
+                if not behind or (self.records_waiting() < 10_000 and not self.look(behind)):
+                    return True
+            time.sleep(0.3)
         return False
 
-    def readable(self, places: list[Place]) -> list[Place]:
+    def look(self, places: list[Place]) -> list[Place]:
         """Those of these places at whose committed offset, or behind it, a committed record lies."""
-        if not places:
-            return []
-        consumer = Consumer(
-            {
-                "bootstrap.servers": self.bootstrap,
-                "group.id": "campaign-looks",
-                "isolation.level": "read_committed",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "auto.offset.reset": "error",
-                "log_level": 2,
-            }
-        )
-        consumer.assign([TopicPartition(topic, number, self.committed.get((topic, number), 0)) for topic, number in places])
-        found: set[Place] = set()
-        open_places = set(places)
-        deadline = time.monotonic() + 10
-        while open_places and time.monotonic() < deadline:
-            for message in consumer.consume(100, 0.2):
-                place = (message.topic(), message.partition())
-                if message.error() is None:
-                    found.add(place)
-                open_places.discard(place)
-        consumer.close()
-        # What did not answer counts as readable: silence proves nothing.
-        return sorted(found | open_places)
+        self.readable = None
+        asked = [[*place, self.committed.get(place, 0)] for place in places]
+        try:
+            if self.child is not None:
+                self.child.tell(f"readable {json.dumps(asked)}")
+        except CampaignFailed:
+            return places
+        deadline = time.monotonic() + LOOK_MAX_S
+        while self.readable is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return places if self.readable is None else self.readable
 
-    def _run(self) -> None:
-        while not self.stopping.wait(ASK_S):
-            try:
-                self._ask()
-            except KafkaException:
-                continue
-            self._judge()
-
-    def _ask(self) -> None:
-        if not self.ends:
-            known = self.admin.list_topics(timeout=10).topics
-            places = [(topic, number) for topic in self.topics for number in known[topic].partitions]
-        else:
-            places = list(self.ends)
-        group = ConsumerGroupTopicPartitions(self.group)
-        answer = self.admin.list_consumer_group_offsets([group], request_timeout=5)
-        wanted = {TopicPartition(topic, number): OffsetSpec.latest() for topic, number in places}
-        level = IsolationLevel.READ_COMMITTED
-        ends = self.admin.list_offsets(wanted, isolation_level=level, request_timeout=5)
+    def hear(self, line: str) -> None:
+        said = json.loads(line)
+        if "readable" in said:
+            self.readable = [(topic, number) for topic, number, in said["readable"]]
+            return
         now = time.monotonic()
-        committed = {(one.topic, one.partition): one.offset for one in answer[self.group].result().topic_partitions}
-        for place, end in ((( one.topic, one.partition), found.result().offset) for one, found in ends.items()):
-            before, offset = self.committed.get(place, 0), max(committed.get(place, 0), 0)
+        ends = {(topic, number): end for topic, number, end in said["ends"]}
+        for topic, number, offset in said["committed"]:
+            place, end = (topic, number), ends[topic, number]
+            before = self.committed.get(place, 0)
             if offset < before:
-                text = f"the committed offset of {place[0]}-{place[1]} went back from {before} to {offset}"
+                text = f"the committed offset of {topic}-{number} went back from {before} to {offset}"
                 self.findings.violation("offsets", text)
             if offset != before or offset >= end or place not in self.moved:
                 self.moved[place] = now
@@ -167,10 +138,10 @@ class Progress:
             self.committed[place], self.ends[place] = offset, end
         self.lag_max = max(self.lag_max, self.records_waiting())
         self.asked = now
+        self.judge(now)
 
-    def _judge(self) -> None:
-        now, calm = time.monotonic(), self.turmoil.calm_since()
-        late: dict[Place, str] = {}
+    def judge(self, now: float) -> None:
+        calm = self.turmoil.calm_since()
         for place, lag in self.lag().items():
             if lag <= 0 or place in self.reported:
                 continue
@@ -180,10 +151,8 @@ class Progress:
                 self.stall_max_s = max(self.stall_max_s, still_s)
                 self.calm_stall_max_s = max(self.calm_stall_max_s, calm_s)
             if calm_s > CALM_STALL_MAX_S:
-                late[place] = f"for {calm_s:.0f} s after the last fault was healed"
+                self.suspects[place] = f"for {calm_s:.0f} s after the last fault was healed"
             elif still_s > STALL_MAX_S:
-                late[place] = f"for {still_s:.0f} s, among faults"
-        for place in self.readable(list(late)):
-            self.reported.add(place)
-            text = f"{place[0]}-{place[1]}: no commit {late[place]}, at {self.committed[place]} of {self.ends[place]}"
-            self.findings.violation("progress", text)
+                self.suspects[place] = f"for {still_s:.0f} s, among faults"
+            if place in self.suspects:
+                self.reported.add(place)

@@ -50,6 +50,7 @@ def written(settings: Settings, course: Course, thrown_away: str | None) -> dict
             "stall_without_fault_max_s": round(progress.calm_stall_max_s, 1) if progress else None,
             "moved_after_healing_s": course.calms,
             "lag_max_records": progress.lag_max if progress else None,
+            "asking_process_died": progress.deaths if progress else 0,
         },
         "exits": by_code,
         "exits_by_themselves": [asdict(exit) for exit in exits if not exit.asked],

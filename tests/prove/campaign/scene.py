@@ -35,6 +35,7 @@ class Scene:
         self.proxied = settings.seed % MEMBERS
         self.small = (settings.seed + 1) % MEMBERS
         self.children: list[Child] = []
+        self.helpers: list[Child] = []
         self.members: list[Member] = []
         self.small_disk = SmallDisk(self.home / "small-disk", settings.small_disk_bytes)
         if self.small_disk.refused:
@@ -55,6 +56,11 @@ class Scene:
         self._make_topics()
         self.members = [self._member(ordinal) for ordinal in range(MEMBERS + 1)]
 
+    def helper(self, module: str, *arguments: str, hear: object) -> Child:
+        """A child that may die and be started again."""
+        self.helpers.append(Child(module, list(arguments), self.logs / f"{module}.log", hear))  # type: ignore[arg-type]
+        return self.helpers[-1]
+
     def child(self, module: str, *arguments: str, hear: object = None) -> Child:
         made = Child(module, list(arguments), self.logs / f"{module}.log", hear)  # type: ignore[arg-type]
         self.children.append(made)
@@ -63,7 +69,7 @@ class Scene:
     def close(self, keep: bool) -> None:
         for member in self.members:
             member.kill()
-        for child in self.children:
+        for child in [*self.children, *self.helpers]:
             child.stop()
         self.broker.stop()
         if self.registry_process is not None:
@@ -76,7 +82,7 @@ class Scene:
 
     def cpu(self) -> dict[str, float]:
         """Seconds of processor time of the campaign's helpers so far."""
-        return {child.name: round(cpu_seconds(child.process.pid), 1) for child in self.children}
+        return {child.name: round(cpu_seconds(child.process.pid), 1) for child in [*self.children, *self.helpers[-1:]]}
 
     def _start_registry(self) -> None:
         log = self.logs / "registry.log"

@@ -36,6 +36,7 @@ class Settings:
     report: Path
     tally: Path | None
     keep: bool
+    only: frozenset[str]
 
     @property
     def persons(self) -> int:
