@@ -76,8 +76,8 @@ class Course:
             "offsets", "--bootstrap", scene.broker.bootstrap, "--group", APPLICATION, "--topics", *inputs, hear=hear
         )
         self.progress = Progress(asker, self.findings, self.turmoil)
-        self.start_members()
         self.supervisor.start()
+        self.start_members()
         self.progress.look_after()
         self.prefill()
         self.load.tell("contents")
@@ -106,7 +106,6 @@ class Course:
         faults = self.faults = Faults(world)
         mix, gaps = Mix(self.settings.seed, KILL_SHARE, self.settings.only), Random(f"gaps {self.settings.seed}")
         began, begun = time.monotonic(), 0
-        self.progress.loaded = True
         while faults.kills < self.settings.kills and not self.findings.any:
             if time.monotonic() - began > self.settings.time_max_s:
                 self.journal.say("too slow", kills=faults.kills, sent=self.sent)
@@ -120,7 +119,6 @@ class Course:
             self.rest(gaps.uniform(*FAULT_GAP_S), faults, began)
         faults.wait()
         self.look_after(faults)
-        self.progress.loaded = False
         self.journal.say("faults over", kills=faults.kills, sent=self.sent, took_s=round(time.monotonic() - began))
 
     def begin_one(self, faults: Faults, mix: Mix) -> int:
@@ -190,8 +188,10 @@ class Course:
         self.journal.note("done", what=what, took_s=round(time.monotonic() - began, 1))
 
     def start_members(self) -> None:
+        assert self.progress is not None, "set_up has made it"
         for member in self.members:
             member.start()
+        self.progress.expect(commits=True)
         deadline = time.monotonic() + READY_S
         while not all(ready(member.port) for member in self.members):
             if time.monotonic() > deadline:
@@ -201,7 +201,8 @@ class Course:
             time.sleep(0.2)
 
     def stop_members(self) -> None:
-        assert self.supervisor is not None, "set_up has made it"
+        assert self.supervisor is not None and self.progress is not None, "set_up has made both"
+        self.progress.expect(commits=False)
         for member in self.members:
             member.wanted = False
         for member in self.members:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import Any
@@ -22,7 +23,7 @@ def check(settings: Settings, scene: Scene, findings: Findings, when: str) -> di
     report = scene.home / f"check-{when.replace(' ', '-')}.json"
     command = [sys.executable, str(settings.check), "--bootstrap", scene.broker.bootstrap]
     command += ["--registry", scene.registry, "--config", str(scene.configuration)]
-    command += ["--json", str(report), "--wait", str(QUIESCENCE_S)]
+    command += ["--json", str(report), "--wait", str(QUIESCENCE_S), "--processes", str(os.cpu_count() or 1)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     (scene.logs / f"{report.stem}.log").write_text(done.stdout + done.stderr)
     lines = (done.stdout + done.stderr).strip().splitlines()

@@ -1,7 +1,8 @@
 """Invariant I9 seen from outside: after a fault is healed, commits go on for every partition that has lag.
 
-Judges what `offsets` says about the group and its inputs each second. Before a stall is called one, and before
-the end is believed, it has looked whether there is a record to read at all.
+Judges what `offsets` says about the group and its inputs each second. An end may lie behind what can be read,
+so where a partition stands still it is looked early on whether there is a record to read: a stall counts from
+when there was.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from .place import CampaignFailed, Findings
 CALM_STALL_MAX_S = 30.0
 # Whatever happens meanwhile.
 STALL_MAX_S = 180.0
+# After so long it is looked whether there is anything to read.
+LOOK_AFTER_S = 5.0
 LOOK_MAX_S = 40.0
 
 Place = tuple[str, int]
@@ -57,29 +60,35 @@ class Progress:
         self.committed: dict[Place, int] = {}
         self.ends: dict[Place, int] = {}
         self.moved: dict[Place, float] = {}
-        self.suspects: dict[Place, str] = {}
+        self.doubtful: set[Place] = set()
+        self.confirmed: set[Place] = set()
         self.reported: set[Place] = set()
+        # Off while nobody is there who could commit.
+        self.judging = False
         self.readable: list[Place] | None = None
         self.stall_max_s = 0.0
         self.calm_stall_max_s = 0.0
         self.lag_max = 0
-        # Ends behind which nothing can be read look like stalls: these figures count under load only.
-        self.loaded = False
         self.asked = 0.0
         self.deaths = 0
         self.child: Child | None = None
 
     def look_after(self) -> None:
-        """Starts the asking process, again where it has died; and follows suspicions."""
+        """Starts the asking process, again where it has died; and looks where there are doubts."""
         if self.child is None or self.child.process.poll() is not None:
             self.deaths += self.child is not None
             self.child = self.asker(self.hear)
-        if suspects := dict(self.suspects):
-            self.suspects.clear()
-            for place in self.look(list(suspects)):
-                at = f"at {self.committed[place]} of {self.ends[place]}"
-                text = f"{place[0]}-{place[1]}: no commit {suspects[place]}, {at}"
-                self.findings.violation("progress", text)
+        if doubtful := list(self.doubtful):
+            self.doubtful.clear()
+            readable = self.look(doubtful)
+            self.confirmed |= set(readable)
+            for place in set(doubtful) - set(readable):
+                self.moved[place] = time.monotonic()
+
+    def expect(self, commits: bool) -> None:
+        """Whether somebody is there from now on who has to commit."""
+        self.judging = commits
+        self.moved = dict.fromkeys(self.moved, time.monotonic())
 
     def lag(self) -> dict[Place, int]:
         return {place: end - self.committed.get(place, 0) for place, end in list(self.ends.items())}
@@ -135,6 +144,8 @@ class Progress:
             if offset != before or offset >= end or place not in self.moved:
                 self.moved[place] = now
                 self.reported.discard(place)
+                self.confirmed.discard(place)
+                self.doubtful.discard(place)
             self.committed[place], self.ends[place] = offset, end
         self.lag_max = max(self.lag_max, self.records_waiting())
         self.asked = now
@@ -143,16 +154,22 @@ class Progress:
     def judge(self, now: float) -> None:
         calm = self.turmoil.calm_since()
         for place, lag in self.lag().items():
-            if lag <= 0 or place in self.reported:
+            if lag <= 0 or place in self.reported or not self.judging:
                 continue
             still_s = now - self.moved[place]
             calm_s = now - max(self.moved[place], calm) if calm is not None else 0.0
-            if self.loaded:
-                self.stall_max_s = max(self.stall_max_s, still_s)
-                self.calm_stall_max_s = max(self.calm_stall_max_s, calm_s)
+            if place not in self.confirmed:
+                if calm_s > LOOK_AFTER_S or still_s > STALL_MAX_S / 2:
+                    self.doubtful.add(place)
+                continue
+            self.stall_max_s = max(self.stall_max_s, still_s)
+            self.calm_stall_max_s = max(self.calm_stall_max_s, calm_s)
             if calm_s > CALM_STALL_MAX_S:
-                self.suspects[place] = f"for {calm_s:.0f} s after the last fault was healed"
+                self.stalled(place, f"for {calm_s:.0f} s after the last fault was healed")
             elif still_s > STALL_MAX_S:
-                self.suspects[place] = f"for {still_s:.0f} s, among faults"
-            if place in self.suspects:
-                self.reported.add(place)
+                self.stalled(place, f"for {still_s:.0f} s, among faults")
+
+    def stalled(self, place: Place, how: str) -> None:
+        self.reported.add(place)
+        at = f"at {self.committed[place]} of {self.ends[place]}"
+        self.findings.violation("progress", f"{place[0]}-{place[1]}: no commit {how}, {at}")

@@ -19,7 +19,7 @@ from . import disk
 from .member import Exit, Member, Supervisor, judge
 from .oracle import check
 from .place import CampaignFailed, Findings, Journal
-from .progress import CALM_STALL_MAX_S, Progress, Turmoil
+from .progress import CALM_STALL_MAX_S, STALL_MAX_S, Progress, Turmoil
 from .recovery import at
 from .story import Story
 from .watcher import Order
@@ -124,28 +124,42 @@ class Progressing(WithPlace):
         progress = Progress(lambda hear: None, self.findings, Turmoil())  # type: ignore[arg-type,return-value]
         progress.child = SimpleNamespace(process=SimpleNamespace(poll=lambda: None))  # type: ignore[assignment]
         progress.look = readable  # type: ignore[method-assign,assignment]
+        progress.expect(commits=True)
         progress.hear('{"committed": [["t", 0, 5]], "ends": [["t", 0, 9]]}')
         return progress
+
+    def pass_time(self, progress: Progress, seconds: int) -> None:
+        """Judges and looks each second, as if time passed."""
+        began = time.monotonic()
+        for second in range(seconds):
+            progress.judge(began + second)
+            if progress.doubtful:
+                moved = progress.moved
+                progress.look_after()
+                progress.moved = {place: began + second for place in moved} if not progress.confirmed else moved
 
     def test_a_partition_that_stands_still_is_found_when_there_is_something_to_read(self) -> None:
         for readable, found in ((lambda places: places, True), (lambda places: [], False)):
             self.findings.violations.clear()
             progress = self.progress(readable)
-            now = time.monotonic()
-            progress.judge(now + CALM_STALL_MAX_S - 1)
-            progress.look_after()
+            self.pass_time(progress, int(CALM_STALL_MAX_S))
             self.assertFalse(self.findings.any)
-            progress.judge(now + CALM_STALL_MAX_S + 1)
-            progress.look_after()
+            self.pass_time(progress, int(CALM_STALL_MAX_S) + 3)
             self.assertEqual(self.findings.any, found)
 
     def test_time_under_a_fault_does_not_count_but_all_has_an_end(self) -> None:
         progress = self.progress(lambda places: places)
         progress.turmoil.begin("zombie")
-        progress.judge(time.monotonic() + 100)
-        self.assertFalse(progress.suspects)
-        progress.judge(time.monotonic() + 200)
-        self.assertTrue(progress.suspects)
+        self.pass_time(progress, int(STALL_MAX_S))
+        self.assertFalse(self.findings.any)
+        self.pass_time(progress, int(STALL_MAX_S) + 3)
+        self.assertIn("among faults", self.texts())
+
+    def test_nothing_is_expected_of_nobody(self) -> None:
+        progress = self.progress(lambda places: places)
+        progress.expect(commits=False)
+        self.pass_time(progress, 300)
+        self.assertFalse(self.findings.any)
 
     def test_an_offset_that_goes_back_is_found(self) -> None:
         self.progress(lambda places: []).hear('{"committed": [["t", 0, 4]], "ends": [["t", 0, 9]]}')
