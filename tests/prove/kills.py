@@ -1,7 +1,7 @@
-"""`./dev prove kills`: processes of the application are killed under load on a real broker, and so is much else.
+"""`./dev prove kills`: processes are killed under load on a real broker, and much else befalls them.
 
-Three processes, a broker of the campaign's own, a registry and a load generator run; every few seconds a fault
-is drawn. Then everything is healed and drained, and an independent check compares all that was written with
+Three processes, a broker of the campaign's own, a registry and a load generator run; every few seconds a
+fault is drawn. Then everything is healed and drained, and an independent check compares all that was written with
 what the inputs say. Ends with 0 when both targets were reached and nothing was found wrong, else with 1, and
 keeps the run's directory where something was.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from campaign.course import Course
-from campaign.faults import KILLS, OTHERS
+from campaign.harms import KILLS, OTHERS
 from campaign.place import CampaignFailed, Findings, Journal
 from campaign.report import add_to_tally, line_of, written
 from campaign.scene import Scene
@@ -30,7 +30,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, interrupted)
     settings = parse()
     journal = Journal(settings.home / "journal.jsonl")
-    journal.say("campaign", seed=settings.seed, kills=settings.kills, events=settings.events, home=settings.home)
+    journal.say(
+        "campaign", seed=settings.seed, kills=settings.kills, events=settings.events, home=settings.home
+    )
     findings = Findings(journal)
     scene = Scene(settings, journal)
     course = Course(settings, scene, journal, findings)
@@ -64,12 +66,18 @@ def parse() -> Settings:
     parser.add_argument("--kills", type=int, default=10, help="kill -9 of processes, at least [10]")
     parser.add_argument("--events", type=int, default=100_000, help="events that are sent meanwhile [100000]")
     parser.add_argument("--seed", type=int, help="draws load and faults [random]")
-    parser.add_argument("--profiles", type=int, default=0, help="profiles that exist before the faults begin [0]")
-    parser.add_argument("--report", type=Path, help="where the report goes [kills-SEED.json in the run's directory's parent]")
+    parser.add_argument(
+        "--profiles", type=int, default=0, help="profiles that exist before the faults begin [0]"
+    )
+    parser.add_argument(
+        "--report", type=Path, help="where the report goes [kills-SEED.json in the run's directory's parent]"
+    )
     parser.add_argument("--tally", action="store_true", help="add this run to tests/prove/tally.json")
     parser.add_argument("--keep", action="store_true", help="keep the run's directory also when all is well")
     names = ", ".join(kind.name for kind in [*KILLS, *OTHERS])
-    parser.add_argument("--only", default="", help=f"only faults of these kinds, with commas between: {names}")
+    parser.add_argument(
+        "--only", default="", help=f"only faults of these kinds, with commas between: {names}"
+    )
     parser.add_argument("--binary", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--jars", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--check", type=Path, default=ROOT / "tests/prove/check.py", help=argparse.SUPPRESS)

@@ -54,7 +54,9 @@ class Broker:
 
     def create(self) -> None:
         if not (self.jars / "libs").is_dir():
-            raise CampaignFailed(f"there are no jars of Kafka in {self.jars}/libs: run `./dev kafka start` once")
+            raise CampaignFailed(
+                f"there are no jars of Kafka in {self.jars}/libs: run `./dev kafka start` once"
+            )
         self.home.mkdir(parents=True)
         (self.home / "server.properties").write_text(self.settings())
         (self.home / "log4j2.properties").write_text(LOG_SETTINGS)

@@ -14,20 +14,25 @@ from typing import Any
 
 from .place import CampaignFailed, cpu_seconds
 
+Hear = Callable[[str], None]
+
 HERE = Path(__file__).resolve().parent
 
 
 class Child:
     """A module of this package as a process. What it says goes to `hear`, line by line, from a thread."""
 
-    def __init__(self, module: str, arguments: list[str], log: Path, hear: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, module: str, arguments: dict[str, object], log: Path, hear: Hear | None = None
+    ) -> None:
         self.name, self.log = module, log
         self.hear = hear
         self.said: queue.Queue[str] = queue.Queue()
         self.cpu_s = 0.0
-        with log.open("wb") as errors:
+        words = [word for name, value in arguments.items() for word in (f"--{name}", str(value))]
+        with log.open("ab") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", f"campaign.{module}", *arguments],
+                [sys.executable, "-m", f"campaign.{module}", *words],
                 cwd=HERE.parent,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""What happens to disks: a small one that fills up, files that lose bytes, state that is copied and put back."""
+"""What happens to disks: a small one that fills up, files that lose bytes, state that is copied."""
 
 from __future__ import annotations
 
@@ -49,7 +49,10 @@ def flip(state: Path, random: Random) -> str:
     files = sorted(
         file
         for file in state.rglob("*")
-        if file.is_file() and file.stat().st_size and file.name != "LOCK" and not file.name.startswith("LOG")
+        if file.is_file()
+        and file.stat().st_size
+        and file.name != "LOCK"
+        and not file.name.startswith("LOG")
         and ".damaged-" not in str(file)
     )
     if not files:

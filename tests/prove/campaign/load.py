@@ -26,7 +26,8 @@ from random import Random
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from .story import HOUR_MS, START_MS, Story, changed_content, contents, iso
+from .shop import changed_content, contents
+from .story import HOUR_MS, START_MS, Story, iso
 
 STEP_S = 0.05
 REPORT_S = 0.5
@@ -126,7 +127,9 @@ class Generator:
             if person % CHUNK == 0:
                 self.producer.poll(0)
         for mover in range(200):
-            value = f'{{"event":"page_view","userId":"mover{mover}","timestamp":"{iso(START_MS)}","path":"/now"}}'
+            value = (
+                f'{{"event":"page_view","userId":"mover{mover}","timestamp":"{iso(START_MS)}","path":"/now"}}'
+            )
             self.send("clickstream", b"mover%d" % mover, value.encode(), START_MS)
         self.flush()
         report(done="prefill", prefilled=persons + 200)
@@ -142,7 +145,10 @@ class Generator:
             self.send(sent.source, sent.key, sent.value, sent.at_ms)
         self.story.at_ms = story.at_ms
         self.flush()
-        report(done="small", small={**counts, **{kind: story.counts[kind] for kind in ("duplicate", "malformed")}})
+        report(
+            done="small",
+            small={**counts, **{kind: story.counts[kind] for kind in ("duplicate", "malformed")}},
+        )
 
     def finish(self) -> None:
         while self.sent < self.events:

@@ -26,6 +26,8 @@ LOOP_S = 60.0
 BACKOFF_MIN_S = 0.2
 BACKOFF_MAX_S = 5.0
 LINES_KEPT = 15
+# How long an end may take that was asked for; the processes cut their own drain off before that.
+DRAIN_MAX_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,9 @@ class Member:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    env={name: value for name, value in os.environ.items() if not name.startswith("BESPOKE__")},
+                    env={
+                        name: value for name, value in os.environ.items() if not name.startswith("BESPOKE__")
+                    },
                     start_new_session=True,
                 )
 
@@ -196,5 +200,6 @@ class Supervisor:
         self.next_start[member.ordinal] = now + min(BACKOFF_MIN_S * 2 ** (len(recent) - 1), BACKOFF_MAX_S)
         if len(recent) >= LOOP_EXITS and member.ordinal not in self.looping:
             self.looping.add(member.ordinal)
-            text = f"{member.name} ended by itself {len(recent)} times within {LOOP_S:.0f} s, last with {exit.code}"
-            self.findings.violation("crash loop", f"{text}: {last[:400]}; {member.log}")
+            often = f"ended by itself {len(recent)} times within {LOOP_S:.0f} s, last with {exit.code}"
+            text = f"{member.name} {often}: {last[:400]}; {member.log}"
+            self.findings.violation("crash loop", text)

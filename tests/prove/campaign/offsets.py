@@ -1,8 +1,9 @@
 """Where the group and its inputs are, asked every second, a process of its own: a line of JSON each time.
 
-`committed` and `ends` are lists of [topic, partition, offset]; an end is that of the committed records. An end
-may lie behind control records and aborted ones that nobody will ever read; told `readable [[TOPIC, PARTITION,
-OFFSET], ...]` on its input, it looks which of these places have a committed record at the offset or behind it.
+`committed` and `ends` are lists of [topic, partition, offset]; an end is that of the committed records. It may
+lie behind control records and aborted ones that nobody will ever read: told on its input `readable` and such
+a list, it looks which of these places have a committed record there or behind it.
+
 A client library that gives up its process when the broker dies at the wrong moment must not take the campaign
 with it: this process may die, and is started again.
 """
@@ -30,11 +31,15 @@ class Offsets:
         self.bootstrap = bootstrap
         self.consumer = Consumer(settings(bootstrap, group))
         known = self.consumer.list_topics(timeout=30).topics
-        self.places = [TopicPartition(topic, number) for topic in topics for number in known[topic].partitions]
+        self.places = [
+            TopicPartition(topic, number) for topic in topics for number in known[topic].partitions
+        ]
 
     def ask(self) -> None:
         committed = self.consumer.committed(self.places, timeout=TIMEOUT_S)
-        ends = [(place, self.consumer.get_watermark_offsets(place, timeout=TIMEOUT_S)[1]) for place in self.places]
+        ends = [
+            (place, self.consumer.get_watermark_offsets(place, timeout=TIMEOUT_S)[1]) for place in self.places
+        ]
         say(
             committed=[[place.topic, place.partition, max(place.offset, 0)] for place in committed],
             ends=[[place.topic, place.partition, end] for place, end in ends],
@@ -42,7 +47,9 @@ class Offsets:
 
     def look(self, places: list[list[int | str]]) -> None:
         reader = Consumer({**settings(self.bootstrap, "campaign-looks"), "enable.partition.eof": True})
-        reader.assign([TopicPartition(str(topic), int(number), int(offset)) for topic, number, offset in places])
+        reader.assign(
+            [TopicPartition(str(topic), int(number), int(offset)) for topic, number, offset in places]
+        )
         waiting = {(topic, number) for topic, number, _ in places}
         found = set()
         deadline = time.monotonic() + LOOK_S
@@ -79,9 +86,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bootstrap", required=True)
     parser.add_argument("--group", required=True)
-    parser.add_argument("--topics", nargs="+", required=True)
+    parser.add_argument("--topics", required=True, help="names with commas between")
     arguments = parser.parse_args()
-    offsets = Offsets(arguments.bootstrap, arguments.group, arguments.topics)
+    offsets = Offsets(arguments.bootstrap, arguments.group, arguments.topics.split(","))
     selector = selectors.DefaultSelector()
     selector.register(sys.stdin, selectors.EVENT_READ)
     rest = ""

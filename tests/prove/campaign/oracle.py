@@ -17,9 +17,11 @@ LINES_SHOWN = 20
 
 
 def check(settings: Settings, scene: Scene, findings: Findings, when: str) -> dict[str, Any]:
-    """0: clean; 1: violations, which it names; anything else: it could not check, and the run proves nothing."""
+    """0: clean; 1: violations, which it names; else it could not check, and the run proves nothing."""
     if not settings.check.is_file():
-        raise CampaignFailed(f"{settings.check} is missing: without the check of all outputs nothing is proven")
+        raise CampaignFailed(
+            f"{settings.check} is missing: without the check of all outputs nothing is proven"
+        )
     report = scene.home / f"check-{when.replace(' ', '-')}.json"
     command = [sys.executable, str(settings.check), "--bootstrap", scene.broker.bootstrap]
     command += ["--registry", scene.registry, "--config", str(scene.configuration)]
@@ -28,12 +30,15 @@ def check(settings: Settings, scene: Scene, findings: Findings, when: str) -> di
     (scene.logs / f"{report.stem}.log").write_text(done.stdout + done.stderr)
     lines = (done.stdout + done.stderr).strip().splitlines()
     if done.returncode == 1:
-        for line in lines[:LINES_SHOWN]:
+        wrong = [line for line in lines if not line.startswith(("check:", "…"))]
+        for line in wrong[:LINES_SHOWN]:
             findings.violation("oracle", f"{when}: {line}")
-        if not lines:
+        if not wrong:
             findings.violation("oracle", f"{when}: violations, but it does not say which")
     elif done.returncode != 0:
         last = "\n".join(lines[-LINES_SHOWN:])
-        raise CampaignFailed(f"{when}: {settings.check.name} could not check, it ended with {done.returncode}:\n{last}")
+        raise CampaignFailed(
+            f"{when}: {settings.check.name} could not check, it ended with {done.returncode}:\n{last}"
+        )
     found = json.loads(report.read_text()) if report.is_file() else {}
     return {"when": when, "exit": done.returncode, "last": lines[-1] if lines else "", "report": found}

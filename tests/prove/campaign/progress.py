@@ -55,7 +55,9 @@ class Turmoil:
 class Progress:
     """Committed offsets and ends as last heard, and since when each partition stands still."""
 
-    def __init__(self, asker: Callable[[Callable[[str], None]], Child], findings: Findings, turmoil: Turmoil) -> None:
+    def __init__(
+        self, asker: Callable[[Callable[[str], None]], Child], findings: Findings, turmoil: Turmoil
+    ) -> None:
         self.asker, self.findings, self.turmoil = asker, findings, turmoil
         self.committed: dict[Place, int] = {}
         self.ends: dict[Place, int] = {}
@@ -97,7 +99,7 @@ class Progress:
         return sum(self.lag().values())
 
     def moved_since(self, moment: float) -> bool:
-        """Whether every partition that has lag has moved since, by an answer of the broker's from after it."""
+        """Whether every partition that has lag has moved since, by what was heard after it."""
         if self.asked < moment:
             return False
         return all(self.moved.get(place, 0.0) > moment for place, lag in self.lag().items() if lag > 0)
@@ -131,7 +133,7 @@ class Progress:
     def hear(self, line: str) -> None:
         said = json.loads(line)
         if "readable" in said:
-            self.readable = [(topic, number) for topic, number, in said["readable"]]
+            self.readable = [(topic, number) for topic, number in said["readable"]]
             return
         now = time.monotonic()
         ends = {(topic, number): end for topic, number, end in said["ends"]}

@@ -6,8 +6,8 @@
   delay MS       each piece of data is held back by up to MS milliseconds, in both directions
   slow BYTES     so many bytes a second, in each direction of each connection
 
-What is held back is kept, as the sender's kernel would keep it. It knows nothing of Kafka's frames: the broker
-has a listener whose advertised address is this proxy's.
+What is held back is kept, as the sender's kernel would keep it. This knows nothing of Kafka's frames: the
+broker has a listener whose advertised address is this proxy's.
 """
 
 from __future__ import annotations
@@ -48,9 +48,7 @@ class Network:
             writer.transport.abort()
             return
         self.writers |= {writer, broker_writer}
-        await asyncio.gather(
-            self.pump("up", reader, broker_writer), self.pump("down", broker_reader, writer)
-        )
+        await asyncio.gather(self.pump("up", reader, broker_writer), self.pump("down", broker_reader, writer))
         self.writers -= {writer, broker_writer}
 
     async def pump(self, way: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

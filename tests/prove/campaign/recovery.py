@@ -1,7 +1,7 @@
 """How long a restarted process takes to its first commit, and with what it spends that time.
 
 The first commit is seen on the process's own metrics, asked ten times a second until it is there. The parts
-come from the events of its log: `started` (all that a start checks is checked), the first `partition_assigned`
+come from events of its log: `started` (all that a start checks is checked), the first `partition_assigned`
 (the group has answered) and the last `restored` before the commit.
 """
 
@@ -72,7 +72,7 @@ class Recoveries:
         self.stopping = threading.Event()
 
     def measure(self, member: Member, state: str, pause_s: float) -> None:
-        """Call right after the start; the fault itself is still going on, and does not count as disturbance."""
+        """Call right after the start; the fault itself still goes on and does not count as disturbance."""
         began, start_number = time.time(), member.starts
         others = set(self.turmoil.active)
         thread = threading.Thread(
@@ -104,15 +104,22 @@ class Recoveries:
                 with self.lock:
                     self.done.append(
                         Recovery(
-                            member.ordinal, state, round(pause_s, 2), round(now - began, 2), bool(count),
-                            disturbed, *parts,
+                            member.ordinal,
+                            state,
+                            round(pause_s, 2),
+                            round(now - began, 2),
+                            bool(count),
+                            disturbed,
+                            *parts,
                         )
                     )
                 return
 
 
-def parts_of(log: Path, began: float, committed: float) -> tuple[float | None, float | None, float | None, float | None, int]:
-    """Seconds from spawn to start, to assignment, to the state's completeness, to the first commit; and records."""
+def parts_of(
+    log: Path, began: float, committed: float
+) -> tuple[float | None, float | None, float | None, float | None, int]:
+    """Seconds to the start, the assignment, the complete state and the first commit; and records."""
     started = assigned = restored = None
     records = 0
     for line in log.read_text(errors="replace").splitlines():
@@ -141,7 +148,7 @@ def parts_of(log: Path, began: float, committed: float) -> tuple[float | None, f
 
 
 def figures(recoveries: list[Recovery]) -> dict[str, object]:
-    """Median, p95 and max by what was on disk; all of them, and those during which nothing else went wrong."""
+    """Median, p95 and max by what was on disk; all of them, and those with no other fault meanwhile."""
     found: dict[str, object] = {}
     for state in sorted({one.state for one in recoveries}):
         of_state = [one for one in recoveries if one.state == state]

@@ -17,7 +17,8 @@ from .settings import ROOT, Settings
 
 def written(settings: Settings, course: Course, thrown_away: str | None) -> dict[str, Any]:
     """Everything that is known about the run."""
-    faults, progress, supervisor = course.faults, course.progress, course.supervisor
+    storm, progress, supervisor = course.storm, course.progress, course.supervisor
+    faults = storm.faults if storm else None
     exits = supervisor.exits if supervisor else []
     by_code: dict[str, int] = {}
     for exit in exits:
@@ -37,6 +38,7 @@ def written(settings: Settings, course: Course, thrown_away: str | None) -> dict
         "events": course.sent,
         "events_by_kind": course.kinds,
         "watched": course.watched,
+        "records_checked": records_checked(course.checks),
         "checks": course.checks,
         "metrics_compared": course.metrics_checked,
         "violations": course.findings.violations,
@@ -48,7 +50,7 @@ def written(settings: Settings, course: Course, thrown_away: str | None) -> dict
         "progress": {
             "stall_max_s": round(progress.stall_max_s, 1) if progress else None,
             "stall_without_fault_max_s": round(progress.calm_stall_max_s, 1) if progress else None,
-            "moved_after_healing_s": course.calms,
+            "moved_after_healing_s": storm.calms if storm else [],
             "lag_max_records": progress.lag_max if progress else None,
             "asking_process_died": progress.deaths if progress else 0,
         },
@@ -58,13 +60,22 @@ def written(settings: Settings, course: Course, thrown_away: str | None) -> dict
     }
 
 
+def records_checked(checks: list[dict[str, Any]]) -> int:
+    """How many records of all topics the last check read, by its own count."""
+    records = checks[-1]["report"].get("records", {}) if checks else {}
+    return sum(records.values())
+
+
 def line_of(report: dict[str, Any], recoveries: list[Recovery]) -> str:
     """The last line: what was reached, and what was found."""
-    warm = sorted(one.first_commit_s for one in recoveries if one.state == "warm")
-    p95 = f"{at(warm, 0.95):.1f} s" if warm else "not measured"
+    warm = [one for one in recoveries if one.state == "warm"]
+    alone = sorted(one.first_commit_s for one in warm if not one.disturbed)
+    every = sorted(one.first_commit_s for one in warm)
+    p95 = f"{at(alone, 0.95):.1f} s" if alone else "not measured"
+    p95 += f" ({at(every, 0.95):.1f} s with other faults at the same time)" if every else ""
     text = (
-        f"prove kills: {report['kills']} kills, {report['events']:,} events, {len(report['violations'])} violations,"
-        f" first commit p95 {p95}"
+        f"prove kills: {report['kills']} kills, {report['events']:,} events,"
+        f" {len(report['violations'])} violations, first commit p95 {p95}"
     )
     if report["thrown_away"]:
         return f"{text}; FAILED: {report['thrown_away'][0].splitlines()[0]}"

@@ -7,15 +7,14 @@ import subprocess
 import time
 from pathlib import Path
 
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from .broker import Broker
-from .children import Child
+from .children import Child, Hear
 from .disk import SmallDisk
-from .faults import SESSION_S
 from .member import Member
 from .place import CampaignFailed, Journal, cpu_seconds, free_ports
-from .settings import APPLICATION, MEMBERS, OWN_PARTITIONS, ROOT, SOURCES, Settings
+from .settings import APPLICATION, MEMBERS, OWN_PARTITIONS, ROOT, SESSION_S, SOURCES, Settings
 
 START_S = 30
 
@@ -39,7 +38,9 @@ class Scene:
         self.members: list[Member] = []
         self.small_disk = SmallDisk(self.home / "small-disk", settings.small_disk_bytes)
         if self.small_disk.refused:
-            journal.say("skipped", what="disk full", why=f"no tmpfs could be mounted: {self.small_disk.refused}")
+            journal.say(
+                "skipped", what="disk full", why=f"no tmpfs could be mounted: {self.small_disk.refused}"
+            )
 
     @property
     def configuration(self) -> Path:
@@ -49,22 +50,22 @@ class Scene:
         self.broker.create()
         self._start_registry()
         self.proxy = self.child(
-            "proxy", "--listen", str(self.broker.proxy_port), "--target", str(self.broker.behind_port)
+            "proxy", {"listen": self.broker.proxy_port, "target": self.broker.behind_port}
         )
         self.proxy.wait_for(lambda line: line.startswith("listening"), START_S)
         self._configure()
         self._make_topics()
         self.members = [self._member(ordinal) for ordinal in range(MEMBERS + 1)]
 
-    def helper(self, module: str, *arguments: str, hear: object) -> Child:
-        """A child that may die and be started again."""
-        self.helpers.append(Child(module, list(arguments), self.logs / f"{module}.log", hear))  # type: ignore[arg-type]
-        return self.helpers[-1]
+    def child(self, module: str, arguments: dict[str, object], hear: Hear | None = None) -> Child:
+        """A process that has to live as long as the run."""
+        self.children.append(Child(module, arguments, self.logs / f"{module}.log", hear))
+        return self.children[-1]
 
-    def child(self, module: str, *arguments: str, hear: object = None) -> Child:
-        made = Child(module, list(arguments), self.logs / f"{module}.log", hear)  # type: ignore[arg-type]
-        self.children.append(made)
-        return made
+    def helper(self, module: str, arguments: dict[str, object], hear: Hear) -> Child:
+        """A process that may die and be started again."""
+        self.helpers.append(Child(module, arguments, self.logs / f"{module}.log", hear))
+        return self.helpers[-1]
 
     def close(self, keep: bool) -> None:
         for member in self.members:
@@ -82,7 +83,10 @@ class Scene:
 
     def cpu(self) -> dict[str, float]:
         """Seconds of processor time of the campaign's helpers so far."""
-        return {child.name: round(cpu_seconds(child.process.pid), 1) for child in [*self.children, *self.helpers[-1:]]}
+        return {
+            child.name: round(cpu_seconds(child.process.pid), 1)
+            for child in [*self.children, *self.helpers[-1:]]
+        }
 
     def _start_registry(self) -> None:
         log = self.logs / "registry.log"
@@ -102,12 +106,16 @@ class Scene:
             time.sleep(0.05)
 
     def _configure(self) -> None:
-        """The shop's configuration, with what makes it this run's own. It is changed as text: YAML as Python's
-        library reads it makes a truth value of the key `on`."""
+        """The shop's configuration, with what makes it this run's own.
+
+        It is changed as text: as Python's library reads YAML, the key `on` is a truth value.
+        """
         text = (ROOT / "src/shop/shop.yaml").read_text()
         before, after = "  partitions: 4\n", f"  partitions: {OWN_PARTITIONS}\n"
         if text.count(before) != 1 or "\nkafka:" in text or "\nregistry:" in text:
-            raise CampaignFailed("src/shop/shop.yaml is not what the campaign makes its configuration from any more")
+            raise CampaignFailed(
+                "src/shop/shop.yaml is not what the campaign makes its configuration from any more"
+            )
         session = f"{SESSION_S:.0f}s"
         self.configuration.write_text(
             text.replace(before, after)
@@ -117,10 +125,13 @@ class Scene:
 
     def _make_topics(self) -> None:
         admin = AdminClient({"bootstrap.servers": self.broker.bootstrap, "log_level": 2})
-        topics = [NewTopic(name, partitions, 1, config={"retention.ms": "-1"}) for name, partitions in SOURCES.items()]
+        topics = [
+            NewTopic(name, partitions, 1, config={"retention.ms": "-1"})
+            for name, partitions in SOURCES.items()
+        ]
         for made in admin.create_topics(topics).values():
             made.result(START_S)
-        command = [self.settings.binary, "topics", "apply", "--config", self.configuration]
+        command: list[str | Path] = [self.settings.binary, "topics", "apply", "--config", self.configuration]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise CampaignFailed(f"`topics apply` ended with {done.returncode}:\n{done.stderr[-4000:]}")

@@ -11,6 +11,8 @@ OWN_PARTITIONS = 6
 # As the demo has them.
 SOURCES = {"clickstream": 4, "orders": 2, "content": 1}
 MEMBERS = 3
+# How long the group waits for a member that says nothing; the least that the configuration takes.
+SESSION_S = 6.0
 
 # Seconds from one fault to the next, and the share of them that kill a process: together a kill in 8 s.
 FAULT_GAP_S = (2.0, 6.5)

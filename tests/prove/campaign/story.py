@@ -8,12 +8,13 @@ it is to load. Nothing here knows Kafka.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from random import Random
 from typing import NamedTuple
+
+from .shop import Product, products
 
 # In the past, since no event may lie in the future, and with room for millions of steps after it.
 START_MS = 1_600_000_000_000  # 2020-09-13T12:26:40Z
@@ -21,11 +22,6 @@ STEP_MS = 12_000
 HOUR_MS = 3_600_000
 OPEN_VISITS = 60
 RECENT = 400
-
-CATEGORIES = ("shoes", "jackets", "tents", "backpacks", "running", "cycling", "climbing", "books")
-BRANDS = ("Norvik", "Alpenhof", "Trailwise", "Kestrel", "Oryx")
-PRODUCTS_EACH = 12
-FALLBACKS = ("hero-welcome", "hero-bestsellers", "hero-free-delivery", "tile-gift-card", "tile-care-kit")
 
 DUPLICATES = 0.02
 MALFORMED = 0.005
@@ -44,76 +40,6 @@ class Sent(NamedTuple):
     at_ms: int
 
 
-@dataclass(frozen=True)
-class Product:
-    """A product as the three shapes write it, without the braces."""
-
-    number: int
-    price: float
-    category: str
-    plain: str
-    segment: str
-    ga4: str
-
-
-def products() -> list[Product]:
-    made = []
-    for number in range(len(CATEGORIES) * PRODUCTS_EACH):
-        category, brand = CATEGORIES[number // PRODUCTS_EACH], BRANDS[number * 7 % len(BRANDS)]
-        price = 9.95 + number * 37 % 400
-        rest = f'"price":{price:.2f},"quantity":1'
-        made.append(
-            Product(
-                number,
-                price,
-                category,
-                f'"productId":"p{number:03}","category":"{category}","brand":"{brand}",{rest}',
-                f'"product_id":"p{number:03}","category":"{category}","brand":"{brand}",{rest},"currency":"EUR"',
-                f'"item_id":"p{number:03}","item_category":"{category}","item_brand":"{brand}",{rest}',
-            )
-        )
-    return made
-
-
-def contents(random: Random) -> list[tuple[bytes, bytes]]:
-    """All content as key and value; its base weights are drawn."""
-    made = [content(name, slot_of(name), {}, random.random(), None) for name in FALLBACKS]
-    for number, category in enumerate(CATEGORIES):
-        for suffix, weight in (("", 1.0), ("-offers", 0.6)):
-            made.append(content(f"hero-{category}{suffix}", "home_hero", {category: weight}, random.random(), None))
-        for rank in range(3):
-            item = f"p{number * PRODUCTS_EACH + rank:03}"
-            weights = {category: 1 - rank / 5}
-            made.append(content(f"tile-{item}", "cart_side", weights, random.random(), item))
-    return made
-
-
-def slot_of(name: str) -> str:
-    return "home_hero" if name.startswith("hero") else "cart_side"
-
-
-def content(
-    name: str, slot: str, weights: dict[str, float], base_weight: float, item: str | None
-) -> tuple[bytes, bytes]:
-    value: dict[str, object] = {"contentId": name, "slots": [slot], "weights": weights}
-    value["baseWeight"] = round(base_weight, 3)
-    if item:
-        value["itemId"] = item
-    return name.encode(), json.dumps(value).encode()
-
-
-def changed_content(random: Random, change: int) -> tuple[bytes, bytes | None]:
-    """The `change`-th change of the catalogue: another weight, content that is new, or content withdrawn."""
-    category = CATEGORIES[random.randrange(len(CATEGORIES))]
-    kind = change % 3
-    if kind == 0:
-        return content(f"hero-{category}", "home_hero", {category: 1.0}, random.random(), None)
-    name = f"hero-{category}-special"
-    if kind == 1:
-        return content(name, "home_hero", {category: 0.8}, random.random(), None)
-    return name.encode(), None
-
-
 @dataclass
 class Visit:
     """Somebody who is here: who, in which shape their device speaks, and what lies in the cart."""
@@ -127,7 +53,7 @@ class Visit:
 
 
 def iso(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, timezone.utc).isoformat(timespec="milliseconds")
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
 
 
 class Story:
@@ -244,7 +170,8 @@ class Story:
 
     def _plain(self, visit: Visit, at_ms: int, verb: str, product: Product | None) -> str:
         """A call from code written by hand. It has no id: what is sent twice is known by being the same."""
-        head = f'{{"timestamp":"{iso(at_ms)}",{self._who(visit, "userId", "anonymousId")},"sequence":{self.made},'
+        who = self._who(visit, "userId", "anonymousId")
+        head = f'{{"timestamp":"{iso(at_ms)}",{who},"sequence":{self.made},'
         if product is None:
             return head + '"event":"page_view","path":"/start"}'
         name = {"view": "view_item", "add": "add_to_cart", "remove": "remove_from_cart"}[verb]

@@ -31,7 +31,11 @@ def decision(number: int, version: int) -> dict[str, Any]:
 
 def change(number: int, version: int, kind: str) -> dict[str, Any]:
     return {
-        "transition_id": f"t{number}", "person": "user:1", "segment": "s", "change": kind, "profile_version": version,
+        "transition_id": f"t{number}",
+        "person": "user:1",
+        "segment": "s",
+        "change": kind,
+        "profile_version": version,
     }
 
 
@@ -61,7 +65,9 @@ class Watching(unittest.TestCase):
     def test_a_decision_of_an_older_version_is_found(self) -> None:
         order = Order()
         order.look("content-decisions", decision(1, 4))
-        self.assertIn("version 3 of user:1 comes after version 4", order.look("content-decisions", decision(2, 3))[0])
+        self.assertIn(
+            "version 3 of user:1 comes after version 4", order.look("content-decisions", decision(2, 3))[0]
+        )
 
     def test_a_version_that_does_not_rise_is_found(self) -> None:
         order = Order()
@@ -109,7 +115,7 @@ class Supervising(WithPlace):
             self.assertIsNone(self.judged(code, asked, ["a line"]), code)
 
     def test_a_process_that_does_not_end_when_asked_is_found(self) -> None:
-        program = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+        program = "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(60)"
         member = self.member([sys.executable, "-c", program])
         member.start()
         while not member.log.read_text():
@@ -136,7 +142,9 @@ class Progressing(WithPlace):
             if progress.doubtful:
                 moved = progress.moved
                 progress.look_after()
-                progress.moved = {place: began + second for place in moved} if not progress.confirmed else moved
+                progress.moved = (
+                    {place: began + second for place in moved} if not progress.confirmed else moved
+                )
 
     def test_a_partition_that_stands_still_is_found_when_there_is_something_to_read(self) -> None:
         for readable, found in ((lambda places: places, True), (lambda places: [], False)):
@@ -174,7 +182,9 @@ class Checking(WithPlace):
             file.write_text(program)
         settings: Any = SimpleNamespace(check=file)
         broker = SimpleNamespace(bootstrap="h:1")
-        scene: Any = SimpleNamespace(home=self.home, logs=self.home, broker=broker, registry="r", configuration="c")
+        scene: Any = SimpleNamespace(
+            home=self.home, logs=self.home, broker=broker, registry="r", configuration="c"
+        )
         return check(settings, scene, self.findings, "now")
 
     def test_the_verdict_of_the_independent_check_is_taken_over(self) -> None:
@@ -196,7 +206,18 @@ class Drawing(WithPlace):
         self.assertEqual(told[0], told[1])
         self.assertNotEqual(told[0], told[2])
         self.assertEqual(stories[0].counts, stories[1].counts)
-        for kind in ("page", "view", "add", "remove", "order", "request", "identify", "duplicate", "malformed", "late"):
+        for kind in (
+            "page",
+            "view",
+            "add",
+            "remove",
+            "order",
+            "request",
+            "identify",
+            "duplicate",
+            "malformed",
+            "late",
+        ):
             self.assertGreater(stories[0].counts[kind], 0, kind)
 
     def test_flipping_changes_a_file_and_keeps_its_size(self) -> None:

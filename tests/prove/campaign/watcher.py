@@ -146,7 +146,7 @@ class Watcher:
             if (error := message.error()) is not None:
                 self.failed(error)
                 continue
-            topic = message.topic()[len(self.prefix) :]
+            topic = (message.topic() or "").removeprefix(self.prefix)
             self.counts[topic] += 1
             if (value := message.value()) is None:
                 self.say_wrong(topic, message, ["an empty value, but nobody is ever erased here"])
