@@ -1,9 +1,9 @@
 """`./dev prove kills`: processes are killed under load on a real broker, and much else befalls them.
 
 Three processes, a broker of the campaign's own, a registry and a load generator run; every few seconds a
-fault is drawn. Then everything is healed and drained, and an independent check compares all that was written with
-what the inputs say. Ends with 0 when both targets were reached and nothing was found wrong, else with 1, and
-keeps the run's directory where something was.
+fault is drawn. Then everything is healed and drained, and an independent check compares all that was written
+with what the inputs say. Ends with 0 when both targets were reached and nothing was found wrong, else with 1,
+and keeps the run's directory where something was.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Where the group and its inputs are, asked every second, a process of its own: a line of JSON each time.
 
-`committed` and `ends` are lists of [topic, partition, offset]; an end is that of the committed records. It may
-lie behind control records and aborted ones that nobody will ever read: told on its input `readable` and such
-a list, it looks which of these places have a committed record there or behind it.
+`committed` and `ends` are lists of [topic, partition, offset]; an end is that of the committed records. It
+may lie behind control records and aborted ones that nobody will ever read: told on its input `readable` and
+such a list, it looks which of these places have a committed record there or behind it.
 
 A client library that gives up its process when the broker dies at the wrong moment must not take the campaign
 with it: this process may die, and is started again.

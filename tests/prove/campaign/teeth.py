@@ -14,14 +14,17 @@ from pathlib import Path
 from random import Random
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 from . import disk
+from .course import Course
 from .member import Exit, Member, Supervisor, judge
 from .oracle import check
 from .place import CampaignFailed, Findings, Journal
 from .progress import CALM_STALL_MAX_S, STALL_MAX_S, Progress, Turmoil
 from .recovery import at
 from .story import Story
+from .sums import COMMANDS, expected
 from .watcher import Order
 
 
@@ -194,9 +197,40 @@ class Checking(WithPlace):
         self.assertIn("decision 7 is missing", self.texts())
 
     def test_a_check_that_is_missing_or_could_not_check_fails_the_run(self) -> None:
-        for program in (None, "import sys; sys.exit(2)"):
-            with self.assertRaises(CampaignFailed):
+        for program, words in ((None, "is missing"), ("import sys; sys.exit(2)", "could not check")):
+            with self.assertRaisesRegex(CampaignFailed, words):
                 self.verdict(program)
+
+
+class Summing(WithPlace):
+    SENT = {"clickstream": 90, "orders": 10, "malformed": 3, "duplicate": 2}
+
+    def compared(self, **wrong: float) -> None:
+        """What the course finds when the processes tell the right sums, but for these."""
+        before = dict.fromkeys([*expected(self.SENT, 6)], 7.0)
+        after = {name: before[name] + value for name, value in {**expected(self.SENT, 6), **wrong}.items()}
+        course: Any = Course.__new__(Course)
+        answer = {"small": self.SENT}
+        course.load = SimpleNamespace(tell=lambda line: None, answer=lambda word, limit_s: answer)
+        course.progress = SimpleNamespace(ends={(COMMANDS, number): 0 for number in range(6)})
+        course.members, course.findings, course.wait_until_done = (
+            [],
+            self.findings,
+            lambda limit_s, what: None,
+        )
+        with patch("campaign.course.figures", side_effect=[before, after] * 3):
+            course.compare_metrics()
+
+    def test_a_small_load_is_known_to_the_record(self) -> None:
+        self.assertEqual(expected(self.SENT, 6)[COMMANDS], 90 + 10 - 3 + 6)
+        self.compared()
+        self.assertFalse(self.findings.any)
+        self.compared(dead_letters=2.0)
+        self.assertIn("'dead_letters': 2.0", self.texts())
+
+    def test_sums_with_aborts_in_them_are_not_believed(self) -> None:
+        with self.assertRaisesRegex(CampaignFailed, "aborted"):
+            self.compared(aborts=1.0)
 
 
 class Drawing(WithPlace):
