@@ -69,13 +69,13 @@ def records_checked(checks: list[dict[str, Any]]) -> int:
 def line_of(report: dict[str, Any], recoveries: list[Recovery]) -> str:
     """The last line: what was reached, and what was found."""
     warm = [one for one in recoveries if one.state == "warm"]
-    alone = sorted(one.first_commit_s for one in warm if not one.disturbed)
-    every = sorted(one.first_commit_s for one in warm)
-    p95 = f"{at(alone, 0.95):.1f} s" if alone else "not measured"
-    p95 += f" ({at(every, 0.95):.1f} s with other faults at the same time)" if every else ""
+    first, working = (
+        p95([value for one in warm if not one.disturbed and (value := getattr(one, end)) is not None])
+        for end in ("first_commit_s", "working_s")
+    )
     text = (
         f"prove kills: {report['kills']} kills, {report['events']:,} events,"
-        f" {len(report['violations'])} violations, first commit p95 {p95}"
+        f" {len(report['violations'])} violations, first commit p95 {first}, with all state {working}"
     )
     if report["thrown_away"]:
         return f"{text}; FAILED: {report['thrown_away'][0].splitlines()[0]}"
@@ -85,6 +85,11 @@ def line_of(report: dict[str, Any], recoveries: list[Recovery]) -> str:
         wanted = report["wanted"]
         return f"{text}; FAILED: {wanted['kills']} kills and {wanted['events']:,} events were wanted"
     return f"{text}, seed {report['seed']}"
+
+
+def p95(values: list[float]) -> str:
+    """Of restarts on warm state while no other fault was going on; the report has those as well."""
+    return f"{at(sorted(values), 0.95):.1f} s" if values else "not measured"
 
 
 def add_to_tally(tally: Path, report: dict[str, Any]) -> None:

@@ -114,7 +114,8 @@ class Supervising(WithPlace):
         self.assertIn("signal 11", self.judged(-11, False, []) or "")
         self.assertIn("panicked", self.judged(1, False, ["thread 'worker-0' panicked at src/x.rs:1:1"]) or "")
         self.assertIn("after SIGTERM", self.judged(1, True, []) or "")
-        for code, asked in ((69, False), (71, False), (143, True), (0, True)):
+        self.assertIn("signal 15", self.judged(-15, False, []) or "")
+        for code, asked in ((69, False), (71, False), (143, True), (0, True), (-15, True)):
             self.assertIsNone(self.judged(code, asked, ["a line"]), code)
 
     def test_a_process_that_does_not_end_when_asked_is_found(self) -> None:
