@@ -98,11 +98,13 @@ class Progress:
     def records_waiting(self) -> int:
         return sum(self.lag().values())
 
-    def moved_since(self, moment: float) -> bool:
-        """Whether every partition that has lag has moved since, by what was heard after it."""
+    def unmoved_since(self, moment: float) -> list[Place] | None:
+        """The partitions that have lag and have not moved since; none where nothing was heard after it."""
         if self.asked < moment:
-            return False
-        return all(self.moved.get(place, 0.0) > moment for place, lag in self.lag().items() if lag > 0)
+            return None
+        return [
+            place for place, lag in self.lag().items() if lag > 0 and self.moved.get(place, 0.0) <= moment
+        ]
 
     def wait_until_done(self, limit_s: float) -> bool:
         """Whether everything that can be read was read within the limit, by answers from after the call."""

@@ -9,6 +9,7 @@ from random import Random
 from .faults import Faults, World
 from .harms import Mix
 from .place import CampaignFailed
+from .progress import Place
 from .settings import CALM_EVERY, FAULT_GAP_S, FLOOD_RATE, KILL_EVERY_S, KILL_SHARE, Settings
 
 CALM_MAX_S = 45.0
@@ -85,7 +86,9 @@ class Storm:
         progress = self.world.progress
         self.faults.wait()
         healed = time.monotonic()
-        while not progress.moved_since(healed) and time.monotonic() - healed < CALM_MAX_S:
+        slowest: list[Place] | None = None
+        while (still := progress.unmoved_since(healed)) != [] and time.monotonic() - healed < CALM_MAX_S:
+            slowest = still
             progress.look_after()
             time.sleep(0.2)
         self.calms.append(round(time.monotonic() - healed, 1))
@@ -96,6 +99,9 @@ class Storm:
             rate=round(self.rate),
             waiting=progress.records_waiting(),
             moved_after_s=self.calms[-1],
+            slowest="nothing heard"
+            if slowest is None
+            else [f"{topic}-{number}" for topic, number in slowest],
         )
 
     def look_after(self) -> None:
