@@ -73,3 +73,15 @@ prove_late() {
     tee "${run:?}/late.log"
   grep '^prove late:' "$run/late.log"
 }
+
+# The campaign starts a broker of its own, from the jars, since it kills it.
+prove_kills() {
+  local python
+  locked fetch fetch_kafka || stop "this needs Java and Kafka's jars: a broker that is given cannot be killed"
+  python=$(locked python python_with prove confluent-kafka==2.16.1 fastavro==1.13.1 PyYAML==6.0.3 xxhash==4.1.0)
+  [ "${1:-}" != --help ] || { "$python" tests/prove/kills.py --help --binary - --jars -; return; }
+  build
+  # A check that cannot fail proves nothing: the campaign's own are shown first that they do.
+  (cd tests/prove && "$python" -m unittest --quiet campaign.teeth)
+  "$python" tests/prove/kills.py --binary "$binary" --jars "$kafka_home" "$@"
+}
