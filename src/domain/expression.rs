@@ -26,8 +26,7 @@ const TEXTS_MAX: u64 = 64;
 /// What joining two texts or lists counts: both are copied.
 const JOIN_STEPS: u64 = 32;
 
-/// The functions that a condition may call. There is no `matches`: a regular expression has a cost of its
-/// own. There is no clock.
+/// The functions that a condition may call: no clock, and no `matches`, which has a cost of its own.
 pub const FUNCTIONS: [&str; 11] =
     ["bool", "contains", "double", "dyn", "endsWith", "int", "size", "startsWith", "string", "type", "uint"];
 
@@ -218,8 +217,7 @@ impl Size {
             }
             Expr::List(list) => Size::of_all(&list.elements)?,
             Expr::Map(map) => Size::of_entries(map.entries.iter().map(|entry| &entry.expr))?,
-            Expr::Struct(_) => return refuse("a condition makes no messages, as NAME{...} would".into()),
-            Expr::Unspecified => return refuse("not a CEL expression".into()),
+            Expr::Struct(_) | Expr::Unspecified => return refuse("a condition makes no messages".into()),
             // A name with dots is looked up as a whole.
             Expr::Select(select) => match (Size::of(&select.operand)?, dotted(expression)) {
                 (name, Some(_)) => Size { steps: length_of_name(expression), ..name },
@@ -290,12 +288,10 @@ fn range_length(range: &IdedExpr) -> Result<u64, ExpressionError> {
 fn length_of_name(expression: &IdedExpr) -> u64 {
     let Some(name) = dotted(expression) else { return 0 };
     match name.split('.').next().unwrap_or_default() {
-        "recent" | "segments" => LIST_MAX,
-        "tags" if name.contains('.') => LIST_MAX,
+        "traits" if name.contains('.') => TEXTS_MAX,
+        "recent" | "segments" | "tags" | "traits" => LIST_MAX,
         "event" if name == "event.items" || name == "event.properties" => LIST_MAX,
         "event" if name.starts_with("event.properties.") => TEXTS_MAX,
-        "traits" if name.contains('.') => TEXTS_MAX,
-        "traits" => LIST_MAX,
         _ => 0,
     }
 }
