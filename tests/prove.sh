@@ -85,3 +85,21 @@ prove_kills() {
   (cd tests/prove && "$python" -m unittest --quiet campaign.teeth)
   "$python" tests/prove/kills.py --binary "$binary" --jars "$kafka_home" "$@"
 }
+
+# What fails is made smaller, named, and kept in tests/fuzz/corpus, where every later test finds it.
+prove_fuzz() {
+  local seconds=30 seed='' target=''
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --seconds) seconds=${2:?--seconds needs a number} ;;
+      --seed) seed=${2:?--seed needs a number} ;;
+      --target) target=${2:?--target needs a name} ;;
+      *) prove_usage >&2; exit 2 ;;
+    esac
+    shift 2
+  done
+  prepare_build
+  export BESPOKE_FUZZ_SECONDS=$seconds BESPOKE_FUZZ_TARGET=$target
+  [ -z "$seed" ] || export BESPOKE_FUZZ_SEED=$seed
+  cargo test --locked --quiet --test fuzz
+}

@@ -19,7 +19,7 @@ pub fn encode(command: &Command) -> Vec<u8> {
 ///
 /// # Errors
 /// `UnreadableCommand` where the version is another one, the bytes end early, hold something else or go on
-/// after the command.
+/// after the command, or the event in it lies outside of 1970 to 2199.
 pub fn decode(bytes: &[u8]) -> Result<Command, Reject> {
     let Some((version, body)) = bytes.split_first() else {
         return Err(unreadable("the record of the command topic is empty".to_owned()));
@@ -31,6 +31,10 @@ pub fn decode(bytes: &[u8]) -> Result<Command, Reject> {
         )));
     }
     match postcard::take_from_bytes::<Command>(body) {
+        // One event from beyond all time would carry the partition's stream time with it, for good.
+        Ok((Command::Event(event), [])) if !event.timestamp.is_plausible() => {
+            Err(unreadable("an event that is not between 1970 and 2199, which no intake lets in".to_owned()))
+        }
         Ok((command, [])) => Ok(command),
         Ok((_, rest)) => Err(unreadable(format!("{} bytes follow the command", rest.len()))),
         Err(_) => Err(unreadable(

@@ -12,7 +12,7 @@
 //! It is not a serializer: it knows no frame and no record. It does not fetch the schemas that a schema
 //! refers to, which would let one record's id start any number of requests.
 
-pub(crate) mod admission;
+pub mod admission;
 mod cache;
 mod failure;
 mod fetch;

@@ -111,7 +111,12 @@ pub fn encode_meta(meta: &Meta) -> Vec<u8> {
 
 /// Reads the value of the [`META_KEY`] row.
 pub fn decode_meta(value: &[u8]) -> Result<Meta, RowError> {
-    decode(value)
+    let meta: Meta = decode(value)?;
+    if meta.stream_time.is_plausible() && meta.input_next >= 0 {
+        Ok(meta)
+    } else {
+        Err(damaged("it names an offset below 0, or a time that is not between 1970 and 2199".to_owned()))
+    }
 }
 
 /// The value of the [`DEFINITIONS_KEY`] row: the definitions' text as it was sent.
@@ -234,6 +239,10 @@ mod tests {
         #[test]
         fn positions_and_definitions_come_back(input_next: i64, ms: i64, text: String) {
             let meta = Meta { input_next, stream_time: Timestamp::from_ms(ms) };
+            let read = decode_meta(&encode_meta(&meta)).ok();
+            let possible = input_next >= 0 && meta.stream_time.is_plausible();
+            prop_assert_eq!(read, possible.then_some(meta));
+            let meta = Meta { input_next: input_next & i64::MAX, stream_time: Timestamp::LATEST };
             prop_assert_eq!(decode_meta(&encode_meta(&meta)), Ok(meta));
             prop_assert_eq!(decode_definitions(&encode_definitions(&text)), Ok(text.into()));
         }

@@ -84,7 +84,8 @@ impl Affinity {
     /// already, or if it never falls (a score of zero or less).
     pub fn falls_below(&self, threshold: f64, decay: &Decay) -> Option<Timestamp> {
         let limit = threshold - TOLERANCE;
-        if self.score < limit || limit <= 0.0 {
+        // A score that is no number falls below nothing.
+        if self.score.is_nan() || self.score < limit || limit <= 0.0 {
             return None;
         }
         let estimate = decay.half_life_hours() as f64 * libm::log2(self.score / limit);
@@ -93,7 +94,7 @@ impl Affinity {
         while self.score_at(hour, decay) >= limit {
             hour = hour.checked_add(1)?;
         }
-        Some(Timestamp::from_ms(hour.saturating_mul(HOUR_MS)))
+        hour.checked_mul(HOUR_MS).map(Timestamp::from_ms)
     }
 }
 

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use cel::common::ast::{EntryExpr, Expr, IdedExpr};
+use cel::common::ast::{EntryExpr, Expr, IdedExpr, operators};
 use cel::context::{Context, VariableResolver};
 use cel::{Env, Program, Value};
 
@@ -13,9 +13,22 @@ use cel::{Env, Program, Value};
 pub const SOURCE_BYTES_MAX: usize = 4 * 1024;
 /// The largest number of nodes in a compiled condition.
 pub const NODES_MAX: usize = 1_000;
-/// How deep `all`, `exists`, `map` and `filter` may be nested. With lists of at most 256 elements and
-/// 1,000 nodes this bounds the steps of one evaluation at 256,000.
+/// How deep `all`, `exists`, `map` and `filter` may be nested.
 pub const MACRO_NESTING_MAX: usize = 1;
+/// The most steps that one evaluation may come to, counted from the source before anything is evaluated: a
+/// name or an operator is one, a name that is a list is as many as the list may have elements, and what is
+/// done to each element of a list counts as often.
+pub const STEPS_MAX: u64 = 250_000;
+/// The most elements of a list, whoever made it: tags are the most that a profile keeps of one interest.
+const LIST_MAX: u64 = 256;
+/// The most texts of one property or trait.
+const TEXTS_MAX: u64 = 64;
+/// What joining two texts or lists counts: both are copied.
+const JOIN_STEPS: u64 = 32;
+
+/// The functions that a condition may call: no clock, and no `matches`, which has a cost of its own.
+pub const FUNCTIONS: [&str; 11] =
+    ["bool", "contains", "double", "dyn", "endsWith", "int", "size", "startsWith", "string", "type", "uint"];
 
 /// The names that a condition may start from.
 pub const ROOTS: [&str; 9] =
@@ -68,7 +81,7 @@ impl Expression {
             ));
         }
         let program = Program::compile(source).map_err(|errors| parse_error(&errors))?;
-        let size = Size::of(program.expression());
+        let size = Size::of(program.expression())?;
         if size.nodes > NODES_MAX {
             return refuse(format!(
                 "the condition has {} nodes; at most {NODES_MAX} are allowed",
@@ -77,6 +90,13 @@ impl Expression {
         }
         if size.nesting > MACRO_NESTING_MAX {
             return refuse("all, exists, map and filter may not be nested in one another".into());
+        }
+        if size.steps > STEPS_MAX {
+            return refuse(format!(
+                "the condition may take {} steps; at most {STEPS_MAX} are allowed: look at fewer lists, above \
+                 all within all, exists, map and filter",
+                size.steps
+            ));
         }
         let reads = Reads::of(source, &program)?;
         Ok(Expression { source: source.into(), program: Arc::new(program), reads })
@@ -175,37 +195,45 @@ fn members(source: &str, root: &str) -> Vec<Box<str>> {
 struct Size {
     nodes: usize,
     nesting: usize,
+    steps: u64,
 }
 
 impl Size {
     /// The parser's own limit of 96 levels bounds this recursion.
-    fn of(expression: &IdedExpr) -> Size {
+    fn of(expression: &IdedExpr) -> Result<Size, ExpressionError> {
         let inner = match &expression.expr {
-            Expr::Call(call) => Size::of_all(call.target.iter().map(|target| &**target).chain(&call.args)),
+            Expr::Call(call) => {
+                admit_function(&call.func_name)?;
+                let all = Size::of_all(call.target.iter().map(|target| &**target).chain(&call.args))?;
+                let joins = call.func_name == operators::ADD;
+                all.with_steps(if joins { JOIN_STEPS } else { 0 })
+            }
             Expr::Comprehension(each) => {
-                let all = Size::of_all([
-                    &each.iter_range,
-                    &each.accu_init,
-                    &each.loop_cond,
-                    &each.loop_step,
-                    &each.result,
-                ]);
+                let length = range_length(&each.iter_range)?;
+                let once = Size::of_all([&each.iter_range, &each.accu_init, &each.result])?;
+                let often = Size::of_all([&each.loop_cond, &each.loop_step])?;
+                let all = once.and(often).with_steps(often.steps.saturating_mul(length));
                 Size { nesting: all.nesting + 1, ..all }
             }
-            Expr::List(list) => Size::of_all(&list.elements),
-            Expr::Map(map) => Size::of_entries(map.entries.iter().map(|entry| &entry.expr)),
-            Expr::Struct(fields) => Size::of_entries(fields.entries.iter().map(|entry| &entry.expr)),
-            Expr::Select(select) => Size::of(&select.operand),
-            Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Size::default(),
+            Expr::List(list) => Size::of_all(&list.elements)?,
+            Expr::Map(map) => Size::of_entries(map.entries.iter().map(|entry| &entry.expr))?,
+            Expr::Struct(_) | Expr::Unspecified => return refuse("a condition makes no messages".into()),
+            // A name with dots is looked up as a whole.
+            Expr::Select(select) => match (Size::of(&select.operand)?, dotted(expression)) {
+                (name, Some(_)) => Size { steps: length_of_name(expression), ..name },
+                (of_value, None) => of_value,
+            },
+            Expr::Ident(_) => Size::default().with_steps(length_of_name(expression)),
+            Expr::Literal(_) => Size::default(),
         };
-        Size { nodes: inner.nodes + 1, nesting: inner.nesting }
+        Ok(Size { nodes: inner.nodes + 1, ..inner.with_steps(1) })
     }
 
-    fn of_all<'e>(expressions: impl IntoIterator<Item = &'e IdedExpr>) -> Size {
-        expressions.into_iter().map(Size::of).fold(Size::default(), Size::and)
+    fn of_all<'e>(expressions: impl IntoIterator<Item = &'e IdedExpr>) -> Result<Size, ExpressionError> {
+        expressions.into_iter().try_fold(Size::default(), |size, next| Ok(size.and(Size::of(next)?)))
     }
 
-    fn of_entries<'e>(entries: impl Iterator<Item = &'e EntryExpr>) -> Size {
+    fn of_entries<'e>(entries: impl Iterator<Item = &'e EntryExpr>) -> Result<Size, ExpressionError> {
         Size::of_all(entries.flat_map(|entry| match entry {
             EntryExpr::StructField(field) => vec![&field.value],
             EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
@@ -213,7 +241,67 @@ impl Size {
     }
 
     fn and(self, other: Size) -> Size {
-        Size { nodes: self.nodes + other.nodes, nesting: self.nesting.max(other.nesting) }
+        Size {
+            nodes: self.nodes + other.nodes,
+            nesting: self.nesting.max(other.nesting),
+            steps: self.steps.saturating_add(other.steps),
+        }
+    }
+
+    fn with_steps(self, steps: u64) -> Size {
+        Size { steps: self.steps.saturating_add(steps), ..self }
+    }
+}
+
+/// Operators and the functions of the list: all of them are total, quick and the same everywhere.
+fn admit_function(name: &str) -> Result<(), ExpressionError> {
+    if FUNCTIONS.contains(&name) || name.starts_with(['_', '@', '-', '!']) {
+        return Ok(());
+    }
+    refuse(format!("there is no function {name}; conditions may call {}", FUNCTIONS.join(", ")))
+}
+
+/// How many elements there are at most in what `all`, `exists`, `map` and `filter` go through. Only lists are
+/// gone through: the keys of a map, such as all traits, have no order that is the same on every replica.
+fn range_length(range: &IdedExpr) -> Result<u64, ExpressionError> {
+    let written = match &range.expr {
+        Expr::List(list) => u64::try_from(list.elements.len()).unwrap_or(u64::MAX),
+        _ => match dotted(range).as_deref() {
+            Some("recent" | "segments") => LIST_MAX,
+            Some(name) if name.contains('.') && name != "event.properties" => LIST_MAX,
+            _ => {
+                return refuse(
+                    "all, exists, map and filter go through lists alone: recent, segments, tags.NAME, \
+                     event.items, traits.NAME, event.properties.NAME, or one that is written out"
+                        .into(),
+                );
+            }
+        },
+    };
+    if written > LIST_MAX {
+        return refuse(format!("a list of {written} elements; at most {LIST_MAX} can be gone through"));
+    }
+    Ok(written)
+}
+
+/// How many elements a name stands for at most.
+fn length_of_name(expression: &IdedExpr) -> u64 {
+    let Some(name) = dotted(expression) else { return 0 };
+    match name.split('.').next().unwrap_or_default() {
+        "traits" if name.contains('.') => TEXTS_MAX,
+        "recent" | "segments" | "tags" | "traits" => LIST_MAX,
+        "event" if name == "event.items" || name == "event.properties" => LIST_MAX,
+        "event" if name.starts_with("event.properties.") => TEXTS_MAX,
+        _ => 0,
+    }
+}
+
+/// A name with its dots, where the expression is nothing but a name.
+fn dotted(expression: &IdedExpr) -> Option<String> {
+    match &expression.expr {
+        Expr::Ident(name) => Some(name.clone()),
+        Expr::Select(select) => Some(format!("{}.{}", dotted(&select.operand)?, select.field)),
+        _ => None,
     }
 }
 
@@ -283,6 +371,30 @@ mod tests {
         assert!(message(&"(".repeat(100_000)).contains("bytes"));
         assert!(message(&format!("{}1{}", "(".repeat(1_500), ")".repeat(1_500))).contains("not a CEL"));
         assert!(message("tags.a.all(x, tags.b.exists(y, x == y))").contains("nested"));
+        assert!(message("traits.plan.matches('(a{1000}){1000}')").contains("no function matches"));
+        assert!(message("a.b{c: 1}").contains("no messages"));
         assert!(message(&vec!["1"; 1_100].join("+")).contains("no"));
+    }
+
+    /// The order of a map's keys differs from process to process, so nothing may depend on it.
+    #[test]
+    fn only_lists_are_gone_through() {
+        let message = |source: &str| Expression::compile(source).unwrap_err().message;
+        for map in ["traits", "event.properties", "{'a': 1}", "[traits][0]", "(recent + recent)"] {
+            assert!(message(&format!("{map}.map(k, k)[0] == 'a'")).contains("lists alone"), "{map}");
+        }
+        for list in ["traits.a", "event.properties.a", "recent", "segments", "[1, 2]", "tags.a"] {
+            assert!(Expression::compile(&format!("{list}.all(x, x != 'a')")).is_ok(), "{list}");
+        }
+    }
+
+    #[test]
+    fn the_steps_of_an_evaluation_are_counted_from_the_source() {
+        let within = |inside: &str| Expression::compile(&format!("event.items.exists(i, {inside})"));
+        let looked_up = |times: usize| vec!["i.category in tags.a"; times].join(" || ");
+        assert!(within(&looked_up(3)).is_ok());
+        assert!(within(&looked_up(4)).unwrap_err().message.contains("steps"));
+        let joined = vec!["event.page"; 40].join(" + ");
+        assert!(within(&format!("size({joined}) > 1")).unwrap_err().message.contains("steps"));
     }
 }

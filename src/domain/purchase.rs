@@ -11,8 +11,9 @@ const ITEMS_BOUGHT_MAX: usize = 200;
 pub(crate) fn complete(change: &mut Change<'_>, event: &Event) {
     let orders = &mut change.profile.orders;
     let at = event.timestamp;
-    orders.count += 1;
-    orders.units += event.items.iter().map(|item| u64::from(item.quantity)).sum::<u64>();
+    orders.count = orders.count.saturating_add(1);
+    let units = event.items.iter().map(|item| u64::from(item.quantity));
+    orders.units = units.fold(orders.units, u64::saturating_add);
     orders.first_at = Some(orders.first_at.map_or(at, |first| first.min(at)));
     orders.last_at = Some(orders.last_at.map_or(at, |last| last.max(at)));
     let money = event.money();

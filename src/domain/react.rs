@@ -193,7 +193,7 @@ impl Change<'_> {
         let fell_unseen = self.profile.cause == Cause::Time;
         self.begin(Cause::Event(event.message_id.clone()));
         self.touched.everything = self.profile.events_applied == 0;
-        self.profile.events_applied += 1;
+        self.profile.events_applied = self.profile.events_applied.saturating_add(1);
         let first = self.profile.first_at.map_or(event.timestamp, |first| first.min(event.timestamp));
         let last = self.profile.last_at.map_or(event.timestamp, |last| last.max(event.timestamp));
         (self.profile.first_at, self.profile.last_at) = (Some(first), Some(last));
@@ -236,7 +236,7 @@ impl Change<'_> {
     }
 
     fn begin(&mut self, cause: Cause) {
-        self.profile.version += 1;
+        self.profile.version = self.profile.version.saturating_add(1);
         self.profile.as_of = self.now;
         self.profile.cause = cause;
     }

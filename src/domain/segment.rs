@@ -28,12 +28,14 @@ pub(crate) fn apply(change: &mut Change<'_>) {
 
 /// When the first segment is entered if nothing happens.
 pub(crate) fn due(rules: &RuleBook, profile: &Profile) -> Option<Timestamp> {
-    let pending = profile.segments.iter().filter_map(|state| match state.status {
-        SegmentStatus::Pending { due_at } => Some((state.id, due_at)),
+    // By the rules, not by what the profile holds: what no rule settles, such as a segment that is not
+    // declared any more, is due never.
+    let states = rules.segments.iter().filter_map(|rule| profile.segment(rule.id));
+    let pending = states.filter_map(|state| match state.status {
+        SegmentStatus::Pending { due_at } => Some(due_at),
         SegmentStatus::Out | SegmentStatus::In { .. } => None,
     });
-    // A segment that is not declared any more is due never: nothing would settle it.
-    pending.filter(|(id, _)| rules.segments.iter().any(|rule| rule.id == *id)).map(|(_, due_at)| due_at).min()
+    pending.min()
 }
 
 /// The id of a transition, the same on every replay.

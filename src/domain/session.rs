@@ -13,11 +13,11 @@ pub(crate) fn apply(change: &mut Change<'_>, event: &Event) {
     let session = &mut change.profile.session;
     let at = event.timestamp;
     if session.count == 0 || at.since_ms(session.last_at) > gap_ms {
-        session.count += 1;
+        session.count = session.count.saturating_add(1);
         session.events = 1;
         (session.started_at, session.last_at) = (at, at);
     } else if at >= session.started_at {
-        session.events += 1;
+        session.events = session.events.saturating_add(1);
         session.last_at = session.last_at.max(at);
     } else {
         return;
@@ -36,6 +36,6 @@ pub(crate) fn pass_time(change: &mut Change<'_>) {
 
 /// When the session ends if nothing happens.
 pub(crate) fn due(rules: &RuleBook, profile: &Profile) -> Option<Timestamp> {
-    let due = profile.session.last_at.plus_ms(rules.session.gap_ms + 1);
+    let due = profile.session.last_at.plus_ms(rules.session.gap_ms.saturating_add(1));
     (rules.session.timed && profile.session.open).then_some(due)
 }

@@ -35,7 +35,7 @@ impl Counter {
         };
         self.expire(now, window);
         let bucket = at.bucket(window.bucket_ms);
-        if bucket <= now.bucket(window.bucket_ms) - window.buckets {
+        if bucket <= now.bucket(window.bucket_ms).saturating_sub(window.buckets) {
             return false;
         }
         match self.buckets.binary_search_by_key(&bucket, |entry| entry.0) {
@@ -48,8 +48,9 @@ impl Counter {
 
     /// Takes out what has left the window at `now`. Returns whether the number changed.
     pub fn expire(&mut self, now: Timestamp, window: &Window) -> bool {
-        let oldest_kept = now.bucket(window.bucket_ms) - window.buckets + 1;
-        let gone = self.buckets.partition_point(|entry| entry.0 < oldest_kept);
+        let oldest_kept = now.bucket(window.bucket_ms).saturating_sub(window.buckets).saturating_add(1);
+        // One after the other from the oldest, so that the bucket that was due is gone in any case.
+        let gone = self.buckets.iter().take_while(|entry| entry.0 < oldest_kept).count();
         if gone == 0 {
             return false;
         }
@@ -71,10 +72,10 @@ impl Counter {
         }
     }
 
-    /// When the oldest bucket leaves the window.
+    /// When the oldest bucket leaves the window; never where that is beyond all time.
     pub fn due(&self, window: &Window) -> Option<Timestamp> {
         let oldest = self.buckets.first()?.0;
-        Some(Timestamp::from_ms(oldest.saturating_add(window.buckets).saturating_mul(window.bucket_ms)))
+        oldest.checked_add(window.buckets)?.checked_mul(window.bucket_ms).map(Timestamp::from_ms)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The process: checks what it depends on, starts the workers, serves the admin port, and ends when it is
 //! told to or when a worker cannot go on.
 
+use std::any::Any;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,8 +30,13 @@ use super::{build, topics};
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// A process with lag that has not committed for this long is not ready.
 const READY_COMMIT_MS_MAX: u64 = 10_000;
+/// A partition that stands at one offset for this long is named in the log.
+const STALL_NAMED_AFTER: Duration = Duration::from_secs(60);
 /// How long the end may take.
 const DRAIN_MAX: Duration = Duration::from_secs(25);
+
+/// How much of a panic's words is repeated.
+const PANIC_CHARACTERS_MAX: usize = 300;
 
 /// The clocks of the process, read here and nowhere below.
 #[derive(Clone, Debug)]
@@ -171,7 +177,8 @@ impl Process {
         let mut result = Ok(());
         for thread in threads {
             let ended = match thread {
-                Ok(thread) => thread.join().unwrap_or(Ok(())),
+                // Its own net catches a panic; one that went past it is one all the same.
+                Ok(thread) => thread.join().unwrap_or_else(|panic| Err(panicked("a worker", &*panic))),
                 Err(exit) => Err(exit),
             };
             if let Err(exit) = ended {
@@ -193,15 +200,9 @@ impl Process {
         let work = move || {
             let connect = || KafkaBroker::connect(&config, member.clone(), &plan.topics());
             let runner = Runner::new(Arc::clone(&plan), &vitals, thread, connect);
-            // A panic is a defect; it must end the process, and never leave it running with a dead worker.
-            let run = || runner.run(|| clocks.now(), || stopped.requested());
-            let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
-                Err(Exit { code: ExitCode::Failed, text: "a worker panicked: this is a defect".into() })
-            });
-            if result.is_err() {
-                stop.request();
-            }
-            result
+            supervised(&format!("worker {thread}"), &stop, || {
+                runner.run(|| clocks.now(), || stopped.requested())
+            })
         };
         thread::Builder::new()
             .name(format!("worker-{thread}"))
@@ -211,7 +212,8 @@ impl Process {
 
     fn watch(&self) -> Result<Watchdog, Exit> {
         let transaction = Duration::from_millis(u64::from(self.config.kafka.transaction_timeout_ms));
-        let limits = Limits { step: transaction * 2 + Duration::from_secs(10), drain: DRAIN_MAX };
+        let step = transaction * 2 + Duration::from_secs(10);
+        let limits = Limits { step, drain: DRAIN_MAX, stall: STALL_NAMED_AFTER };
         let clocks = self.clocks.clone();
         Watchdog::start(
             Arc::clone(&self.vitals),
@@ -223,6 +225,30 @@ impl Process {
         )
         .map_err(|error| Exit { code: ExitCode::Failed, text: format!("no thread: {error}") })
     }
+}
+
+/// Does a worker's work. If it fails the others are told to stop. A panic is a defect: it ends the process with
+/// a code of its own, and never leaves it running with a dead worker.
+fn supervised(name: &str, stop: &Stop, work: impl FnOnce() -> Result<(), Exit>) -> Result<(), Exit> {
+    let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panicked(name, &*panic)));
+    if let Err(exit) = &result {
+        // The others may take a while to end, and one of them may hang: what happened is said now.
+        tracing::error!(event = "worker_failed", worker = name, code = exit.code as i32, "{}", exit.text);
+        stop.request();
+    }
+    result
+}
+
+fn panicked(name: &str, panic: &(dyn Any + Send)) -> Exit {
+    let said = panic.downcast_ref::<String>().map(String::as_str);
+    let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it said nothing");
+    let line: String =
+        said.chars().take(PANIC_CHARACTERS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let text = format!(
+        "{name} panicked: {line}. This is a defect, to be reported with the lines above. Nothing committed is \
+         lost: start the process again. If it comes back, look at the record that the lag stands at"
+    );
+    Exit { code: ExitCode::Panicked, text }
 }
 
 /// A client of the configured registry.
@@ -239,4 +265,36 @@ pub fn connect_registry(config: &Config) -> Result<Registry, Exit> {
     };
     Registry::connect(settings)
         .map_err(|error| Exit { code: ExitCode::Misconfigured, text: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_stops_the_others_and_says_in_one_line_what_it_was() {
+        let stop = Stop::default();
+        let exit = supervised("worker 1", &stop, || panic!("slice of\n{} bytes", 3)).unwrap_err();
+        assert!(stop.requested(), "the other workers go on with one of them gone");
+        assert_eq!(exit.code as i32, 76);
+        assert!(exit.text.starts_with("worker 1 panicked: slice of 3 bytes. "), "{}", exit.text);
+        assert!(!exit.text.contains('\n'));
+    }
+
+    #[test]
+    fn a_panic_without_words_is_one_too() {
+        let silent = || std::panic::resume_unwind(Box::new(7));
+        let exit = supervised("worker 0", &Stop::default(), silent).unwrap_err();
+        assert!(exit.text.contains("it said nothing"), "{}", exit.text);
+    }
+
+    #[test]
+    fn a_fault_stops_the_others_and_an_end_does_not() {
+        let stop = Stop::default();
+        assert_eq!(supervised("worker 0", &stop, || Ok(())), Ok(()));
+        assert!(!stop.requested());
+        let fault = Exit { code: ExitCode::Inconsistent, text: "torn".to_owned() };
+        assert_eq!(supervised("worker 0", &stop, || Err(fault.clone())), Err(fault));
+        assert!(stop.requested());
+    }
 }

@@ -2,15 +2,20 @@
 //!
 //! A call into a client library may never return, and a thread cannot be stopped from outside. So a thread
 //! of its own, which shares nothing with the workers but atomics, looks once in a while and ends the process
-//! after one line that says where it hung; starting again is the tested path. It judges no lag and no
-//! broker: that is readiness.
+//! after one line that says where it hung; starting again is the tested path. A partition that does not get on
+//! is named in the log and the process goes on: starting again would not mend a batch that cannot be read. It
+//! judges no broker: that is readiness.
 
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::runtime::fault::ExitCode;
 use crate::runtime::instruments::facts::{WorkerFacts, WorkerState};
+use crate::runtime::instruments::progress::Stalled;
 use crate::runtime::instruments::readiness::whereabouts;
 use crate::runtime::instruments::vitals::Vitals;
 
@@ -24,6 +29,8 @@ pub struct Limits {
     pub step: Duration,
     /// The drain, from the moment that a stop was asked for.
     pub drain: Duration,
+    /// How long a partition with lag may stand at one offset before it is named in the log.
+    pub stall: Duration,
 }
 
 /// Why the process has to end.
@@ -33,14 +40,17 @@ pub enum ExitReason {
     StuckStep,
     /// The drain did not end in time.
     DrainOverdue,
+    /// The watch itself has panicked: nobody would see a worker hang any more.
+    WatchPanicked,
 }
 
 impl ExitReason {
-    /// The code to exit with: 70 for a worker that hangs, 75 for a drain that was cut off.
+    /// The code to exit with: 70 for a worker that hangs, 75 for a drain that was cut off, 76 for a panic.
     pub fn exit_code(self) -> i32 {
         match self {
             Self::StuckStep => 70,
             Self::DrainOverdue => 75,
+            Self::WatchPanicked => ExitCode::Panicked as i32,
         }
     }
 }
@@ -68,10 +78,13 @@ impl Watchdog {
     ) -> std::io::Result<Self> {
         let done = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&done);
-        let mut watch = Watch { limits, drain_since: None };
+        let mut watch = Watch::new(limits);
         let look = move || {
             while !seen.load(Ordering::Acquire) {
-                if let Some(found) = watch.look(&vitals.workers(), stop.requested(), clock()) {
+                let mut look = || watch.look(&vitals.workers(), stop.requested(), clock());
+                let found = catch_unwind(AssertUnwindSafe(&mut look)).unwrap_or_else(|_| Some(panicked()));
+                watch.named.drain(..).for_each(|text| tracing::error!(event = "partition_stalled", "{text}"));
+                if let Some(found) = found {
                     tracing::error!(event = found.event(), "{}", found.text);
                     return end(found.reason);
                 }
@@ -100,6 +113,10 @@ impl Drop for Watchdog {
 struct Watch {
     limits: Limits,
     drain_since: Option<Duration>,
+    /// The stalls that were named already, by worker.
+    stalls: BTreeMap<usize, Stalled>,
+    /// What is to be said and does not end the process.
+    named: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -113,13 +130,50 @@ impl Finding {
         match self.reason {
             ExitReason::StuckStep => "worker_stuck",
             ExitReason::DrainOverdue => "drain_overdue",
+            ExitReason::WatchPanicked => "watchdog_panicked",
         }
     }
 }
 
+fn panicked() -> Finding {
+    let text = format!(
+        "the watchdog panicked: this is a defect, to be reported with the lines above. The process exits with \
+         code {} and is to be started again; nothing committed is lost",
+        ExitReason::WatchPanicked.exit_code()
+    );
+    Finding { reason: ExitReason::WatchPanicked, text }
+}
+
 impl Watch {
+    fn new(limits: Limits) -> Watch {
+        Watch { limits, drain_since: None, stalls: BTreeMap::new(), named: Vec::new() }
+    }
+
     fn look(&mut self, workers: &[WorkerFacts], stopping: bool, now: Duration) -> Option<Finding> {
+        workers.iter().for_each(|facts| self.name_stall(facts, now));
         self.stuck(workers, now).or_else(|| self.overdue(workers, stopping, now))
+    }
+
+    /// Names a partition once for each offset that it stands at.
+    fn name_stall(&mut self, facts: &WorkerFacts, now: Duration) {
+        let Some(stalled) = &facts.stalled else {
+            self.stalls.remove(&facts.worker);
+            return;
+        };
+        let age = now.saturating_sub(stalled.since);
+        if age <= self.limits.stall || self.stalls.get(&facts.worker) == Some(stalled) {
+            return;
+        }
+        self.stalls.insert(facts.worker, stalled.clone());
+        self.named.push(format!(
+            "{}-{} has lag and stands at offset {} for {:.0} s: {}. If the registry and the broker are well, \
+             look at the record there; what cannot be read at all keeps its partition",
+            stalled.topic,
+            stalled.partition,
+            stalled.offset,
+            age.as_secs_f64(),
+            whereabouts(facts, now)
+        ));
     }
 
     fn stuck(&self, workers: &[WorkerFacts], now: Duration) -> Option<Finding> {
@@ -159,12 +213,18 @@ impl Watch {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
     use crate::runtime::instruments::facts::Step;
+    use crate::runtime::instruments::progress::Place;
     use std::sync::mpsc;
 
-    const LIMITS: Limits = Limits { step: Duration::from_secs(20), drain: Duration::from_secs(60) };
+    const LIMITS: Limits = Limits {
+        step: Duration::from_secs(20),
+        drain: Duration::from_secs(60),
+        stall: Duration::from_secs(30),
+    };
 
     const fn at(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -174,7 +234,7 @@ mod tests {
     fn a_step_that_hangs_is_named_with_its_record() {
         let vitals = Vitals::new(2, vec!["clicks".to_owned()], 10_000);
         let worker = vitals.worker(1);
-        let mut watch = Watch { limits: LIMITS, drain_since: None };
+        let mut watch = Watch::new(LIMITS);
         worker.in_hand("clicks", 3, 99);
         worker.step(Step::Committing, at(10));
         assert!(watch.look(&vitals.workers(), false, at(30)).is_none());
@@ -191,9 +251,41 @@ mod tests {
     }
 
     #[test]
+    fn a_partition_that_does_not_get_on_is_named_once_for_each_offset() {
+        let vitals = Vitals::new(1, vec!["clicks".to_owned()], 10_000);
+        let worker = vitals.worker(0);
+        let mut watch = Watch::new(LIMITS);
+        let mut named_at = Vec::new();
+        for second in 1..=90 {
+            let committed = if second < 50 { 99 } else { 100 };
+            let place = Place { topic: "clicks", partition: 3, committed, lag: 5 };
+            worker.places([place], at(second));
+            assert!(watch.look(&vitals.workers(), false, at(second)).is_none(), "the process goes on");
+            named_at.extend(watch.named.drain(..).map(|text| (second, text)));
+        }
+        let seconds: Vec<u64> = named_at.iter().map(|(second, _)| *second).collect();
+        assert_eq!(seconds, [32, 81]);
+        assert!(
+            named_at[0].1.starts_with("clicks-3 has lag and stands at offset 99 for 31 s"),
+            "{named_at:?}"
+        );
+    }
+
+    #[test]
+    fn a_watch_that_panics_ends_the_process() {
+        let vitals = Vitals::new(1, Vec::new(), 10_000);
+        let (say, heard) = mpsc::channel();
+        let clock: Clock = Arc::new(|| panic!("a clock that panics"));
+        let end = move |reason| say.send(reason).expect("the test listens");
+        let watchdog = Watchdog::start(vitals, Stop::default(), LIMITS, clock, at(1), end).unwrap();
+        assert_eq!(heard.recv_timeout(at(10)).map(ExitReason::exit_code), Ok(76));
+        drop(watchdog);
+    }
+
+    #[test]
     fn a_drain_has_a_deadline_of_its_own() {
         let vitals = Vitals::new(1, Vec::new(), 10_000);
-        let mut watch = Watch { limits: LIMITS, drain_since: None };
+        let mut watch = Watch::new(LIMITS);
         assert!(watch.look(&vitals.workers(), false, at(500)).is_none());
         assert!(watch.look(&vitals.workers(), true, at(501)).is_none());
         assert!(watch.look(&vitals.workers(), true, at(561)).is_none());

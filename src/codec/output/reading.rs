@@ -28,7 +28,12 @@ pub fn decode_segment_change(bytes: &[u8]) -> Result<SegmentChangeRecord<'static
     decode(&SEGMENT_CHANGE, "segment change", bytes)
 }
 
+/// The most memory that Avro's library may take for one list or text, in bytes; its own limit is 512 MiB.
+const ALLOCATION_BYTES_MAX: usize = 16 << 20;
+
 fn decode<T: DeserializeOwned>(schema: &Schema, what: &str, bytes: &[u8]) -> Result<T, Reject> {
+    // Once for the process: the first who sets it decides.
+    apache_avro::util::max_allocation_bytes(ALLOCATION_BYTES_MAX);
     let mut datum = datum(bytes)?;
     let reader = GenericDatumReader::builder(schema).build();
     let reader = reader.expect("the schema defines every name that it refers to");

@@ -11,7 +11,7 @@ use apache_avro::Schema;
 use apache_avro::schema::Name;
 
 /// The longest text of a schema, in bytes.
-pub(crate) const SCHEMA_BYTES_MAX: usize = 1 << 20;
+pub const SCHEMA_BYTES_MAX: usize = 1 << 20;
 /// The most types a schema may have once every name is written out.
 const NODES_MAX: u64 = 100_000;
 /// The deepest nesting once every name is written out.
@@ -19,8 +19,11 @@ const DEPTH_MAX: u64 = 64;
 /// The parser's messages can repeat half the schema.
 const REASON_CHARACTERS_MAX: usize = 300;
 
-/// Parses a schema, or says why it is not safe to use.
-pub(crate) fn admit(text: &str) -> Result<Schema, Box<str>> {
+/// Parses a schema.
+///
+/// # Errors
+/// With the reason why it is not safe to use.
+pub fn admit(text: &str) -> Result<Schema, Box<str>> {
     if text.len() > SCHEMA_BYTES_MAX {
         return Err("it is longer than 1 MiB".into());
     }

@@ -166,18 +166,22 @@ impl<'d> Walk<'d> {
 
     /// The blocks of an array or a map: each a count and so many elements; a negative count is followed by
     /// the block's length in bytes; a count of 0 ends them. Nothing is reserved for what a count claims, and
-    /// elements without bytes are bounded by the number of values.
+    /// elements without bytes are bounded by the number of values. A block that is not as long as it says is
+    /// damaged.
     fn blocks(&mut self, mut element: impl FnMut(&mut Self) -> Result<(), Reject>) -> Result<(), Reject> {
         loop {
             let count = self.long()?;
             if count == 0 {
                 return Ok(());
             }
-            if count < 0 {
-                self.long()?;
-            }
+            let stated = if count < 0 { Some(self.long()?) } else { None };
+            let before = self.rest.len();
             for _ in 0..count.unsigned_abs() {
                 element(self)?;
+            }
+            let read = before - self.rest.len();
+            if stated.is_some_and(|stated| usize::try_from(stated) != Ok(read)) {
+                return Err(malformed("a block of a list or a map is not as long as it says"));
             }
         }
     }

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use super::progress::Stalled;
+
 /// What a worker is doing with its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkerState {
@@ -160,6 +162,8 @@ pub struct WorkerFacts {
     pub last_commit: Option<Duration>,
     /// Since when there has been lag on its partitions; none when it has caught up.
     pub lag_since: Option<Duration>,
+    /// Of its partitions with lag, the one that has not got on for longest.
+    pub stalled: Option<Stalled>,
 }
 
 /// A place in a topic.

@@ -8,6 +8,7 @@
 
 pub mod facts;
 mod gauges;
+pub mod progress;
 pub mod readiness;
 pub mod vitals;
 

@@ -1,8 +1,8 @@
 //! Answers to probes: pure functions of the workers' facts and the time, each with its reason in words.
 //!
 //! Live means that loops turn, whatever the broker does. Ready means progress: a dead consumer in a living
-//! process must never look ready, so every worker must have its partitions restored and commit while there
-//! is lag. These functions read no clock and change nothing.
+//! process must never look ready, so every worker must have its partitions restored, and each partition with
+//! lag must get on: commits that hold nothing, or only a neighbour's records, do not count. These functions read no clock and change nothing.
 
 use std::time::Duration;
 
@@ -65,7 +65,26 @@ fn worker_ready(facts: &WorkerFacts, commit_age_max: Duration, now: Duration) ->
         other => return Err(format!("worker {worker} has been {} for {state_age}", other.name())),
     }
     turning(facts, now)?;
+    getting_on(facts, commit_age_max, now)?;
     committing(facts, commit_age_max, now)
+}
+
+/// Every partition with lag has to advance.
+fn getting_on(facts: &WorkerFacts, age_max: Duration, now: Duration) -> Result<(), String> {
+    let Some(stalled) = &facts.stalled else { return Ok(()) };
+    let age = now.saturating_sub(stalled.since);
+    if age <= age_max {
+        return Ok(());
+    }
+    Err(format!(
+        "{}-{} has lag and stands at offset {} for {}, longer than {}: {}",
+        stalled.topic,
+        stalled.partition,
+        stalled.offset,
+        seconds(age),
+        seconds(age_max),
+        whereabouts(facts, now)
+    ))
 }
 
 fn turning(facts: &WorkerFacts, now: Duration) -> Result<(), String> {
@@ -82,11 +101,12 @@ fn turning(facts: &WorkerFacts, now: Duration) -> Result<(), String> {
     ))
 }
 
-/// A worker that was idle may have committed long ago, so time counts from the latest of the last commit,
-/// the beginning of the lag and the beginning of its run.
+/// A worker that was idle may have committed long ago, so time counts from the last commit or the beginning of
+/// the lag, whichever is later. A restart of the worker does not begin it anew: one that is restarted again and
+/// again and commits nothing is not ready in between.
 fn committing(facts: &WorkerFacts, commit_age_max: Duration, now: Duration) -> Result<(), String> {
     let Some(lag_since) = facts.lag_since else { return Ok(()) };
-    let since = facts.last_commit.unwrap_or_default().max(lag_since).max(facts.state_since);
+    let since = facts.last_commit.unwrap_or_default().max(lag_since);
     let age = now.saturating_sub(since);
     if age <= commit_age_max {
         return Ok(());
@@ -107,6 +127,7 @@ fn seconds(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::facts::{Dependency, Step, WorkerState};
+    use super::super::progress::Place;
     use super::super::vitals::{Vitals, WorkerVitals};
     use std::sync::Arc;
     use std::time::Duration;
@@ -161,6 +182,56 @@ mod tests {
         one.turn(at(60));
         two.turn(at(60));
         assert_eq!(vitals.ready(at(61)), Ok(()), "idle without lag is ready, however old the commit");
+    }
+
+    /// A source that waits for the registry: its worker commits, and there is nothing of it in the commits.
+    #[test]
+    fn a_partition_that_does_not_get_on_ends_readiness_whatever_is_committed() {
+        let (vitals, one, two) = two_workers();
+        let places = |waiting: i64| {
+            [(3, waiting, 8), (4, 700, 0)].map(|(partition, committed, lag)| Place {
+                topic: "clicks",
+                partition,
+                committed,
+                lag,
+            })
+        };
+        for second in 2..=20 {
+            for worker in [&one, &two] {
+                worker.turn(at(second));
+                worker.lag(true, at(second));
+                worker.committed(at(second));
+            }
+            one.places(places(99), at(second));
+            let ready = vitals.ready(at(second));
+            assert_eq!(ready.is_ok(), second <= 12, "second {second}: {ready:?}");
+        }
+        let reason = vitals.ready(at(20)).unwrap_err();
+        assert!(reason.contains("clicks-3 has lag and stands at offset 99 for 18.0 s"), "{reason}");
+        one.places(places(100), at(21));
+        assert_eq!(vitals.ready(at(21)), Ok(()));
+        drop(one);
+        assert_eq!(vitals.workers().first().and_then(|facts| facts.stalled.clone()), None);
+    }
+
+    #[test]
+    fn a_worker_that_is_restarted_again_and_again_is_not_ready_in_between() {
+        let (vitals, _one, two) = two_workers();
+        two.lag(true, at(2));
+        drop(two);
+        for second in (3..30).step_by(3) {
+            let again = vitals.worker(1);
+            again.state(WorkerState::Starting, at(second));
+            again.state(WorkerState::Running, at(second + 1));
+            again.turn(at(second + 1));
+            again.lag(true, at(second + 1));
+            assert_eq!(vitals.ready(at(second + 1)).is_ok(), second + 1 <= 12, "second {second}");
+        }
+        let last = vitals.worker(1);
+        last.state(WorkerState::Running, at(30));
+        last.turn(at(30));
+        last.committed(at(30));
+        assert_eq!(vitals.ready(at(30)), Ok(()), "one commit is enough");
     }
 
     #[test]

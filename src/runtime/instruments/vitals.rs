@@ -5,6 +5,7 @@
 //! see a partition and an offset of two moments: they are for people, no decision rests on the pair.
 //! It reads no clock: `now` is always the monotonic time since the process started, given by the caller.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool, AtomicI32, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed,
@@ -12,6 +13,7 @@ use std::sync::atomic::{
 use std::time::Duration;
 
 use super::facts::{InHand, Step, WorkerFacts, WorkerState};
+use super::progress::{Place, Progress, Stalled};
 use super::readiness;
 
 /// The shared facts of all workers of one process.
@@ -42,7 +44,7 @@ impl Vitals {
     /// When `index` is not below the number of workers.
     pub fn worker(self: &Arc<Self>, index: usize) -> WorkerVitals {
         let cells = self.cells.get(index).expect("a worker's index is below the number of workers");
-        WorkerVitals { vitals: Arc::clone(self), cells: Arc::clone(cells) }
+        WorkerVitals { vitals: Arc::clone(self), cells: Arc::clone(cells), progress: RefCell::default() }
     }
 
     /// Whether every worker's loop turns; if not, which does not, and where it is.
@@ -60,6 +62,10 @@ impl Vitals {
         readiness::started(&self.workers())
     }
 
+    fn topic(&self, name: &str) -> usize {
+        self.topics.iter().position(|known| known == name).unwrap_or(UNKNOWN_TOPIC)
+    }
+
     /// All facts as they are now, in the order of workers.
     pub fn workers(&self) -> Vec<WorkerFacts> {
         self.cells.iter().enumerate().map(|(worker, cells)| cells.read(worker, &self.topics)).collect()
@@ -74,6 +80,7 @@ impl Vitals {
 pub struct WorkerVitals {
     vitals: Arc<Vitals>,
     cells: Arc<Cells>,
+    progress: RefCell<Progress>,
 }
 
 impl WorkerVitals {
@@ -103,8 +110,7 @@ impl WorkerVitals {
 
     /// Reports what the worker holds.
     pub fn in_hand(&self, topic: &str, partition: i32, offset: i64) {
-        let index = self.vitals.topics.iter().position(|known| known == topic).unwrap_or(UNKNOWN_TOPIC);
-        self.cells.topic.store(index, Relaxed);
+        self.cells.topic.store(self.vitals.topic(topic), Relaxed);
         self.cells.partition.store(partition, Relaxed);
         self.cells.offset.store(offset, Relaxed);
     }
@@ -124,9 +130,27 @@ impl WorkerVitals {
     }
 }
 
+impl WorkerVitals {
+    /// Reports where all of the worker's partitions stand. To be said each turn, so that a partition which
+    /// does not get on is known by its name.
+    pub fn places<'p>(&self, places: impl IntoIterator<Item = Place<'p>>, now: Duration) {
+        let worst = self.progress.borrow_mut().note(places, now);
+        let Some(worst) = worst else {
+            self.cells.stalled_since_ms.store(NEVER, Relaxed);
+            return;
+        };
+        self.cells.stalled_topic.store(self.vitals.topic(&worst.topic), Relaxed);
+        self.cells.stalled_partition.store(worst.partition, Relaxed);
+        self.cells.stalled_offset.store(worst.offset, Relaxed);
+        self.cells.stalled_since_ms.store(millis(worst.since), Relaxed);
+    }
+}
+
 impl Drop for WorkerVitals {
     fn drop(&mut self) {
         self.cells.step.store(position(&Step::ALL, Step::Turning), Relaxed);
+        // The next worker in this place reports its partitions itself.
+        self.cells.stalled_since_ms.store(NEVER, Relaxed);
         let stopping = position(&WorkerState::ALL, WorkerState::Stopping);
         if std::thread::panicking() || self.cells.state.load(Relaxed) != stopping {
             self.cells.state.store(position(&WorkerState::ALL, WorkerState::Failed), Relaxed);
@@ -155,6 +179,10 @@ struct Cells {
     offset: AtomicI64,
     last_commit_ms: AtomicU64,
     lag_since_ms: AtomicU64,
+    stalled_topic: AtomicUsize,
+    stalled_partition: AtomicI32,
+    stalled_offset: AtomicI64,
+    stalled_since_ms: AtomicU64,
 }
 
 impl Default for Cells {
@@ -172,6 +200,10 @@ impl Default for Cells {
             offset: AtomicI64::new(0),
             last_commit_ms: AtomicU64::new(NEVER),
             lag_since_ms: AtomicU64::new(NEVER),
+            stalled_topic: AtomicUsize::new(NO_TOPIC),
+            stalled_partition: AtomicI32::new(0),
+            stalled_offset: AtomicI64::new(0),
+            stalled_since_ms: AtomicU64::new(NEVER),
         }
     }
 }
@@ -179,8 +211,9 @@ impl Default for Cells {
 impl Cells {
     fn read(&self, worker: usize, topics: &[String]) -> WorkerFacts {
         let topic = self.topic.load(Relaxed);
+        let named = |index: usize| topics.get(index).cloned().unwrap_or_else(|| "?".to_owned());
         let in_hand = (topic != NO_TOPIC).then(|| InHand {
-            topic: topics.get(topic).cloned().unwrap_or_else(|| "?".to_owned()),
+            topic: named(topic),
             partition: self.partition.load(Relaxed),
             offset: self.offset.load(Relaxed),
         });
@@ -196,6 +229,12 @@ impl Cells {
             in_hand,
             last_commit: moment(self.last_commit_ms.load(Relaxed)),
             lag_since: moment(self.lag_since_ms.load(Relaxed)),
+            stalled: moment(self.stalled_since_ms.load(Relaxed)).map(|since| Stalled {
+                topic: named(self.stalled_topic.load(Relaxed)),
+                partition: self.stalled_partition.load(Relaxed),
+                offset: self.stalled_offset.load(Relaxed),
+                since,
+            }),
         }
     }
 }

@@ -209,6 +209,10 @@ fn worker(facts: &WorkerFacts, now: Duration) -> Value {
         "turn_age_ms": age_ms(facts.last_turn),
         "commit_age_ms": facts.last_commit.map(age_ms),
         "lag_age_ms": facts.lag_since.map(age_ms),
+        "stalled": facts.stalled.as_ref().map(|stalled| json!({
+            "topic": stalled.topic, "partition": stalled.partition, "offset": stalled.offset,
+            "age_ms": age_ms(stalled.since),
+        })),
         "in_hand": facts.in_hand.as_ref().map(|held| json!({
             "topic": held.topic, "partition": held.partition, "offset": held.offset,
         })),
