@@ -413,6 +413,7 @@ fn every_exit_code_is_in_the_table_and_the_other_way_round() {
         ExitCode::Hung,
         ExitCode::Fenced,
         ExitCode::Inconsistent,
+        ExitCode::Unknown,
         ExitCode::Panicked,
         ExitCode::Misconfigured,
     ];

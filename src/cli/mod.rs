@@ -29,7 +29,7 @@ Examples:
 
 Exit codes: 0 done, 1 failed at run time, 2 wrong usage, 3 a check found something, 69 Kafka or the registry
 cannot be reached, 70 a worker hung, 71 another process took this one's place, 72 state and offsets disagree,
-75 the drain took too long, 78 wrong configuration or topics, 130 and 143 ended by a signal after a clean drain.";
+74 an error of an unknown class, 75 the drain took too long, 78 wrong configuration or topics, 130 and 143 ended by a signal after a clean drain.";
 
 /// Behavioural event streams in, live user profiles and content decisions out, exactly once, on Apache Kafka.
 #[derive(Debug, Parser)]

@@ -161,10 +161,11 @@ fn remember(rules: &RuleBook, profile: &mut Profile, now: Timestamp, message_id:
     let hash = xxhash_rust::xxh3::xxh3_64(message_id.as_bytes());
     let horizon = now.plus_ms(-rules.intake.seen_horizon_ms);
     let outdated = profile.seen.partition_point(|seen| seen.at < horizon);
-    profile.seen.drain(..outdated);
-    if profile.seen.iter().any(|seen| seen.hash == hash) {
+    if profile.seen.iter().skip(outdated).any(|seen| seen.hash == hash) {
+        // A repetition changes nothing, so that nothing has to be written.
         return false;
     }
+    profile.seen.drain(..outdated);
     let too_many = (profile.seen.len() + 1).saturating_sub(rules.intake.seen_ids_max);
     profile.seen.drain(..too_many.min(profile.seen.len()));
     profile.seen.push(SeenId { hash, at: now });

@@ -58,6 +58,8 @@ pub enum ExitCode {
     Fenced = 71,
     /// State and offsets disagree: a transaction was torn, or a topic was recreated or truncated.
     Inconsistent = 72,
+    /// Kafka's client reported an error that nothing here knows how to answer.
+    Unknown = 74,
     /// A thread panicked, which is a defect.
     Panicked = 76,
     /// The configuration, the topics or the state's format do not allow a start.

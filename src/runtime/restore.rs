@@ -176,7 +176,9 @@ pub fn store_fault(number: i32, error: &StoreError) -> Fault {
             Fault::stop(ExitCode::Fenced, format!("{error}. Give each process a state directory of its own"))
         }
         StoreError::Newer { .. } => Fault::stop(ExitCode::Misconfigured, error.to_string()),
-        StoreError::Full { .. } | StoreError::Failed { .. } => Fault::Restart(reason(error)),
+        StoreError::Busy { .. } | StoreError::Full { .. } | StoreError::Failed { .. } => {
+            Fault::Restart(reason(error))
+        }
     }
 }
 

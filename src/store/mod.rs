@@ -129,6 +129,14 @@ pub enum StoreError {
         /// What the store said.
         reason: String,
     },
+    /// This process has it open still: another of its threads is about to let it go.
+    #[error("the store in {directory} is still open in this process: {reason}")]
+    Busy {
+        /// Where the files are.
+        directory: String,
+        /// What the store said.
+        reason: String,
+    },
     /// The files were written by a newer version: nothing was touched.
     #[error(
         "the store in {directory} has format {found}, newer than {known}, which this version knows: run a newer version"

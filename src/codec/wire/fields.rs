@@ -86,11 +86,13 @@ impl<'a> Fields<'a> {
     pub(super) fn into_rest(mut self) -> Vec<(Box<str>, Found)> {
         self.members.sort_by(|one, other| (one.canonical(), one.rank).cmp(&(other.canonical(), other.rank)));
         let mut rest: Vec<(Box<str>, Found)> = Vec::with_capacity(self.members.len());
+        let mut before: Option<Box<str>> = None;
         for member in self.members {
-            let canonical = member.canonical();
+            let canonical: Box<str> = member.canonical().into();
             let is_used =
-                self.taken.contains(&canonical) || rest.last().is_some_and(|last| *last.0 == *canonical);
-            let name = if is_used { snake_case(member.found.key()).into() } else { canonical.into() };
+                self.taken.iter().any(|taken| **taken == *canonical) || before.as_ref() == Some(&canonical);
+            let name = if is_used { snake_case(member.found.key()).into() } else { canonical.clone() };
+            before = Some(canonical);
             rest.push((name, member.found));
         }
         rest
@@ -140,6 +142,8 @@ mod tests {
     fn what_nobody_takes_has_its_canonical_name_once() {
         let rest = names(fields(json!({"sku": "s", "productId": "p"})));
         assert_eq!(rest, ["item_id@$.productId", "sku@$.sku"]);
+        let rest = names(fields(json!({"sku": "s", "productId": "p", "item_id": "i"})));
+        assert_eq!(rest, ["item_id@$.item_id", "product_id@$.productId", "sku@$.sku"]);
     }
 
     #[test]

@@ -225,7 +225,7 @@ mod tests {
             again.state(WorkerState::Running, at(second + 1));
             again.turn(at(second + 1));
             again.lag(true, at(second + 1));
-            assert_eq!(vitals.ready(at(second + 1)).is_ok(), second + 1 <= 12, "second {second}");
+            assert_eq!(vitals.ready(at(second + 1)).is_ok(), second < 12, "second {second}");
         }
         let last = vitals.worker(1);
         last.state(WorkerState::Running, at(30));

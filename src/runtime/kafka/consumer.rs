@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
+use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::callbacks::{Context, Rebalance, assign, unassign};
@@ -77,6 +78,10 @@ impl GroupConsumer {
             }
             Some(Err(error)) => return Err(fault("polling", &error)),
         };
+        if let (None, Some((code, text))) = (&record, self.consumer.client().fatal_error()) {
+            // A client that died says so once in a poll, perhaps to nobody, and is silent for ever after.
+            return Err(fault(&format!("the consumer died: {text}"), &KafkaError::Global(code)));
+        }
         self.drained = record.is_none();
         match record {
             Some(record) => Ok(Polled::Record(record)),

@@ -34,7 +34,14 @@ pub(super) fn fault(doing: &str, error: &KafkaError) -> Fault {
                 "{text}. Other members of the group use another assignor: stop all of them before changing it"
             ),
         ),
-        _ => Fault::restart("broker", text),
+        _ if is_transient(error) || passes_with_new_clients(error) => Fault::restart("broker", text),
+        code => Fault::stop(
+            ExitCode::Unknown,
+            format!(
+                "{text} ({code:?}). Nothing here knows this error, and going on might lose or double records. \
+                 Nothing committed is lost: start the process again, and report this line if it comes back"
+            ),
+        ),
     }
 }
 
@@ -62,6 +69,48 @@ pub(super) fn is_transient(error: &KafkaError) -> bool {
                 | Code::FencedLeaderEpoch
                 | Code::UnknownLeaderEpoch
                 | Code::MessageTimedOut
+        )
+    )
+}
+
+/// Whether an error is about the client's own standing, with its group or a broker, or about something that is
+/// not there yet: new clients begin anew.
+fn passes_with_new_clients(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    let code = error.rdkafka_error_code();
+    matches!(
+        code,
+        Some(
+            Code::UnknownMemberId
+                | Code::IllegalGeneration
+                | Code::MemberIdRequired
+                | Code::PollExceeded
+                | Code::AssignmentLost
+                | Code::WaitingForCoordinator
+                | Code::UnknownTopicOrPartition
+                | Code::UnknownTopic
+                | Code::UnknownPartition
+                | Code::UnstableOffsetCommit
+                | Code::OffsetNotAvailable
+                | Code::NotEnoughReplicas
+                | Code::NotEnoughReplicasAfterAppend
+                | Code::ThrottlingQuotaExceeded
+                | Code::InvalidProducerEpoch
+                | Code::InvalidTransactionalState
+                | Code::ProducerFenced
+                | Code::Fenced
+                | Code::State
+                | Code::Fail
+                | Code::Outdated
+                | Code::Retry
+                | Code::PurgeQueue
+                | Code::PurgeInflight
+                | Code::InProgress
+                | Code::PreviousInProgress
+                | Code::Interrupted
+                | Code::KafkaStorageError
+                | Code::UnknownBroker
+                | Code::Unknown
         )
     )
 }

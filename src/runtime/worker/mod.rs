@@ -44,6 +44,8 @@ pub struct Worker<B> {
     now: Now,
     reported: Duration,
     commits: u64,
+    /// Whether the group has ever said which partitions are ours, be it none.
+    told: bool,
 }
 
 impl<B: Broker> Worker<B> {
@@ -65,6 +67,7 @@ impl<B: Broker> Worker<B> {
             now,
             reported: now.monotonic,
             commits: 0,
+            told: false,
         })
     }
 
@@ -77,13 +80,13 @@ impl<B: Broker> Worker<B> {
         self.step(Step::Restoring);
         self.restore()?;
         self.step(Step::Applying);
-        self.retry_waiting()?;
         self.sweep()?;
         if self.batch.is_full(&self.plan.commit, now.monotonic) {
             self.commit()?;
         }
         self.report();
-        Ok(())
+        // Only now, so that the report tells who waits.
+        self.retry_waiting()
     }
 
     /// Commits what is open. To be called before the worker ends.
@@ -163,7 +166,6 @@ impl<B: Broker> Worker<B> {
             return self.broker.hold(&record.partition, record.offset);
         }
         self.vitals.in_hand(&record.partition.topic, record.partition.number, record.offset);
-        self.batch.open(self.now.monotonic);
         let used = match &mut assignment.work {
             Work::Intake { .. } => self.take(record)?,
             Work::Running { .. } => self.apply(record)?,
@@ -172,6 +174,7 @@ impl<B: Broker> Worker<B> {
         if !used {
             return self.broker.hold(&record.partition, record.offset);
         }
+        self.batch.open(self.now.monotonic);
         if let Some(assignment) = self.assignments.get_mut(&record.partition) {
             assignment.last_timestamp = Some(record.timestamp);
         }

@@ -11,6 +11,7 @@ use crate::runtime::restore::Restore;
 
 impl<B: Broker> Worker<B> {
     pub(super) fn assigned(&mut self, partitions: Vec<Partition>) -> Result<(), Fault> {
+        self.told = true;
         // Opening stores takes a while, and an open transaction has a time limit.
         if self.batch.opened.is_some() {
             self.commit()?;

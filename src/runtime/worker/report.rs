@@ -6,12 +6,16 @@ use super::Worker;
 use crate::runtime::assignment::Work;
 use crate::runtime::broker::Broker;
 use crate::runtime::instruments::facts::{Dependency, WorkerState};
+use crate::runtime::instruments::progress::Place;
 
 impl<B: Broker> Worker<B> {
     pub(super) fn report(&mut self) {
         let mut state = WorkerState::Running;
         let mut lagging = false;
         let thorough = self.now.monotonic.saturating_sub(self.reported) >= Duration::from_secs(1);
+        if !self.told {
+            state = WorkerState::WaitingForAssignment;
+        }
         for (partition, assignment) in &self.assignments {
             match &assignment.work {
                 Work::Restoring(_) => state = WorkerState::Restoring,
@@ -33,8 +37,18 @@ impl<B: Broker> Worker<B> {
         }
         if thorough {
             self.reported = self.now.monotonic;
+            self.vitals.places(self.places(), self.now.monotonic);
         }
         self.vitals.state(state, self.now.monotonic);
         self.vitals.lag(lagging, self.now.monotonic);
+    }
+    /// Where each partition stands as the group sees it. One that is restored is not expected to get on.
+    fn places(&self) -> impl Iterator<Item = Place<'_>> {
+        let known = self.assignments.iter().filter(|(_, assignment)| assignment.next().is_some());
+        known.map(|(partition, assignment)| {
+            let committed = assignment.committed.unwrap_or(assignment.first);
+            let lag = self.broker.lag(partition, committed);
+            Place { topic: &partition.topic, partition: partition.number, committed, lag }
+        })
     }
 }

@@ -23,7 +23,7 @@ fn a_second_opener_is_told_that_the_store_is_in_use() {
     let scratch = Scratch::new();
     let first = scratch.open("store", true).unwrap();
     let second = scratch.open("store", true);
-    assert!(matches!(second, Err(StoreError::InUse { .. })), "{:?}", second.err());
+    assert!(matches!(second, Err(StoreError::Busy { .. })), "{:?}", second.err());
     drop(first);
     scratch.open("store", true).unwrap();
 }

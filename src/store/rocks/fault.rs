@@ -35,7 +35,10 @@ impl Fault {
         {
             return StoreError::Full { directory, reason };
         }
-        if text.contains("lock hold by current process") || text.contains("While lock file") {
+        if text.contains("lock hold by current process") {
+            return StoreError::Busy { directory, reason };
+        }
+        if text.contains("While lock file") {
             return StoreError::InUse { directory, reason };
         }
         // A file that RocksDB counts on and does not find is as bad as one that it cannot read.

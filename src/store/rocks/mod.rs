@@ -52,7 +52,7 @@ impl RocksStore {
     ///
     /// Fails with [`StoreError::Damaged`] where the files are not a whole store of this format, with
     /// [`StoreError::Newer`], having touched nothing, where a newer version wrote them, and with
-    /// [`StoreError::InUse`] where the store is open already.
+    /// [`StoreError::InUse`] or [`StoreError::Busy`] where the store is open already.
     pub fn open(directory: &Path, memory: &StoreMemory) -> Result<RocksStore, StoreError> {
         RocksStore::open_with(directory, memory, StoreOptions::default())
     }
