@@ -43,7 +43,7 @@ scenarios() {
 14|two processes with one state directory, name or transactional id|test|scenarios scenario_14
 15|network deaf either way, cut, refusing, slow, trickling, slicing|test|scenarios scenario_15
 16|malformed Avro|test|edges scenario_16
-17|schema registry away, or not knowing|test|kafka registry::
+17|schema registry away, failing, refusing, silent, not knowing|test|kafka registry::, scenarios scenario_17
 18|poison rules|test|edges scenario_18
 19|erasure under load|waiting|erasure, which does not exist yet
 20|consent withdrawn between event and decision|waiting|consent, which does not exist yet

@@ -29,6 +29,8 @@ mod admin;
 mod brokers;
 #[path = "scenarios_on_kafka/dose.rs"]
 mod dose;
+#[path = "scenarios_on_kafka/moody.rs"]
+mod moody;
 #[path = "scenarios_on_kafka/process.rs"]
 mod process;
 #[path = "scenarios_on_kafka/proxy.rs"]
@@ -44,6 +46,8 @@ mod errors_of_the_disk;
 mod network;
 #[path = "scenarios_on_kafka/outages.rs"]
 mod outages;
+#[path = "scenarios_on_kafka/registries.rs"]
+mod registries;
 #[path = "scenarios_on_kafka/slow.rs"]
 mod slow;
 #[path = "scenarios_on_kafka/space.rs"]

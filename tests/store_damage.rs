@@ -36,7 +36,7 @@ fn scenario_10_a_damaged_store_is_right_or_rebuilt() {
         None => MUTATIONS,
     };
     // With the log a batch is in it until a file is written; without, closing writes one.
-    let worlds = [World::create("with-log", true, seed), World::create("without-log", false, seed)];
+    let worlds = [World::create("with-log", true), World::create("without-log", false)];
     let mut tally: BTreeMap<(&'static str, Outcome), u64> = BTreeMap::new();
     for number in 0..mutations {
         let mut chance = Chance::new(seed.wrapping_mul(1_000_003).wrapping_add(number));

@@ -92,7 +92,7 @@ fn scenario_23_asked_to_end_while_the_broker_is_away() {
     let _turn = Turn::among_others();
     let Some(brokers) = Brokers::start(name, 1) else { return };
     let app = App::create(&brokers.cluster(), "end-outage", &Shape::default());
-    let rounds = dose(2, 6);
+    let rounds = dose(1, 6);
     let mut process = Launch::of(0).start(&app);
     for round in 0..rounds {
         process.await_work();

@@ -4,6 +4,8 @@
 //! `strace` makes the calls fail, which some machines do not allow. It counts the calls of each thread for
 //! itself, so that one N fails several calls.
 
+use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -36,14 +38,15 @@ fn scenario_12_calls_to_the_disk_fail() {
     let mut chance = Chance::new(name);
     let app = App::create(&cluster, "errors", &Shape::default());
     let rounds: usize = dose(3, 120);
-    let mut ends = 0;
+    let (mut ends, mut all_failed) = (0, 0);
     for round in 0..rounds {
         let (calls, fails) = CALLS[if long() { round % CALLS.len() } else { [0, 1, 3][round] }];
         // Few small numbers, more large ones.
         let ceiling = [5, 20, 100, 500][chance.below(dose(2, 4)) as usize];
         let when = 1 + chance.below(ceiling);
         load::pour(&app, &load::records(&app, 120 + round as u64, 800));
-        let mut process = failing(&app, calls, &format!("{fails}:when={when}")).start(&app);
+        let trace = app.log("strace");
+        let mut process = failing(&app, calls, &format!("{fails}:when={when}"), &trace).start(&app);
         let deadline = Deadline::after_s(60);
         let mut ended = None;
         while ended.is_none() && app.await_sources(0).is_err() && !deadline.passed() {
@@ -55,7 +58,11 @@ fn scenario_12_calls_to_the_disk_fail() {
             process.ended()
         });
         let restarts = process.said(r#""event":"worker_restarts""#);
-        eprintln!("{name}: {calls} {fails} at {when}: begun again {restarts} times, ended: {ended:?}");
+        let failed = fs::read_to_string(&trace).unwrap_or_default().matches("(INJECTED)").count();
+        eprintln!(
+            "{name}: {calls} {fails} at {when}: {failed} failed, begun again {restarts} times, ended: {ended:?}"
+        );
+        all_failed += failed;
         assert!(ended.is_some() || !deadline.passed(), "neither done nor ended: {}", process.text());
         match ended {
             Some(status) => {
@@ -73,7 +80,8 @@ fn scenario_12_calls_to_the_disk_fail() {
             }
         }
     }
-    eprintln!("{name}: {rounds} rounds, of which {ends} ended the process");
+    eprintln!("{name}: {rounds} rounds, {all_failed} calls failed, {ends} rounds ended the process");
+    assert!(all_failed >= rounds, "so few calls failed that this proves nothing");
     assert!(long() || ends <= ENDS_MAX, "{ends} of {rounds} ended the process");
     let mut process = Launch::of(0).start(&app);
     app.check();
@@ -81,9 +89,9 @@ fn scenario_12_calls_to_the_disk_fail() {
 }
 
 /// A process that is traced by a descendant of its own, so that its process id stays that of the binary.
-fn failing(app: &App, calls: &str, how: &str) -> Launch {
-    let mut through: Vec<String> =
-        ["strace", "-D", "-f", "--quiet=all", "-o", "/dev/null"].map(str::to_owned).to_vec();
+fn failing(app: &App, calls: &str, how: &str, trace: &Path) -> Launch {
+    let mut through: Vec<String> = ["strace", "-D", "-f", "--quiet=all", "-o"].map(str::to_owned).to_vec();
+    through.push(trace.to_str().unwrap().to_owned());
     through.extend(["-e".into(), format!("trace={calls}"), "-e".into(), format!("inject={calls}:{how}")]);
     for number in 0..app.config.partitions {
         let store = app.state(0).join(&app.id).join(format!("profiles-{number}"));

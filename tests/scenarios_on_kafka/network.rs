@@ -34,7 +34,7 @@ fn scenario_15_a_bad_network() {
     let app = App::create(&cluster, "network", &Shape::default());
     let mut process = Launch::of(0).with("kafka.bootstrap", &format!("127.0.0.1:{listen}")).start(&app);
     process.await_log(RESTORED, 4, 60);
-    let lengths: &[u64] = dose(&[4], &[5, 30, 120]);
+    let lengths: &[u64] = dose(&[3], &[5, 30, 120]);
     let rounds = FAULTS.len() * lengths.len();
     let records = load::records(&app, 151, 1_600 * rounds);
     let sources = [format!("{}-clickstream", app.id), format!("{}-orders", app.id)];

@@ -79,8 +79,12 @@ fn scenario_11_the_disk_is_full() {
             disk.fill();
         }
         let seen = |process: &Process| process.text().to_lowercase().matches("no space").count();
-        wait_until("the process noticed that the disk is full", 30, || {
+        // Files are written when there is enough to write.
+        let mut more = 0;
+        wait_until("the process noticed that the disk is full", 60, || {
             assert!(process.ended().is_none(), "it lives: {}", process.text());
+            more += 1;
+            load::pour(&app, &load::records(&app, 1_000 * (1 + round as u64) + more, 200));
             seen(&process) > 0
         });
         std::thread::sleep(Duration::from_secs(dose(2, 20)));

@@ -7,7 +7,7 @@ use super::app::{App, Shape};
 use super::cluster::{Cluster, Turn, now, wait_until};
 use super::dose::dose;
 use super::load::{self, Chance};
-use super::process::{ASSIGNED, Launch, Process, RESTORED};
+use super::process::{ASSIGNED, Launch, Process};
 
 /// Longer than the session (6 s) and the transaction (2 s).
 const STANDSTILL: Duration = Duration::from_millis(9_500);
@@ -38,11 +38,11 @@ fn scenario_04_a_zombie_whose_partitions_another_member_has() {
         let stopped = now();
         processes[1 - zombie].await_log(ASSIGNED, before + 1, 30);
         std::thread::sleep(STANDSTILL.saturating_sub(stopped.elapsed()));
-        let before = processes[zombie].said(RESTORED);
+        let before = processes[zombie].said(ASSIGNED);
         processes[zombie].signal("CONT");
         let awake = now();
         wait_until("the zombie has ended or is a member again", BACK_SECONDS_MAX, || {
-            processes[zombie].ended().is_some() || processes[zombie].said(RESTORED) > before
+            processes[zombie].ended().is_some() || processes[zombie].said(ASSIGNED) > before
         });
         assert!(processes[zombie].ended().is_none(), "it had a name of its own and can go on");
         eprintln!("{name}: it was a member again after {:?}", awake.elapsed());

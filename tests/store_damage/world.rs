@@ -37,8 +37,8 @@ const WALL: Timestamp = Timestamp::from_ms(1_800_000_000_000);
 /// What the application has read before it is damaged, and what comes afterwards.
 const EVENTS_BEFORE: usize = 1_800;
 const EVENTS_AFTER: usize = 60;
-/// So little that several files are written, in bytes.
-const WRITE_BUFFER_BYTES: usize = 64 << 10;
+/// So much that files are written at no other times than when the store is opened or closed, in bytes.
+const WRITE_BUFFER_BYTES: usize = 8 << 20;
 /// A turn moves the clock by 10 ms; more turns than this are a hang.
 const TURNS_MAX: u64 = 20_000;
 /// One start, one more after damage was found, and one more for damage that only a later read finds.
@@ -87,11 +87,11 @@ impl Stores for LoggedStores {
 
 impl World {
     /// Makes an application and lets it work.
-    pub(crate) fn create(name: &str, with_log: bool, seed: u64) -> World {
+    pub(crate) fn create(name: &str, with_log: bool) -> World {
         let directory = std::env::temp_dir().join(format!("bespoke-damage-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&directory);
         let mut config = Config::load(CONFIG, "shop.yaml", [], &Flags::new()).unwrap();
-        // Small batches write persons again and again, which fills files.
+        // Small batches write persons again and again.
         config.commit.records_max = 100;
         let names = &config.topics;
         let own = [
@@ -104,7 +104,7 @@ impl World {
         ];
         let mut topics: Vec<String> = own.iter().map(ToString::to_string).collect();
         topics.extend(["clickstream", "orders", "content"].map(str::to_owned));
-        let shop = shop(seed);
+        let shop = shop();
         let mut events: Vec<ShopRecord> = shop.contents();
         events.extend(shop);
         let later = events.split_off(events.len() - EVENTS_AFTER * 8);
@@ -119,9 +119,12 @@ impl World {
             later,
         };
         let log = EmbeddedLog::new(world.topics.iter().map(|topic| (topic.as_str(), 1)));
-        append(&log, &events);
         let home = world.directory.join("whole");
-        world.run(&log, &home).unwrap();
+        // Each closing, or each opening of a store with a log, writes a table; with four they would be merged.
+        for part in events.chunks(events.len() / 3 + 1) {
+            append(&log, part);
+            world.run(&log, &home).unwrap();
+        }
         world.records = world.topics.iter().flat_map(|topic| log.read(topic)).collect();
         let sources = [&*world.config.topics.commands, "clickstream", "orders", "content"];
         world.committed =
@@ -303,9 +306,9 @@ fn contents(directory: &Path) -> Vec<(String, Vec<u8>)> {
     contents.into_iter().collect()
 }
 
-fn shop(seed: u64) -> Shop {
+fn shop() -> Shop {
     Shop::new(ShopSettings {
-        seed,
+        seed: 10,
         persons: 150,
         events: EVENTS_BEFORE + EVENTS_AFTER * 8,
         starts_at: Timestamp::from_ms(1_767_571_200_000),
