@@ -64,7 +64,7 @@ fn answer(mut client: TcpStream, mood: &Mutex<Mood>, real: &str) {
     }
     let mood = *mood.lock().unwrap();
     match mood {
-        Mood::Fine => pass_on(client, &request, real),
+        Mood::Fine => pass_on(client, &only_one(&request), real),
         Mood::Silent => thread::sleep(Duration::from_secs(20)),
         Mood::Status(status) => {
             let body = r#"{"error_code":1,"message":"in a mood"}"#;
@@ -78,6 +78,12 @@ fn answer(mut client: TcpStream, mood: &Mutex<Mood>, real: &str) {
     }
 }
 
+/// The request with the wish that no other comes on its connection: it might come in another mood.
+fn only_one(request: &[u8]) -> Vec<u8> {
+    let line = request.windows(2).position(|end| end == b"\r\n").map_or(0, |at| at + 2);
+    [&request[..line], b"Connection: close\r\n", &request[line..]].concat()
+}
+
 fn pass_on(mut client: TcpStream, request: &[u8], real: &str) {
     let Ok(mut server) = TcpStream::connect(real) else { return };
     if server.write_all(request).is_err() {
@@ -88,7 +94,7 @@ fn pass_on(mut client: TcpStream, request: &[u8], real: &str) {
         let _ = std::io::copy(&mut answers, &mut back);
         let _ = back.shutdown(Shutdown::Both);
     });
-    // Further requests of the connection go on as this one did, until the mood is another: a new connection.
+    // The rest of the request's body, if there is one.
     let _ = std::io::copy(&mut client, &mut server);
     let _ = server.shutdown(Shutdown::Both);
 }

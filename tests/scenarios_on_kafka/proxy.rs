@@ -166,7 +166,7 @@ impl Network {
             Network::Cut | Network::Refused => None,
             Network::Slow => Some((length, (random % 400) as u64)),
             Network::Trickle => Some((1, 1_000)),
-            Network::Sliced => Some((length.min(1 + random % 40), (random % 64 == 0).into())),
+            Network::Sliced => Some((length.min(1 + random % 40), random.is_multiple_of(64).into())),
         }
     }
 }

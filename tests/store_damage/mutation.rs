@@ -7,8 +7,6 @@ pub(crate) struct Chance(u64);
 
 /// A change of one file.
 pub(crate) struct Mutation {
-    /// What kind of file it is.
-    pub(crate) kind: &'static str,
     /// Its name.
     pub(crate) file: String,
     damage: Damage,
@@ -62,20 +60,13 @@ pub(crate) fn kind_of(name: &str) -> Option<&'static str> {
 }
 
 impl Mutation {
-    /// Chooses a kind of file first, so that the few small ones have their turn too.
-    pub(crate) fn choose(files: &[(String, Vec<u8>)], chance: &mut Chance) -> Mutation {
-        let mut kinds: Vec<&'static str> = files
-            .iter()
-            .filter(|(_, bytes)| !bytes.is_empty())
-            .filter_map(|(name, _)| kind_of(name))
-            .collect();
-        kinds.sort_unstable();
-        kinds.dedup();
-        let kind = kinds[chance.below(kinds.len())];
+    /// Damages one of the files of a kind.
+    pub(crate) fn choose(kind: &'static str, files: &[(String, Vec<u8>)], chance: &mut Chance) -> Mutation {
         let of_kind: Vec<_> =
             files.iter().filter(|(name, bytes)| kind_of(name) == Some(kind) && !bytes.is_empty()).collect();
+        assert!(!of_kind.is_empty(), "there is no {kind}");
         let (file, bytes) = of_kind[chance.below(of_kind.len())];
-        Mutation { kind, file: file.clone(), damage: Damage::choose(bytes.len(), chance) }
+        Mutation { file: file.clone(), damage: Damage::choose(bytes.len(), chance) }
     }
 
     /// The file's bytes afterwards; none where it is gone.

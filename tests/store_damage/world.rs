@@ -136,8 +136,12 @@ impl World {
     }
 
     /// Damages the store in one place, starts the application, lets it work, and compares everything.
-    pub(crate) fn try_one(&self, chance: &mut Chance) -> (Mutation, Result<Outcome, String>) {
-        let mutation = Mutation::choose(&self.files, chance);
+    pub(crate) fn try_one(
+        &self,
+        kind: &'static str,
+        chance: &mut Chance,
+    ) -> (Mutation, Result<Outcome, String>) {
+        let mutation = Mutation::choose(kind, &self.files, chance);
         let home = self.directory.join("damaged");
         let _ = fs::remove_dir_all(&home);
         let store = home.join("profiles-0");
