@@ -107,8 +107,8 @@ fn scenario_22_a_fatal_client_error_ends_the_process() {
     process.await_log(RESTORED, 4, 60);
     load::feed(&app, &records, 1, |_| {
         wait_until("it is ready", 20, || process.ready().is_ok());
-        let stranger = stranger_of_group(&app);
         let began = now();
+        let stranger = stranger_of_group(&app);
         let mut unready = None;
         let mut ended = None;
         wait_until("the process has ended", 10, || {
@@ -140,10 +140,6 @@ fn stranger_of_group(app: &App) -> BaseConsumer {
         .create()
         .unwrap();
     stranger.subscribe(&[&app.config.topics.commands]).unwrap();
-    let began = now();
-    while stranger.assignment().unwrap().count() == 0 && began.elapsed() < Duration::from_secs(3) {
-        let _ = stranger.poll(Duration::from_millis(50));
-    }
     stranger
 }
 
