@@ -149,10 +149,16 @@ impl<C: TransactionalClient> TransactionalProducer<C> {
     ) -> Result<TransactionalProducer<C>, Fault> {
         let (open, sent, reports) = (false, 0, Reports::default());
         let mut producer = TransactionalProducer { client, timeout, tag, open, sent, reports, group: None };
+        let deadline = producer.client.elapsed() + timeout;
         producer
-            .repeat(|client, left| client.initialise(left))
+            .repeat(deadline, |client, left| client.initialise(left))
             .map_err(|error| failed("initialising transactions", error))?;
         Ok(producer)
+    }
+
+    /// Whether the client is of no use any more, for one because another has begun under its name.
+    pub fn is_dead(&self) -> bool {
+        self.client.fatal().is_some()
     }
 
     /// Serves delivery reports.
@@ -215,16 +221,18 @@ impl<C: TransactionalClient> TransactionalProducer<C> {
         if !self.open {
             self.begin()?;
         }
-        let reports = self.await_delivery()?;
+        // One limit for everything: the broker gives the transaction no more time either.
+        let deadline = self.client.elapsed() + self.timeout;
+        let reports = self.await_delivery(deadline)?;
         let group = self.group_to_check(group)?;
         if !is_armed(Mutant::CommitWithoutOffsets) {
-            let added = self.repeat(|client, left| client.send_offsets(offsets, &group, left));
+            let added = self.repeat(deadline, |client, left| client.send_offsets(offsets, &group, left));
             if is_armed(Mutant::ReuseGeneration) {
                 self.group = Some(group);
             }
             added.map_err(|error| refused_offsets("adding offsets to the transaction", error))?;
         }
-        let committed = self.repeat(|client, left| client.commit(left));
+        let committed = self.repeat(deadline, |client, left| client.commit(left));
         if !is_armed(Mutant::TakeFailedCommitForDone) {
             committed.map_err(|error| failed("committing", error))?;
         }
@@ -303,8 +311,7 @@ impl<C: TransactionalClient> TransactionalProducer<C> {
 
     /// Waits until every record sent has its report. librdkafka's own flush would wait up to 100 ms longer
     /// than needed.
-    fn await_delivery(&mut self) -> Result<Reports, Fault> {
-        let deadline = self.client.elapsed() + self.timeout;
+    fn await_delivery(&mut self, deadline: Duration) -> Result<Reports, Fault> {
         while self.client.in_flight() > 0 && !is_armed(Mutant::CommitBeforeDelivery) {
             self.client.serve();
             if self.client.in_flight() == 0 {
@@ -336,12 +343,12 @@ impl<C: TransactionalClient> TransactionalProducer<C> {
         }
     }
 
-    /// Repeats a call while it says that it may be made again, for at most the timeout in all.
+    /// Repeats a call while it says that it may be made again, until the deadline.
     fn repeat(
         &mut self,
+        deadline: Duration,
         call: impl Fn(&mut C, Duration) -> Result<(), ClientError>,
     ) -> Result<(), ClientError> {
-        let deadline = self.client.elapsed() + self.timeout;
         loop {
             let left = deadline.saturating_sub(self.client.elapsed()).max(Duration::from_millis(1));
             match call(&mut self.client, left) {

@@ -2,8 +2,10 @@
 //! told to or when a worker cannot go on.
 
 use std::any::Any;
+use std::fs::{self, File, TryLockError};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -53,6 +55,8 @@ pub struct Process {
     metrics: Metrics,
     vitals: Arc<Vitals>,
     plan: Arc<Plan>,
+    /// Held for as long as the process lives.
+    _directory_lock: File,
 }
 
 impl Clocks {
@@ -100,6 +104,7 @@ impl Process {
             .map_err(|error| Exit { code: ExitCode::Failed, text: format!("metrics: {error}") })?;
         let memory = StoreMemory::new(config.state.block_cache_bytes, config.state.write_buffer_bytes);
         let directory = config.state.directory.join(&*config.application);
+        let directory_lock = lock(&directory)?;
         let stores = Arc::new(DiskStores::new(&directory, Arc::new(memory)));
         let topics = config.sources.iter().map(|source| source.topic.to_string());
         let topics = topics.chain([config.topics.commands.to_string()]).collect();
@@ -108,7 +113,9 @@ impl Process {
         let mut plan = build::plan(&config, &registry, schema_ids, stores, instruments);
         change(&mut plan);
         let plan = Arc::new(plan);
-        Ok(Process { config: Arc::new(config), ordinal, clocks, stop, metrics, vitals, plan })
+        let config = Arc::new(config);
+        let _directory_lock = directory_lock;
+        Ok(Process { config, ordinal, clocks, stop, metrics, vitals, plan, _directory_lock })
     }
 
     /// The instruments of the workers, for the progress of restores.
@@ -224,6 +231,28 @@ impl Process {
             |reason| std::process::exit(reason.exit_code()),
         )
         .map_err(|error| Exit { code: ExitCode::Failed, text: format!("no thread: {error}") })
+    }
+}
+
+/// Takes the state directory for this process alone.
+fn lock(directory: &Path) -> Result<File, Exit> {
+    let failed = |error: std::io::Error| Exit {
+        code: ExitCode::Misconfigured,
+        text: format!("the state directory {} cannot be used: {error}", directory.display()),
+    };
+    fs::create_dir_all(directory).map_err(failed)?;
+    let file = File::create(directory.join("lock")).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Exit {
+            code: ExitCode::Fenced,
+            text: format!(
+                "the state directory {} is in use by another process. Give each process a state directory of \
+                 its own",
+                directory.display()
+            ),
+        }),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }
 

@@ -1,11 +1,11 @@
 //! An application whose log and whose closed store are kept as they were, so that it can be damaged and started
 //! again as often as one likes.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bespoke::codec::output::{OutputCodec, SchemaIds};
@@ -17,6 +17,7 @@ use bespoke::domain::react;
 use bespoke::domain::time::Timestamp;
 use bespoke::runtime::broker::{Broker, Output, Partition, Record};
 use bespoke::runtime::embedded::{EmbeddedBroker, EmbeddedLog};
+use bespoke::runtime::fault::Exit;
 use bespoke::runtime::instruments::Instruments;
 use bespoke::runtime::instruments::vitals::Vitals;
 use bespoke::runtime::plan::Now;
@@ -180,32 +181,24 @@ impl World {
         let registry = Registry::connect(RegistrySettings::new("http://127.0.0.1:1")).unwrap();
         let stores = Arc::new(self.stores(home));
         let plan = Arc::new(build::plan(&self.config, &registry, IDS, stores, Instruments::silent()));
-        let (turns, quiet, starts) = (Arc::new(AtomicU64::new(0)), AtomicU64::new(0), AtomicU64::new(0));
-        let (ticks, watched, reading) = (Arc::clone(&turns), Arc::clone(&plan), log.clone());
-        let asked = Arc::clone(&turns);
-        let stop = move || {
-            let topics = watched.topics();
-            let done = reading.is_consumed(&topics);
-            let count = if done { quiet.fetch_add(1, Ordering::Relaxed) } else { 0 };
-            count > 30 || asked.load(Ordering::Relaxed) > TURNS_MAX
-        };
-        let runner = Runner {
-            plan: Arc::clone(&plan),
-            vitals: Vitals::new(1, Vec::new(), 10_000),
-            thread: 0,
-            clock: Arc::new(move || {
-                let turn = ticks.fetch_add(1, Ordering::Relaxed);
-                Now { monotonic: Duration::from_millis(turn * 10), wall: WALL }
-            }),
-            stop: Arc::new(stop),
-        };
-        let result = runner.run(|| {
-            starts.fetch_add(1, Ordering::Relaxed);
+        let starts = Cell::new(0);
+        let connect = || {
+            starts.set(starts.get() + 1);
             let changelog = Arc::clone(&plan.shared.topics.changelog);
             Ok(EmbeddedBroker::new(log.clone(), &plan.topics(), changelog, Arc::new(|| WALL)))
-        });
-        result.map_err(|exit| format!("it ended with {:?}: {}", exit.code, exit.text))?;
-        let (turns, starts) = (turns.load(Ordering::Relaxed), starts.load(Ordering::Relaxed));
+        };
+        let now = |turn: u64| Now { monotonic: Duration::from_millis(turn * 10), wall: WALL };
+        let ended = |exit: Exit| format!("it ended with {:?}: {}", exit.code, exit.text);
+        let vitals = Vitals::new(1, Vec::new(), 10_000);
+        let mut runner = Runner::new(Arc::clone(&plan), &vitals, 0, connect);
+        let (mut turns, mut quiet) = (0, 0);
+        while quiet <= 30 && turns <= TURNS_MAX {
+            runner.turn(now(turns)).map_err(ended)?;
+            turns += 1;
+            quiet += u32::from(log.is_consumed(&plan.topics()));
+        }
+        runner.drain(now(turns)).map_err(ended)?;
+        let starts = starts.get();
         match (turns > TURNS_MAX, starts > STARTS_MAX) {
             (false, false) => Ok(()),
             _ => Err(format!("it did not come to an end: {turns} turns, {starts} starts")),

@@ -17,7 +17,7 @@ use super::callbacks::{Context, Rebalance, assign, unassign};
 use super::coverage::Coverage;
 use super::errors::{fault, is_transient};
 use super::message::{TopicNames, names, partition, record};
-use super::{CALL_TIMEOUT, Settings, client};
+use super::{CALL_TIMEOUT, Settings, client, heartbeat};
 use crate::runtime::broker::{Bounds, Partition, Polled};
 use crate::runtime::fault::{ExitCode, Fault};
 
@@ -68,6 +68,7 @@ impl GroupConsumer {
         if let Some(polled) = self.rebalance() {
             return Ok(polled);
         }
+        self.look_for_death()?;
         self.look_for_left_over()?;
         let record = match self.consumer.poll(wait) {
             None => None,
@@ -76,12 +77,8 @@ impl GroupConsumer {
                 tracing::debug!(event = "kafka_poll_error", %error, "polling failed for now");
                 None
             }
-            Some(Err(error)) => return Err(fault("polling", &error)),
+            Some(Err(error)) => return Err(self.poll_fault(&error)),
         };
-        if let (None, Some((code, text))) = (&record, self.consumer.client().fatal_error()) {
-            // A client that died says so once in a poll, perhaps to nobody, and is silent for ever after.
-            return Err(fault(&format!("the consumer died: {text}"), &KafkaError::Global(code)));
-        }
         self.drained = record.is_none();
         match record {
             Some(record) => Ok(Polled::Record(record)),
@@ -92,6 +89,47 @@ impl GroupConsumer {
     fn answered(&mut self) {
         self.unanswered = None;
         self.coverage.changed(now());
+    }
+
+    /// A client that has failed for good hands out nothing any more, and says so nowhere else.
+    fn look_for_death(&self) -> Result<(), Fault> {
+        let Some((code, text)) = self.consumer.client().fatal_error() else { return Ok(()) };
+        match fault("the group member died", &KafkaError::Global(code)) {
+            stop @ Fault::Stop(_) => Err(stop),
+            _ => Err(Fault::stop(ExitCode::Failed, format!("the group member died: {code}: {text}"))),
+        }
+    }
+
+    /// Waits for the group to say that another process has this one's name, for as long as that may take.
+    pub(super) fn look_for_successor(&mut self, wait: Duration) -> Result<(), Fault> {
+        let deadline = now() + wait;
+        while now() < deadline {
+            self.look_for_death()?;
+            // What is handed out here is read again by whoever comes next.
+            let _ = self.consumer.poll(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// What to do about an error while polling. Where records are gone, it is said which.
+    fn poll_fault(&mut self, error: &KafkaError) -> Fault {
+        let mut exit = match fault("polling", error) {
+            Fault::Stop(exit) if exit.code == ExitCode::Inconsistent => exit,
+            other => return other,
+        };
+        let assigned = self.consumer.assignment().map(|list| {
+            let names = list.elements().iter().map(|at| (at.topic().to_owned(), at.partition())).collect();
+            self.partitions_of(names)
+        });
+        let partitions = assigned.unwrap_or_default();
+        for (partition, bounds) in partitions.iter().zip(self.bounds(&partitions).unwrap_or_default()) {
+            let Bounds { low, high, committed } = bounds;
+            if let Some(committed) = committed.filter(|committed| !(low..=high).contains(committed)) {
+                let text = format!(". {partition} holds offsets {low} to {high}; {committed} was to be next");
+                exit.text.push_str(&text);
+            }
+        }
+        Fault::Stop(exit)
     }
 
     /// Partitions that are nobody's get an owner when the group shares anew, for which somebody has to leave.
@@ -238,7 +276,9 @@ impl GroupConsumer {
         if let Err(error) = self.consumer.close_queue() {
             tracing::debug!(event = "kafka_close_error", %error, "the consumer did not begin to close");
         }
-        let deadline = now() + CLOSE_TIMEOUT;
+        // One that has failed for good has no group to leave.
+        let dead = self.consumer.client().fatal_error().is_some();
+        let deadline = now() + if dead { Duration::from_millis(200) } else { CLOSE_TIMEOUT };
         while !self.consumer.closed() && now() < deadline {
             let _ = self.consumer.poll(Duration::from_millis(20));
         }
@@ -268,7 +308,7 @@ fn configuration(settings: &Settings) -> rdkafka::ClientConfig {
         .set("group.instance.id", &name)
         .set("partition.assignment.strategy", kafka.assignor.as_str())
         .set("session.timeout.ms", kafka.session_timeout_ms.to_string())
-        .set("heartbeat.interval.ms", (kafka.session_timeout_ms / 10).clamp(100, 3_000).to_string())
+        .set("heartbeat.interval.ms", heartbeat(kafka).as_millis().to_string())
         .set("max.poll.interval.ms", "300000")
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")

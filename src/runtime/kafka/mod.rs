@@ -39,6 +39,9 @@ pub use replay::{LogReader, read_topic};
 /// Longer than any call of ours should take, shorter than any transaction may be open.
 const CALL_TIMEOUT: Duration = Duration::from_secs(8);
 
+/// How long a successor may take from its producer's start to its membership of the group.
+const SUCCESSION: Duration = Duration::from_secs(3);
+
 /// Which member of the application this is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
@@ -87,11 +90,23 @@ impl KafkaBroker {
         let consumer = GroupConsumer::join(&settings, topics)?;
         Ok(KafkaBroker { settings, producer, consumer })
     }
+
+    /// A producer that is fenced has a successor, or the broker gave it up. In the first case this process must
+    /// end and not take its place back: the successor joins the group under the same name, and the group says
+    /// so with the next heartbeats.
+    fn unless_replaced<T>(&mut self, result: Result<T, Fault>) -> Result<T, Fault> {
+        if matches!(result, Err(Fault::Restart(_))) && self.producer.is_dead() {
+            let heartbeat = heartbeat(&self.settings.kafka);
+            self.consumer.look_for_successor(heartbeat + SUCCESSION)?;
+        }
+        result
+    }
 }
 
 impl Broker for KafkaBroker {
     fn poll(&mut self, wait: Duration) -> Result<Polled, Fault> {
-        self.producer.serve()?;
+        let served = self.producer.serve();
+        self.unless_replaced(served)?;
         self.consumer.poll(wait)
     }
 
@@ -116,7 +131,7 @@ impl Broker for KafkaBroker {
     }
 
     fn replay(&mut self, changelog: &Partition, from: i64) -> Result<Box<dyn Replay>, Fault> {
-        Ok(Box::new(LogReader::open(
+        Ok(Box::new(LogReader::open_whole(
             &self.settings.kafka,
             &self.settings.member.application,
             changelog,
@@ -125,11 +140,13 @@ impl Broker for KafkaBroker {
     }
 
     fn send(&mut self, output: Output) -> Result<(), Fault> {
-        self.producer.send(output)
+        let sent = self.producer.send(output);
+        self.unless_replaced(sent)
     }
 
     fn commit(&mut self, offsets: &[(Partition, i64)]) -> Result<Vec<(i32, i64)>, Fault> {
-        self.producer.commit(offsets, || self.consumer.group_metadata())
+        let committed = self.producer.commit(offsets, || self.consumer.group_metadata());
+        self.unless_replaced(committed)
     }
 
     fn abort(&mut self) {
@@ -159,6 +176,11 @@ impl Drop for KafkaBroker {
 fn tag(member: &Member) -> Tag {
     let incarnation = RandomState::new().hash_one(member.thread);
     Tag { origin: format!("{}/{incarnation:016x}", member.name()), transaction: 0 }
+}
+
+/// How often a member tells the group that it is alive.
+fn heartbeat(kafka: &KafkaConfig) -> Duration {
+    Duration::from_millis(u64::from(kafka.session_timeout_ms / 10).clamp(100, 3_000))
 }
 
 /// What all clients of a member have in common.

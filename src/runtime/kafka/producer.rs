@@ -180,7 +180,7 @@ impl TransactionalClient for ProducerClient {
 fn client_error(error: &KafkaError) -> ClientError {
     use RDKafkaErrorCode as Code;
     let kind = match (error.rdkafka_error_code(), error) {
-        (Some(Code::TransactionalIdAuthorizationFailed), _) => {
+        (Some(Code::TransactionalIdAuthorizationFailed | Code::FencedInstanceId), _) => {
             ErrorKind::Hopeless(Box::new(fault("a transactional call", error)))
         }
         (Some(Code::IllegalGeneration | Code::RebalanceInProgress), _) => ErrorKind::StaleGeneration,

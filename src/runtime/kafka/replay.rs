@@ -28,6 +28,7 @@ const OPEN_TRANSACTION_WAIT: Duration = Duration::from_secs(90);
 pub struct LogReader {
     consumer: BaseConsumer,
     topics: TopicNames,
+    low: i64,
     next: i64,
     end: i64,
     finished: bool,
@@ -71,7 +72,30 @@ impl LogReader {
                 .map_err(|error| fault("opening a partition to read", &error))?;
         }
         let topics = TopicNames::from([(partition.topic.to_string(), Arc::clone(&partition.topic))]);
-        Ok(LogReader { consumer, topics, next, end, finished })
+        Ok(LogReader { consumer, topics, low, next, end, finished })
+    }
+
+    /// As `open`, for a log that must be whole from `from` on: a compacted one, which never loses its start by
+    /// itself.
+    pub(super) fn open_whole(
+        kafka: &KafkaConfig,
+        application: &str,
+        partition: &Partition,
+        from: i64,
+    ) -> Result<LogReader, Fault> {
+        let reader = LogReader::open(kafka, application, partition, from)?;
+        if reader.low <= from {
+            return Ok(reader);
+        }
+        Err(Fault::stop(
+            ExitCode::Inconsistent,
+            format!(
+                "{partition} begins at {}, but the state on disk has read it up to {from} only: records of the \
+                 changelog were deleted, and the state cannot be made whole from what is left. Put a newer state \
+                 directory back, or replay the input under another application id",
+                reader.low
+            ),
+        ))
     }
 }
 
@@ -139,6 +163,8 @@ pub(super) fn reader(kafka: &KafkaConfig, application: &str, isolation: &str) ->
     let mut configuration = client(kafka, &format!("{application}-reader"));
     configuration
         .set("group.id", application)
+        // This is no member, but what is passed on for consumers is checked against it.
+        .set("session.timeout.ms", kafka.session_timeout_ms.to_string())
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "error")

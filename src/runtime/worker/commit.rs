@@ -48,7 +48,9 @@ impl<B: Broker> Worker<B> {
             assignment.committed = assignment.next().or(assignment.committed);
             let Work::Running { task, .. } = &mut assignment.work else { continue };
             let number = partition.number;
+            let known = task.store().position().map_or(0, |position| position.changelog_next);
             match changelog_next.get(&number) {
+                Some(next) if *next <= known => return Err(another_changelog(number, *next, known)),
                 Some(next) => task.settle(*next).map_err(|error| store_fault(number, &error))?,
                 None if task.is_flushed() => {
                     let text = format!("no delivery report named the changelog of {partition}: a defect");
@@ -129,4 +131,15 @@ impl<B: Broker> Worker<B> {
 /// What a mutant commits.
 fn ahead(offsets: Vec<(Partition, i64)>) -> Vec<(Partition, i64)> {
     offsets.into_iter().map(|(partition, offset)| (partition, offset + 1)).collect()
+}
+
+fn another_changelog(number: i32, next: i64, known: i64) -> Fault {
+    Fault::stop(
+        ExitCode::Inconsistent,
+        format!(
+            "the changelog of partition {number} goes on at {next}, but the state on disk has read it up to \
+             {known}: the topic was made anew or truncated while this process ran. The state on disk may be the \
+             last good copy: nothing was changed"
+        ),
+    )
 }
