@@ -67,9 +67,19 @@ impl Restore {
         Ok(enough || self.replay.finished().is_some())
     }
 
-    /// The task over the restored store.
-    pub fn finish(mut self, plan: &Plan, now: Now) -> Result<Task, Fault> {
+    /// The task over the restored store. `committed_now` is the group's offset of the input partition, asked for
+    /// anew: if it is another one than at the beginning, somebody else owns the partition, and the state that was
+    /// read since is theirs. A process that stood still for longer than its session gets here so.
+    pub fn finish(mut self, plan: &Plan, committed_now: Option<i64>, now: Now) -> Result<Task, Fault> {
         let number = self.number;
+        if committed_now != self.committed {
+            let text = format!(
+                "the group's offset of input partition {number} went from {:?} to {committed_now:?} while its state \
+                 was restored: another member has taken it over",
+                self.committed
+            );
+            return Err(Fault::restart("assignment_lost", text));
+        }
         if let (Some(end), Some(position)) = (self.replay.finished(), self.store.position())
             && end > position.changelog_next
         {

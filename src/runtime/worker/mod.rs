@@ -269,7 +269,9 @@ impl<B: Broker> Worker<B> {
             else {
                 continue;
             };
-            let task = Box::new(restore.finish(&self.plan, self.now)?);
+            let bounds = self.broker.bounds(std::slice::from_ref(&partition))?;
+            let committed_now = bounds.first().and_then(|bounds| bounds.committed);
+            let task = Box::new(restore.finish(&self.plan, committed_now, self.now)?);
             if committed.is_none() {
                 // Where a first start began is committed even if no record ever comes.
                 self.batch.open(self.now.monotonic);
