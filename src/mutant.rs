@@ -56,8 +56,6 @@ mutants! {
     RewindWithoutSeek = "rewind-without-seek",
     /// Gives partitions back in the middle of a transaction and commits the rest of it later.
     RevokeWithoutCommit = "revoke-without-commit",
-    /// Goes on in the same transaction when partitions were lost.
-    GoOnWhenLost = "go-on-when-lost",
     /// Writes the state of partitions that are lost.
     SettleWhatIsLost = "settle-what-is-lost",
     /// Reads partitions from their start, whatever the group has committed.

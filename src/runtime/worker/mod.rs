@@ -120,10 +120,6 @@ impl<B: Broker> Worker<B> {
                 Polled::Record(record) => self.record(&record)?,
                 Polled::Assigned(partitions) => self.assigned(partitions)?,
                 Polled::Revoked(partitions) => self.revoked(&partitions)?,
-                Polled::Lost(partitions) if is_armed(Mutant::GoOnWhenLost) => {
-                    self.assignments.retain(|partition, _| !partitions.contains(partition));
-                    self.broker.release(&partitions)?;
-                }
                 Polled::Lost(partitions) if is_armed(Mutant::SettleWhatIsLost) => {
                     self.settle_unasked()?;
                     return Err(Fault::restart("assignment_lost", format!("{partitions:?}")));
