@@ -40,10 +40,19 @@ impl SimulatedBroker {
         process: usize,
         changelog: &Arc<str>,
     ) -> Result<SimulatedBroker, Fault> {
-        let name = world.name_of(process);
-        let client = SimulatedProducer::new(world, process, &name, changelog);
+        SimulatedBroker::connect_as(world, process, &world.name_of(process), changelog)
+    }
+
+    /// Under another name than the process's own.
+    pub(crate) fn connect_as(
+        world: &Rc<World>,
+        process: usize,
+        name: &str,
+        changelog: &Arc<str>,
+    ) -> Result<SimulatedBroker, Fault> {
+        let client = SimulatedProducer::new(world, process, name, changelog);
         let producer = TransactionalProducer::initialise(client, TRANSACTION_TIMEOUT, None)?;
-        world.set_member(process, Some(MemberClient::new(&name)));
+        world.set_member(process, Some(MemberClient::new(name)));
         Ok(SimulatedBroker { world: Rc::clone(world), process, producer, stable_since_ms: world.now_ms() })
     }
 

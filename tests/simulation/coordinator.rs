@@ -45,8 +45,10 @@ pub(crate) enum Refusal {
     Fenced,
     /// The last transaction is still being ended: ask again.
     Concurrent,
-    /// Nothing is open that could be ended so.
+    /// Nothing is open that could be ended so, or nothing that this partition belongs to.
     InvalidState,
+    /// Batches before this one are missing.
+    OutOfOrder,
 }
 
 impl Transactions {
@@ -95,12 +97,13 @@ impl Transactions {
     }
 
     /// Whether a partition is part of the producer's open transaction (KIP-890, part 1).
-    pub(crate) fn has(&self, id: &str, producer: Producer, partition: &Partition) -> bool {
-        self.by_id.get(id).is_some_and(|transaction| {
-            transaction.producer == producer
-                && transaction.state == State::Ongoing
-                && transaction.partitions.contains(partition)
-        })
+    pub(crate) fn verify(&self, id: &str, producer: Producer, partition: &Partition) -> Result<(), Refusal> {
+        let transaction = self.by_id.get(id).ok_or(Refusal::Fenced)?;
+        if transaction.producer != producer {
+            return Err(Refusal::Fenced);
+        }
+        let open = transaction.state == State::Ongoing && transaction.partitions.contains(partition);
+        if open { Ok(()) } else { Err(Refusal::InvalidState) }
     }
 
     /// EndTxn.

@@ -61,6 +61,8 @@ pub(crate) enum GroupRefusal {
     Rebalancing,
     /// The producer has been fenced.
     FencedProducer,
+    /// The group's offsets are no part of the producer's open transaction.
+    InvalidState,
 }
 
 impl Group {
@@ -256,39 +258,51 @@ impl Group {
         }
     }
 
+    /// Topic by topic, each gets its share of neighbours; the first ones get what is left over.
     fn spread_by_range(&self, names: &[String]) -> BTreeMap<Partition, String> {
-        let spread = self.partitions.iter().enumerate();
-        spread
-            .filter_map(|(at, partition)| {
-                Some((partition.clone(), names.get(at % names.len().max(1))?.clone()))
-            })
-            .collect()
-    }
-
-    /// Each keeps what it owns up to its share; the rest goes to whoever has least.
-    fn spread_by_stickiness(&self, names: &[String]) -> BTreeMap<Partition, String> {
-        let share = self.partitions.len().div_ceil(names.len().max(1));
-        let mut counts: BTreeMap<&String, usize> = names.iter().map(|name| (name, 0)).collect();
-        let mut wanted: BTreeMap<Partition, String> = BTreeMap::new();
-        for (name, member) in &self.members {
-            for partition in member.owned.iter().take(share) {
-                if !wanted.contains_key(partition) {
-                    wanted.insert(partition.clone(), name.clone());
-                    *counts.entry(name).or_default() += 1;
-                }
+        let mut topics: BTreeMap<&str, Vec<&Partition>> = BTreeMap::new();
+        for partition in &self.partitions {
+            topics.entry(&partition.topic).or_default().push(partition);
+        }
+        let mut wanted = BTreeMap::new();
+        for partitions in topics.values() {
+            let (share, left_over) =
+                (partitions.len() / names.len().max(1), partitions.len() % names.len().max(1));
+            let mut rest = partitions.iter();
+            for (at, name) in names.iter().enumerate() {
+                let count = share + usize::from(at < left_over);
+                wanted
+                    .extend(rest.by_ref().take(count).map(|partition| ((*partition).clone(), name.clone())));
             }
         }
-        for partition in &self.partitions {
-            if wanted.contains_key(partition) {
-                continue;
+        wanted
+    }
+
+    /// Each keeps what it owns, what is nobody's goes to whoever has least, and then the first partitions of
+    /// whoever has most move until nobody has two more than another.
+    fn spread_by_stickiness(&self, names: &[String]) -> BTreeMap<Partition, String> {
+        let mut wanted: BTreeMap<Partition, String> = BTreeMap::new();
+        for (name, member) in &self.members {
+            for partition in &member.owned {
+                wanted.entry(partition.clone()).or_insert_with(|| name.clone());
             }
-            let Some(name) =
-                counts.iter().min_by_key(|(name, count)| (**count, **name)).map(|(name, _)| *name)
-            else {
-                continue;
-            };
-            wanted.insert(partition.clone(), name.clone());
-            *counts.entry(name).or_default() += 1;
+        }
+        let count = |wanted: &BTreeMap<Partition, String>, name: &String| {
+            wanted.values().filter(|owner| *owner == name).count()
+        };
+        for partition in &self.partitions {
+            let least = names.iter().min_by_key(|name| count(&wanted, name));
+            if let (false, Some(least)) = (wanted.contains_key(partition), least) {
+                wanted.insert(partition.clone(), least.clone());
+            }
+        }
+        let partitions: Vec<Partition> = wanted.keys().cloned().collect();
+        for partition in partitions {
+            let has = count(&wanted, &wanted[&partition]);
+            let least = names.iter().min_by_key(|name| count(&wanted, name));
+            if let Some(least) = least.filter(|least| has > count(&wanted, least) + 1) {
+                wanted.insert(partition, least.clone());
+            }
         }
         wanted
     }

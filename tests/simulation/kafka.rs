@@ -9,9 +9,9 @@ use bespoke::codec::row;
 use bespoke::domain::time::Timestamp;
 use bespoke::runtime::broker::{Output, Partition};
 
-use super::coordinator::{State, Transactions};
-use super::group::{Group, Protocol};
-use super::log::{PartitionLog, Producer};
+use super::coordinator::{Refusal, State, Transactions};
+use super::group::{Group, GroupRefusal, Identity, Protocol};
+use super::log::{Appended, PartitionLog, Producer};
 use super::random::Random;
 
 /// The wall clock when a simulation begins.
@@ -94,6 +94,45 @@ impl Kafka {
         }
     }
 
+    /// Produce. Who is no part of the open transaction is refused before the partition is asked.
+    pub(crate) fn produce(
+        &mut self,
+        id: &str,
+        producer: Producer,
+        sequence: u64,
+        partition: &Partition,
+        batch: &[Output],
+    ) -> Result<i64, Refusal> {
+        self.transactions.verify(id, producer, partition)?;
+        let at = self.wall();
+        let log = self.logs.get_mut(partition).ok_or(Refusal::InvalidState)?;
+        match log.append(producer, sequence, batch, at) {
+            Appended::At(offset) => Ok(offset),
+            Appended::Fenced => Err(Refusal::Fenced),
+            Appended::OutOfOrder => Err(Refusal::OutOfOrder),
+        }
+    }
+
+    /// AddOffsetsToTxn.
+    pub(crate) fn add_offsets(&mut self, id: &str, producer: Producer) -> Result<(), Refusal> {
+        self.transactions.add(id, producer, &offsets_log(), self.now_ms)
+    }
+
+    /// TxnOffsetCommit.
+    pub(crate) fn commit_offsets(
+        &mut self,
+        id: &str,
+        producer: Producer,
+        who: &Identity,
+        offsets: &[(Partition, i64)],
+    ) -> Result<(), GroupRefusal> {
+        self.transactions.verify(id, producer, &offsets_log()).map_err(|refusal| match refusal {
+            Refusal::Fenced => GroupRefusal::FencedProducer,
+            _ => GroupRefusal::InvalidState,
+        })?;
+        self.group.add_offsets(producer, who, offsets)
+    }
+
     /// Cuts a request off from its client. It arrives when its time has come.
     pub(crate) fn delay(&mut self, until_ms: u64, frame: Frame) {
         self.late.push((until_ms, frame));
@@ -126,14 +165,10 @@ impl Kafka {
             let worked = match frame {
                 Frame::End { id, producer, commit } => self.transactions.end(&id, producer, commit).is_ok(),
                 Frame::Produce { id, producer, sequence, partition, batch } => {
-                    let at = self.wall();
-                    let verified = self.transactions.has(&id, producer, &partition);
-                    let log = self.logs.get_mut(&partition).filter(|_| verified);
-                    log.is_some_and(|log| {
-                        let before = log.end();
-                        log.append(producer, sequence, &batch, at);
-                        log.end() > before
-                    })
+                    let end = |kafka: &Kafka| kafka.logs.get(&partition).map_or(0, PartitionLog::end);
+                    let before = end(self);
+                    let produced = self.produce(&id, producer, sequence, &partition, &batch);
+                    produced.is_ok() && end(self) > before
                 }
             };
             self.late_frames.1 += u64::from(worked);
@@ -187,4 +222,9 @@ impl Kafka {
         }
         Ok(())
     }
+}
+
+/// Where the group's offsets are kept, which is part of each transaction that commits some.
+pub(crate) fn offsets_log() -> Partition {
+    Partition::new("__consumer_offsets", 0)
 }

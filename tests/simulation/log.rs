@@ -1,13 +1,16 @@
 //! A partition as Kafka keeps it: records and markers take offsets alike, records of a transaction are hidden
 //! from a committed reader until its marker is there, and everything behind the first open one with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use bespoke::domain::time::Timestamp;
 use bespoke::runtime::broker::{Header, Output, Partition, Record};
 
 /// A producer id with its epoch.
 pub(crate) type Producer = (u64, i16);
+
+/// Of how many batches of a producer it is known where they are; of older ones only that they are there.
+const BATCHES_KNOWN: usize = 5;
 
 /// One partition.
 #[derive(Default)]
@@ -21,8 +24,10 @@ pub(crate) struct PartitionLog {
 
 struct ProducerState {
     epoch: i16,
-    /// The number of the last batch, and where it was put.
-    last: Option<(u64, i64)>,
+    /// The number of the last batch.
+    last: u64,
+    /// Where the last batches were put, the newest at the end.
+    offsets: VecDeque<i64>,
 }
 
 struct Entry {
@@ -48,7 +53,7 @@ enum Outcome {
 /// What became of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Appended {
-    /// It stands at this offset, and perhaps did before.
+    /// It stands at this offset, and perhaps did before; -1 where that is not known any more.
     At(i64),
     /// Its producer has been fenced.
     Fenced,
@@ -72,20 +77,25 @@ impl PartitionLog {
     ) -> Appended {
         let (id, epoch) = producer;
         let offset = self.end();
-        let state = self.producers.entry(id).or_insert(ProducerState { epoch, last: None });
+        let state = self.producers.entry(id).or_insert_with(|| ProducerState::new(epoch));
         if epoch < state.epoch {
             return Appended::Fenced;
         }
         if epoch > state.epoch {
-            *state = ProducerState { epoch, last: None };
+            *state = ProducerState::new(epoch);
         }
-        match state.last {
-            Some((last, offset)) if last == sequence => return Appended::At(offset),
-            Some((last, _)) if sequence < last => return Appended::At(-1),
-            Some((last, _)) if sequence > last + 1 => return Appended::OutOfOrder,
-            _ => {}
+        if sequence <= state.last {
+            let before_last = (state.last - sequence) as usize;
+            return Appended::At(state.offsets.iter().rev().nth(before_last).copied().unwrap_or(-1));
         }
-        state.last = Some((sequence, offset));
+        if sequence > state.last + 1 {
+            return Appended::OutOfOrder;
+        }
+        state.last = sequence;
+        state.offsets.push_back(offset);
+        if state.offsets.len() > BATCHES_KNOWN {
+            state.offsets.pop_front();
+        }
         self.open.entry(id).or_insert(offset);
         for output in batch {
             self.push(output.clone(), at, Some(id), Outcome::Pending);
@@ -104,8 +114,10 @@ impl PartitionLog {
                 }
             }
         }
-        let state = self.producers.entry(id).or_insert(ProducerState { epoch, last: None });
-        state.epoch = state.epoch.max(epoch);
+        let state = self.producers.entry(id).or_insert_with(|| ProducerState::new(epoch));
+        if epoch > state.epoch {
+            *state = ProducerState::new(epoch);
+        }
         self.entries.push(Entry { data: None, producer: Some(id), outcome });
     }
 
@@ -159,6 +171,12 @@ impl PartitionLog {
         let Output { key, value, headers, .. } = output;
         let data = Some(Data { key, value, headers, timestamp });
         self.entries.push(Entry { data, producer, outcome });
+    }
+}
+
+impl ProducerState {
+    fn new(epoch: i16) -> ProducerState {
+        ProducerState { epoch, last: 0, offsets: VecDeque::new() }
     }
 }
 

@@ -12,8 +12,8 @@ use bespoke::runtime::transaction::{ClientError, ErrorKind, Reports, Transaction
 
 use super::coordinator::Refusal;
 use super::group::{GroupRefusal, Identity};
-use super::kafka::Frame;
-use super::log::{Appended, Producer};
+use super::kafka::{Frame, offsets_log};
+use super::log::Producer;
 use super::world::{Loss, World};
 
 /// How long a transaction may stay open.
@@ -82,7 +82,7 @@ impl SimulatedProducer {
                     self.added.insert(partition.clone());
                 }
                 Err(Refusal::Concurrent) => return,
-                Err(Refusal::Fenced | Refusal::InvalidState) => return self.fail("fenced"),
+                Err(_) => return self.fail("fenced"),
             }
         }
         let fresh = !self.sent.contains_key(partition);
@@ -131,15 +131,7 @@ impl SimulatedProducer {
 
     fn append(&self, partition: &Partition, sequence: u64, batch: &[Output]) -> Option<i64> {
         self.world.say(|| format!("{} produces {} to {partition}: {}", self.id, batch.len(), keys(batch)));
-        let mut kafka = self.world.kafka();
-        if !kafka.transactions.has(&self.id, self.producer, partition) {
-            return None;
-        }
-        let at = kafka.wall();
-        match kafka.logs.get_mut(partition)?.append(self.producer, sequence, batch, at) {
-            Appended::At(offset) => Some(offset),
-            Appended::Fenced | Appended::OutOfOrder => None,
-        }
+        self.world.kafka().produce(&self.id, self.producer, sequence, partition, batch).ok()
     }
 
     fn fail(&mut self, why: &str) {
@@ -204,7 +196,7 @@ impl SimulatedProducer {
                     self.fenced = true;
                     return Err(error(ErrorKind::Other, "fenced by a newer instance"));
                 }
-                Err(Refusal::InvalidState) => {
+                Err(Refusal::InvalidState | Refusal::OutOfOrder) => {
                     return Err(error(ErrorKind::Other, "invalid transaction state"));
                 }
             }
@@ -307,9 +299,7 @@ impl TransactionalClient for SimulatedProducer {
                 self.world.pass_time(50);
                 continue;
             }
-            let offsets_log = Partition::new("__consumer_offsets", 0);
-            let now_ms = self.now_ms();
-            let added = self.world.kafka().transactions.add(&self.id, self.producer, &offsets_log, now_ms);
+            let added = self.world.kafka().add_offsets(&self.id, self.producer);
             match added {
                 Ok(()) => {}
                 Err(Refusal::Concurrent) => {
@@ -318,8 +308,8 @@ impl TransactionalClient for SimulatedProducer {
                 }
                 Err(_) => return Err(error(ErrorKind::Other, "fenced")),
             }
-            self.added.insert(offsets_log);
-            let answer = self.world.kafka().group.add_offsets(self.producer, group, offsets);
+            self.added.insert(offsets_log());
+            let answer = self.world.kafka().commit_offsets(&self.id, self.producer, group, offsets);
             self.world.say(|| format!("{} offsets {offsets:?} by {group:?}: {answer:?}", self.id));
             return answer.map_err(|refusal| match refusal {
                 GroupRefusal::IllegalGeneration | GroupRefusal::Rebalancing => {
