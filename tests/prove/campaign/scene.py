@@ -119,7 +119,7 @@ class Scene:
         session = f"{SESSION_S:.0f}s"
         self.configuration.write_text(
             text.replace(before, after)
-            + f"\nkafka: {{bootstrap: '{self.broker.bootstrap}', session_timeout: {session}}}\n"
+            + f"\nkafka: {{bootstrap: '{self.broker.bootstrap}', session_timeout: {session}, transaction_tags: on}}\n"
             + f"registry: {{url: '{self.registry}'}}\n"
         )
 
