@@ -81,6 +81,7 @@ pub mod cli;
 pub mod codec;
 pub mod config;
 pub mod domain;
+pub mod guarantees;
 pub mod mutant;
 pub mod runtime;
 pub mod service;

@@ -197,6 +197,34 @@ fn limits_have_their_units_in_their_names() {
     assert_none(findings);
 }
 
+/// Every promise names the tests that hold it, as `tests/FILE::NAME`.
+#[test]
+fn tests_that_hold_a_promise_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("src/guarantees.rs")).unwrap();
+    let named: Vec<&str> = page.split('`').filter(|text| text.starts_with("tests/")).collect();
+    let (mut findings, mut tests) = (Vec::new(), 0);
+    for name in named {
+        let (file, test) = name.split_once("::").unwrap_or((name, ""));
+        let Ok(text) = fs::read_to_string(root.join(file)) else {
+            findings.push(format!("{name}: there is no such file"));
+            continue;
+        };
+        if !test.is_empty() {
+            tests += 1;
+            if !text.contains(&format!("#[test]\nfn {test}()")) {
+                findings.push(format!("{name}: there is no such test"));
+            }
+        }
+    }
+    let promises = page.lines().filter(|line| line.starts_with("//! | ") && !line.contains("---"));
+    for line in promises.skip(1).filter(|line| !line.contains("`tests/")) {
+        findings.push(format!("nothing holds: {line}"));
+    }
+    assert!(tests > 15, "the promises were not found");
+    assert_none(findings);
+}
+
 #[test]
 fn the_lints_are_the_agreed_ones() {
     let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();

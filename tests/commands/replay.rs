@@ -203,7 +203,8 @@ impl Pipeline {
 
     fn is_read(&self, partitions: &[Partition]) -> bool {
         let offsets = self.offsets();
-        let committed = offsets.committed(partitions).unwrap();
+        // A broker that has just begun may not know its groups yet: it is asked again.
+        let Ok(committed) = offsets.committed(partitions) else { return false };
         partitions.iter().zip(committed).all(|(partition, committed)| {
             let (low, high) = offsets.bounds(partition).unwrap();
             committed.is_some_and(|next| next >= offsets.end_of_records(partition, low, high).unwrap())
