@@ -25,7 +25,7 @@ use simulation::run::run;
 #[test]
 fn every_mutant_is_found() {
     simulation::quiet_panics();
-    let seeds: u64 = std::env::var("BESPOKE_TEST_SEEDS").map_or(400, |text| text.parse().unwrap());
+    let seeds: u64 = std::env::var("BESPOKE_TEST_SEEDS").map_or(3_000, |text| text.parse().unwrap());
     let only = std::env::var("BESPOKE_TEST_MUTANT").ok();
     let wanted = |mutant: &&Mutant| only.as_deref().is_none_or(|name| mutant.name() == name);
     let mutants: Vec<Mutant> = Mutant::ALL.iter().filter(wanted).copied().collect();

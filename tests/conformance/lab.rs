@@ -144,30 +144,26 @@ impl dyn Lab + '_ {
 
     /// Waits until no transaction is open in a partition.
     pub(crate) fn settle(&mut self, partition: i32) {
-        let mut waited_ms = 0;
-        loop {
-            let (stable, high) = self.ends(partition);
-            if stable == high {
-                return;
-            }
-            assert!(waited_ms < PATIENCE_MS, "a transaction stays open at {stable}, and the end is {high}");
-            self.pass(LOOK_EVERY_MS);
-            waited_ms += LOOK_EVERY_MS;
-        }
+        self.wait("an end to the transaction", |lab| {
+            let (stable, high) = lab.ends(partition);
+            (stable == high).then_some(())
+        });
+    }
+
+    /// Waits until a partition reaches this end.
+    pub(crate) fn until_end(&mut self, partition: i32, end: i64) {
+        self.wait("more in the partition", |lab| (lab.ends(partition).1 >= end).then_some(()));
     }
 
     /// The committed offset, when it is stable.
     pub(crate) fn settled_offset(&mut self) -> Option<i64> {
-        let mut waited_ms = 0;
-        loop {
-            match self.committed() {
-                Ok(offset) => return offset,
-                Err(refused) => assert_eq!(refused, Refused::Unstable),
+        self.wait("a stable offset", |lab| match lab.committed() {
+            Ok(offset) => Some(offset),
+            Err(refused) => {
+                assert_eq!(refused, Refused::Unstable);
+                None
             }
-            assert!(waited_ms < PATIENCE_MS, "the offset stays unstable");
-            self.pass(LOOK_EVERY_MS);
-            waited_ms += LOOK_EVERY_MS;
-        }
+        })
     }
 
     /// Asks again while the last transaction is being ended.
@@ -176,14 +172,21 @@ impl dyn Lab + '_ {
         mut ask: impl FnMut(&mut dyn Lab) -> Answer<T>,
         first: Answer<T>,
     ) -> Answer<T> {
-        let (mut answer, mut waited_ms) = (first, 0);
-        while matches!(answer, Err(Refused::Concurrent)) {
-            assert!(waited_ms < PATIENCE_MS, "a transaction is being ended for ever");
+        let mut first = Some(first);
+        self.wait("an end to the last transaction", |lab| {
+            let answer = first.take().unwrap_or_else(|| ask(lab));
+            (!matches!(answer, Err(Refused::Concurrent))).then_some(answer)
+        })
+    }
+
+    fn wait<T>(&mut self, what: &str, mut look: impl FnMut(&mut dyn Lab) -> Option<T>) -> T {
+        for _ in 0..PATIENCE_MS / LOOK_EVERY_MS {
+            if let Some(found) = look(self) {
+                return found;
+            }
             self.pass(LOOK_EVERY_MS);
-            waited_ms += LOOK_EVERY_MS;
-            answer = ask(self);
         }
-        answer
+        panic!("{what} does not come within {PATIENCE_MS} ms");
     }
 }
 

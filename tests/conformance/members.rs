@@ -155,9 +155,7 @@ fn a_commit_tells_where_the_changelog_goes_on_and_one_of_nothing_commits() {
         let nothing = broker.commit(&[]).unwrap();
         broker.send(output("three")).unwrap();
         let second = broker.commit(&[(partition, 0)]).unwrap();
-        while seats.stage.end("changelog") < 5 {
-            seats.go_on(50);
-        }
+        seats.until_end("changelog", 5);
         (first, nothing, second, seats.stage.end("changelog"))
     });
 }
@@ -181,12 +179,13 @@ fn a_replay_waits_for_open_transactions_and_ends_at_the_high_watermark() {
         seats.broker(0).commit(&[(partition.clone(), 0)]).unwrap();
         // This one stays open until its time is up.
         seats.broker(0).send(output("three")).unwrap();
-        while seats.stage.end("changelog") < 4 {
-            seats.go_on(50);
-        }
+        seats.until_end("changelog", 4);
         let mut replay = seats.broker(0).replay(&Partition::new(changelog.clone(), 0), 0).unwrap();
         let mut records = Vec::new();
-        while replay.finished().is_none() {
+        for _ in 0..100 {
+            if replay.finished().is_some() {
+                break;
+            }
             records.extend(replay.next(100, Duration::from_millis(100)).unwrap());
         }
         let values = records

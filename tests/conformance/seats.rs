@@ -24,6 +24,7 @@ pub(crate) struct Seats<'s> {
 /// One member. Two may have the same name.
 #[derive(Default)]
 struct Seat {
+    name: usize,
     broker: Option<Box<dyn Broker>>,
     owned: Vec<Partition>,
     /// `+a0 a1`: assigned, `-a0`: revoked, `!a0`: lost; `=`: the end, and why.
@@ -41,7 +42,8 @@ impl<'s> Seats<'s> {
         while self.seats.len() <= seat {
             self.seats.push(Seat::default());
         }
-        self.seats[seat].broker = Some(self.stage.connect(seat, name));
+        let broker = Some(self.stage.connect(seat, name));
+        (self.seats[seat].name, self.seats[seat].broker) = (name, broker);
     }
 
     /// A member goes without a word; its session goes on until it ends by itself.
@@ -86,6 +88,15 @@ impl<'s> Seats<'s> {
         self.until(what, |seats| seats.seats[seat].told.iter().any(|told| told.starts_with(what)));
     }
 
+    /// Goes on until a topic's first partition reaches this end.
+    pub(crate) fn until_end(&mut self, topic: &str, end: i64) {
+        let deadline_ms = self.stage.elapsed_ms() + PATIENCE_MS;
+        while self.stage.end(topic) < end {
+            assert!(self.stage.elapsed_ms() < deadline_ms, "{topic} does not reach {end}");
+            self.turn();
+        }
+    }
+
     /// Goes on for a while, in which nothing may happen that the script does not state.
     pub(crate) fn go_on(&mut self, time_ms: u64) {
         let until_ms = self.stage.elapsed_ms() + time_ms;
@@ -103,7 +114,8 @@ impl<'s> Seats<'s> {
     }
 
     fn turn(&mut self) {
-        for seat in &mut self.seats {
+        let mut given = Vec::new();
+        for (at, seat) in self.seats.iter_mut().enumerate() {
             let Some(broker) = seat.broker.as_deref_mut() else { continue };
             match broker.poll(POLL) {
                 Ok(Polled::Nothing) => {}
@@ -112,6 +124,7 @@ impl<'s> Seats<'s> {
                 }
                 Ok(Polled::Assigned(partitions)) => {
                     tell(&mut seat.told, '+', &partitions);
+                    given.push((at, partitions.clone()));
                     take(broker, &partitions);
                     seat.owned.extend(partitions);
                 }
@@ -135,6 +148,14 @@ impl<'s> Seats<'s> {
                 }
             }
         }
+        given.iter().for_each(|(at, partitions)| self.check_sole_owner(*at, partitions));
+    }
+
+    /// Nobody is given what another still has, except by taking its name.
+    fn check_sole_owner(&self, at: usize, partitions: &[Partition]) {
+        let others = self.seats.iter().filter(|other| other.name != self.seats[at].name);
+        let taken = others.flat_map(|other| &other.owned).find(|owned| partitions.contains(owned));
+        assert_eq!(taken, None, "two members have it: {:?}", self.told());
     }
 }
 

@@ -28,9 +28,7 @@ fn open_and_aborted_transactions_are_hidden_and_all_behind_an_open_one_too() {
         lab.write("other", other, 0, 1, &["behind"]);
         let before = (lab.visible(0), lab.ends(0));
         lab.end("other", other, true).unwrap();
-        while lab.ends(0).1 < 4 {
-            lab.pass(10);
-        }
+        lab.until_end(0, 4);
         assert_eq!(lab.visible(0), [], "what is committed behind an open transaction");
         lab.end_and_settle("open", open, false, 0).unwrap();
         (before.0, before.1, lab.visible(0), lab.ends(0))
@@ -58,9 +56,7 @@ fn each_partition_that_was_added_gets_a_marker() {
         lab.write("one", producer, 0, 1, &["a"]);
         lab.add("one", producer, 1).unwrap();
         lab.end_and_settle("one", producer, true, 0).unwrap();
-        while lab.ends(1).1 < 1 {
-            lab.pass(10);
-        }
+        lab.until_end(1, 1);
         (lab.ends(0), lab.ends(1), lab.visible(0), lab.visible(1))
     });
 }
