@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use bespoke::codec::digest::row_hash;
 use bespoke::codec::output::{OutputCodec, SchemaIds};
 use bespoke::codec::wire::{Aliases, Clock, Ids, Source};
 use bespoke::codec::{command, row};
@@ -148,6 +149,14 @@ fn encode_and_decode_row(bencher: Bencher, events: usize) {
         let bytes = row::encode_profile(black_box(&profile));
         black_box(row::decode_profile(&bytes).is_ok())
     });
+}
+
+/// What the digest of the state costs for each row that is read from the store, and each that is written.
+#[divan::bench(args = [1, 20, 200])]
+fn hash_row(bencher: Bencher, events: usize) {
+    let (event, profile) = profile(events);
+    let (key, value) = (row::profile_key(&event.person), row::encode_profile(&profile));
+    bencher.counter(1_usize).bench_local(|| row_hash(black_box(&key), black_box(&value)));
 }
 
 #[divan::bench(args = [1, 20, 200])]

@@ -43,6 +43,7 @@
 //! | partitions are lost, or the producer is fenced | abort, discard, settle nothing | new clients |
 //! | the store is damaged | it is put aside | rebuild from the changelog, at most once an hour |
 //! | state and group offsets disagree after a restore | a transaction was torn | stop, and say so |
+//! | a restored state has not the digest that was committed last | something is missing from the changelog | stop, and say so |
 //!
 //! A fault of a transaction has one repair, [`runtime::fault::Fault::Restart`]: drop both clients and all
 //! tasks, make new ones, go on from the broker's answer. Only a commit that a rebalance refused is repaired

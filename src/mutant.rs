@@ -96,6 +96,8 @@ mutants! {
     KeepWhatIsGivenUp = "keep-what-is-given-up",
     /// Writes less to the store than was committed.
     SettleLessThanCommitted = "settle-less-than-committed",
+    /// Does not bring the digest of the state up to date for one of the profiles that changed.
+    ForgetDigest = "forget-digest",
 
     // Tasks: time, duplicates, knowledge.
 

@@ -10,6 +10,8 @@ mod outputs;
 
 #[path = "runtime/pipeline.rs"]
 mod pipeline;
+#[path = "runtime/restores.rs"]
+mod restores;
 
 use std::time::Duration;
 

@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod arbitrary;
 pub mod command;
+pub mod digest;
 pub mod output;
 pub mod partition;
 pub mod registry;

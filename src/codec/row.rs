@@ -4,8 +4,10 @@
 //! | --- | --- |
 //! | `p` and the person's key | the profile |
 //! | `c` and the content's id | a piece of content |
-//! | `m` | how far the input was read, and the stream time |
+//! | `m` | how far the input was read, the stream time, and the digest of all other rows |
 //! | `r` | the text of the definitions in force |
+//! | `i` | with which definitions due times were worked out |
+//! | `d` | in a store alone, while it is restored: the digest of what it has |
 //!
 //! The first byte of a value is the format's version. On the changelog a null value deletes the row. What
 //! consumers read is in `output`, never these rows.
@@ -13,6 +15,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::digest::Digest;
 use crate::domain::catalogue::Content;
 use crate::domain::person::Person;
 use crate::domain::profile::Profile;
@@ -28,9 +31,13 @@ pub const META_KEY: &[u8] = b"m";
 pub const DEFINITIONS_KEY: &[u8] = b"r";
 /// The key of the row that says with which definitions due times were worked out: their XXH3 hash.
 pub const INDEX_KEY: &[u8] = b"i";
+/// The key of the row that a store has while it is restored. The changelog has none.
+pub const RESTORING_KEY: &[u8] = b"d";
 
 /// The version that is written, and the newest that is read.
 const FORMAT: u8 = 1;
+/// The same of the [`Meta`] row. Version 1 had no digest.
+const META_FORMAT: u8 = 2;
 /// Room for a common profile; a larger one makes the buffer grow.
 const ROW_BYTES: usize = 1024;
 
@@ -41,6 +48,15 @@ pub struct Meta {
     pub input_next: i64,
     /// The highest event time seen, so that a restart does not turn it back.
     pub stream_time: Timestamp,
+    /// The digest of the partition's other rows; none where a version that kept none wrote them.
+    pub digest: Option<Digest>,
+}
+
+/// The [`Meta`] row as version 1 wrote it.
+#[derive(Deserialize)]
+struct MetaWithoutDigest {
+    input_next: i64,
+    stream_time: Timestamp,
 }
 
 /// Why a row cannot be read.
@@ -86,7 +102,7 @@ pub fn content_id_of_key(key: &[u8]) -> Box<str> {
 
 /// The value of a person's row.
 pub fn encode_profile(profile: &Profile) -> Vec<u8> {
-    encode(profile, ROW_BYTES)
+    encode(FORMAT, profile, ROW_BYTES)
 }
 
 /// Reads the value of a person's row.
@@ -96,7 +112,7 @@ pub fn decode_profile(value: &[u8]) -> Result<Profile, RowError> {
 
 /// The value of a content row.
 pub fn encode_content(content: &Content) -> Vec<u8> {
-    encode(content, ROW_BYTES)
+    encode(FORMAT, content, ROW_BYTES)
 }
 
 /// Reads the value of a content row.
@@ -106,12 +122,18 @@ pub fn decode_content(value: &[u8]) -> Result<Content, RowError> {
 
 /// The value of the [`META_KEY`] row.
 pub fn encode_meta(meta: &Meta) -> Vec<u8> {
-    encode(meta, 32)
+    encode(META_FORMAT, meta, 64)
 }
 
 /// Reads the value of the [`META_KEY`] row.
 pub fn decode_meta(value: &[u8]) -> Result<Meta, RowError> {
-    let meta: Meta = decode(value)?;
+    let meta = match versioned(value, META_FORMAT)? {
+        (FORMAT, body) => {
+            let MetaWithoutDigest { input_next, stream_time } = whole(body)?;
+            Meta { input_next, stream_time, digest: None }
+        }
+        (_, body) => whole(body)?,
+    };
     if meta.stream_time.is_plausible() && meta.input_next >= 0 {
         Ok(meta)
     } else {
@@ -130,24 +152,43 @@ pub fn decode_definitions(value: &[u8]) -> Result<Box<str>, RowError> {
     Ok(text.into())
 }
 
-fn encode<T: Serialize>(row: &T, room: usize) -> Vec<u8> {
+/// The value of the [`RESTORING_KEY`] row: the digest of what the store has, where that is known.
+pub fn encode_restoring(digest: &Option<Digest>) -> Vec<u8> {
+    encode(FORMAT, digest, 32)
+}
+
+/// Reads the value of the [`RESTORING_KEY`] row.
+pub fn decode_restoring(value: &[u8]) -> Result<Option<Digest>, RowError> {
+    decode(value)
+}
+
+fn encode<T: Serialize>(format: u8, row: &T, room: usize) -> Vec<u8> {
     let mut value = Vec::with_capacity(room);
-    value.push(FORMAT);
+    value.push(format);
     postcard::to_extend(row, value).expect("a row has no part of unknown length, and memory grows")
 }
 
 fn decode<T: DeserializeOwned>(value: &[u8]) -> Result<T, RowError> {
-    let (row, rest) = postcard::take_from_bytes(body(value)?).map_err(|error| damaged(error.to_string()))?;
+    whole(body(value)?)
+}
+
+fn whole<T: DeserializeOwned>(body: &[u8]) -> Result<T, RowError> {
+    let (row, rest) = postcard::take_from_bytes(body).map_err(|error| damaged(error.to_string()))?;
     if rest.is_empty() { Ok(row) } else { Err(damaged(format!("{} bytes follow after it", rest.len()))) }
 }
 
-/// What follows after the format's version, if this version knows it.
+/// What follows after the format's version, of a row that has had one version only.
 fn body(value: &[u8]) -> Result<&[u8], RowError> {
+    Ok(versioned(value, FORMAT)?.1)
+}
+
+/// The format's version and what follows after it, if this version knows it.
+fn versioned(value: &[u8], known: u8) -> Result<(u8, &[u8]), RowError> {
     match value {
         [] => Err(damaged("it is empty".to_owned())),
-        [FORMAT, body @ ..] => Ok(body),
         [0, ..] => Err(damaged("there is no format 0".to_owned())),
-        [found, ..] => Err(RowError::Newer { found: *found, known: FORMAT }),
+        [found, body @ ..] if *found <= known => Ok((*found, body)),
+        [found, ..] => Err(RowError::Newer { found: *found, known }),
     }
 }
 
@@ -183,12 +224,25 @@ mod tests {
     }
 
     #[test]
-    fn the_layout_of_format_1_stays() {
+    fn the_layouts_stay() {
         assert_eq!(hexadecimal(&encode_profile(&arbitrary::sample_profile())), FORMAT_1_PROFILE);
         assert_eq!(hexadecimal(&encode_content(&arbitrary::sample_content())), FORMAT_1_CONTENT);
-        let meta = Meta { input_next: 300, stream_time: Timestamp::from_ms(1_700_000_000_000) };
-        assert_eq!(hexadecimal(&encode_meta(&meta)), "01d80480a0abfef962");
+        let digest = Some(Digest { rows: 300, sum: u64::MAX });
+        let meta = Meta { input_next: 300, stream_time: Timestamp::from_ms(1_700_000_000_000), digest };
+        let row = "02d80480a0abfef96201ac02ffffffffffffffffff01";
+        assert_eq!(hexadecimal(&encode_meta(&meta)), row);
+        assert_eq!(hexadecimal(&encode_restoring(&digest)), "0101ac02ffffffffffffffffff01");
         assert_eq!(encode_definitions("slots: []"), b"\x01slots: []");
+    }
+
+    #[test]
+    fn a_position_of_format_1_has_an_unknown_digest() {
+        let row = [0x01, 0xd8, 0x04, 0x80, 0xa0, 0xab, 0xfe, 0xf9, 0x62];
+        let stream_time = Timestamp::from_ms(1_700_000_000_000);
+        let meta = Meta { input_next: 300, stream_time, digest: None };
+        assert_eq!(decode_meta(&row), Ok(meta));
+        assert_eq!(hexadecimal(&encode_meta(&meta)), "02d80480a0abfef96200", "it is written as format 2");
+        assert!(decode_meta(&[&row[..], &[0]].concat()).is_err(), "format 1 ends here");
     }
 
     #[test]
@@ -196,7 +250,7 @@ mod tests {
         let person = Person::bare("user:42");
         assert_eq!(profile_key(&person), b"puser:42");
         assert_eq!(content_key("banner-1"), b"cbanner-1");
-        for key in [META_KEY, DEFINITIONS_KEY, &content_key("p"), b"", b"p\xff"] {
+        for key in [META_KEY, DEFINITIONS_KEY, RESTORING_KEY, &content_key("p"), b"", b"p\xff"] {
             assert_eq!(person_of_key(key), None);
         }
     }
@@ -204,6 +258,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_refused_with_the_reason() {
         assert_eq!(decode_profile(&[2, 0]), Err(RowError::Newer { found: 2, known: 1 }));
+        assert_eq!(decode_meta(&[3, 0]), Err(RowError::Newer { found: 3, known: 2 }));
         assert_eq!(decode_meta(&[]).unwrap_err().to_string(), "the row is damaged: it is empty");
         assert_eq!(decode_meta(&[0]).unwrap_err().to_string(), "the row is damaged: there is no format 0");
         let follows = decode_meta(&[1, 0, 0, 0]).unwrap_err();
@@ -237,12 +292,16 @@ mod tests {
         }
 
         #[test]
-        fn positions_and_definitions_come_back(input_next: i64, ms: i64, text: String) {
-            let meta = Meta { input_next, stream_time: Timestamp::from_ms(ms) };
+        fn positions_and_definitions_come_back(
+            input_next: i64, ms: i64, text: String, digest: Option<(u64, u64)>
+        ) {
+            let digest = digest.map(|(rows, sum)| Digest { rows, sum });
+            let meta = Meta { input_next, stream_time: Timestamp::from_ms(ms), digest };
+            prop_assert_eq!(decode_restoring(&encode_restoring(&digest)), Ok(digest));
             let read = decode_meta(&encode_meta(&meta)).ok();
             let possible = input_next >= 0 && meta.stream_time.is_plausible();
             prop_assert_eq!(read, possible.then_some(meta));
-            let meta = Meta { input_next: input_next & i64::MAX, stream_time: Timestamp::LATEST };
+            let meta = Meta { input_next: input_next & i64::MAX, stream_time: Timestamp::LATEST, digest };
             prop_assert_eq!(decode_meta(&encode_meta(&meta)), Ok(meta));
             prop_assert_eq!(decode_definitions(&encode_definitions(&text)), Ok(text.into()));
         }
@@ -257,7 +316,7 @@ mod tests {
             let value = [&[FORMAT], &bytes[..]].concat();
             for value in [&value[..], &bytes[..]] {
                 let _ = (decode_profile(value), decode_content(value), decode_meta(value));
-                let _ = decode_definitions(value);
+                let _ = (decode_definitions(value), decode_restoring(value));
             }
         }
     }

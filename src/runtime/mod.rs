@@ -10,6 +10,7 @@ pub mod instruments;
 pub mod intake;
 pub mod kafka;
 pub mod plan;
+mod recount;
 pub mod restore;
 pub mod runner;
 pub mod stores;

@@ -1,14 +1,16 @@
 //! Brings a partition's store up to the end of its changelog, a bounded amount at a time, so that the group
 //! member keeps polling. Nothing of the partition is read until it is done.
 //!
-//! When it is done, the state's own input offset must be the one that the group has committed: both were
-//! written in the same transactions. If they differ, a transaction was torn, and going on would hide it.
+//! When it is done, the rows must have the digest that was committed last: else something is missing from the
+//! changelog. And the state's own input offset must be the one that the group has committed: both were written
+//! in the same transactions. If they differ, a transaction was torn, and going on would hide it.
 
 use std::time::Duration;
 
 use super::broker::{Broker, Partition, Record, Replay};
 use super::fault::{ExitCode, Fault, Reason};
 use super::plan::{Now, Plan};
+use super::recount::{Incomplete, Recount};
 use super::task::{Task, TaskError};
 use crate::codec::row;
 use crate::domain::react;
@@ -22,11 +24,21 @@ pub struct Restore {
     number: i32,
     store: Box<dyn Store>,
     replay: Box<dyn Replay>,
+    recount: Recount,
     committed: Option<i64>,
     first_offset: i64,
     records: u64,
     began: Duration,
     reported: Duration,
+}
+
+/// How things stand when a restore is over.
+#[derive(Clone, Copy, Debug)]
+pub struct Present {
+    /// The group's offset of the input partition.
+    pub committed: Option<i64>,
+    /// Where the changelog ends.
+    pub changelog_high: i64,
 }
 
 impl Restore {
@@ -41,13 +53,14 @@ impl Restore {
     ) -> Result<Restore, Fault> {
         let _entered = tracing::info_span!("restore", number).entered();
         let store = plan.stores.open(number).map_err(|error| store_fault(number, &error))?;
+        let recount = Recount::begin(&*store).map_err(|error| task_fault(number, &error))?;
         let from = store.position().map_or(0, |position| position.changelog_next);
         let from = if is_armed(Mutant::RestoreOneTooFar) && from > 0 { from + 1 } else { from };
         let changelog = Partition::new(plan.shared.topics.changelog.clone(), number);
         let replay = broker.replay(&changelog, from)?;
         let began = now.monotonic;
         let (records, reported) = (0, began);
-        Ok(Restore { number, store, replay, committed, first_offset, records, began, reported })
+        Ok(Restore { number, store, replay, recount, committed, first_offset, records, began, reported })
     }
 
     /// Restores some more. True when the end is reached.
@@ -67,29 +80,25 @@ impl Restore {
         Ok(enough || self.replay.finished().is_some())
     }
 
-    /// The task over the restored store. `committed_now` is the group's offset of the input partition, asked for
-    /// anew: if it is another one than at the beginning, somebody else owns the partition, and the state that was
-    /// read since is theirs. A process that stood still for longer than its session gets here so.
-    pub fn finish(mut self, plan: &Plan, committed_now: Option<i64>, now: Now) -> Result<Task, Fault> {
-        let number = self.number;
-        if committed_now != self.committed {
-            let text = format!(
-                "the group's offset of input partition {number} went from {:?} to {committed_now:?} while its state \
-                 was restored: another member has taken it over",
-                self.committed
-            );
-            return Err(Fault::restart("assignment_lost", text));
+    /// The task over the restored store. `present` is how things stand now, asked for anew: where it is not as it
+    /// was at the beginning, somebody else owns the partition, and what was read since is theirs. A process that
+    /// stood still for longer than its session gets here so.
+    pub fn finish(self, plan: &Plan, present: Present, now: Now) -> Result<Task, Fault> {
+        let Restore { number, mut store, replay, recount, records, began, .. } = self;
+        if present.committed != self.committed {
+            let text =
+                format!("the group's offset went from {:?} to {:?}", self.committed, present.committed);
+            return Err(taken_over(number, &text));
         }
-        if let (Some(end), Some(position)) = (self.replay.finished(), self.store.position())
-            && end > position.changelog_next
-        {
-            // Control records lie behind the last change: remember that they were read.
-            let position = Position { changelog_next: end, ..position };
-            self.store.absorb(&[], position).map_err(|error| store_fault(number, &error))?;
+        let end = replay.finished();
+        match complete(number, &mut *store, recount, end) {
+            Err(Fault::Stop(_)) if end.is_some_and(|end| present.changelog_high > end) => {
+                return Err(taken_over(number, "its changelog goes on"));
+            }
+            completed => completed?,
         }
-        let mut task =
-            Task::open(plan.shared.clone(), number, self.store, plan.profiles_cached_max, self.records > 0)
-                .map_err(|error| task_fault(number, &error))?;
+        let mut task = Task::open(plan.shared.clone(), number, store, plan.profiles_cached_max, records > 0)
+            .map_err(|error| task_fault(number, &error))?;
         if task.is_new() {
             // Offsets and state are written in the same transactions, so whoever committed left a row behind.
             if let Some(committed) = self.committed {
@@ -102,9 +111,9 @@ impl Restore {
         {
             return Err(disagreement(number, committed, task.input_next()));
         }
-        let took = now.monotonic.saturating_sub(self.began);
-        plan.instruments.restored(number, took, self.records);
-        tracing::info!(event = "restored", number, records = self.records, ?took, "state is complete");
+        let took = now.monotonic.saturating_sub(began);
+        plan.instruments.restored(number, took, records);
+        tracing::info!(event = "restored", number, records, ?took, "state is complete");
         Ok(task)
     }
 
@@ -116,7 +125,8 @@ impl Restore {
         let skipped = usize::from(is_armed(Mutant::RestoreSkipsRecords));
         for record in records.iter().skip(skipped) {
             position.changelog_next = record.offset + 1;
-            let Some(key) = record.key.clone() else { continue };
+            // A store's note about its restore is in no changelog: nobody else writes over it.
+            let Some(key) = record.key.clone().filter(|key| key != row::RESTORING_KEY) else { continue };
             let value = record.value.clone();
             if key == row::META_KEY
                 && let Some(bytes) = &value
@@ -129,8 +139,24 @@ impl Restore {
             }
             changes.push(change(plan, key, value).map_err(|error| task_fault(number, &error))?);
         }
+        let note = self.recount.take(&*self.store, &changes).map_err(|error| store_fault(number, &error))?;
+        changes.push(note);
         self.store.absorb(&changes, position).map_err(|error| store_fault(number, &error))
     }
+}
+
+/// Compares what was restored with what was committed, and leaves the store as a commit does.
+fn complete(number: i32, store: &mut dyn Store, recount: Recount, end: Option<i64>) -> Result<(), Fault> {
+    let Some(position) = store.position() else { return Ok(()) };
+    let changes = recount.finish(store).map_err(|error| task_fault(number, &error))?;
+    let changes = changes.map_err(|incomplete| another_state(number, &incomplete))?;
+    // Control records lie behind the last change: remember that they were read.
+    let changelog_next = end.unwrap_or(0).max(position.changelog_next);
+    if changes.is_empty() && changelog_next == position.changelog_next {
+        return Ok(());
+    }
+    let position = Position { changelog_next, ..position };
+    store.absorb(&changes, position).map_err(|error| store_fault(number, &error))
 }
 
 /// A changelog record as a change of the store. A person's due time is not in the changelog: it follows
@@ -144,6 +170,13 @@ fn change(plan: &Plan, key: Vec<u8>, value: Option<Vec<u8>>) -> Result<Change, T
     Ok(Change { key, value, due })
 }
 
+fn taken_over(number: i32, how: &str) -> Fault {
+    let text = format!(
+        "while the state of input partition {number} was restored, {how}: another member has taken it over"
+    );
+    Fault::restart("assignment_lost", text)
+}
+
 fn disagreement(number: i32, committed: i64, applied: i64) -> Fault {
     Fault::stop(
         ExitCode::Inconsistent,
@@ -151,6 +184,19 @@ fn disagreement(number: i32, committed: i64, applied: i64) -> Fault {
             "the group has committed offset {committed} of input partition {number}, but its state has \
              applied up to {applied}: a transaction was torn, or offsets were set by hand. Nothing was \
              changed. To go on from the state, set the group's offset to {applied}"
+        ),
+    )
+}
+
+fn another_state(number: i32, Incomplete { expected, found }: &Incomplete) -> Fault {
+    Fault::stop(
+        ExitCode::Inconsistent,
+        format!(
+            "the changelog of partition {number} leads to a state of {found}, but the last commit left one of \
+             {expected}: records of the changelog are gone, or the topic was made anew. Going on would answer \
+             from another state. Put the state directory or the changelog back; with the changelog, remove the \
+             partition's directory, which was restored from this one. Or replay the input under another \
+             application id"
         ),
     )
 }

@@ -8,7 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Change, Position, Store, StoreError};
-use crate::codec::row;
+use crate::codec::digest::{Digest, row_hash};
+use crate::codec::row::{self, Meta};
 use crate::domain::person::Person;
 use crate::domain::profile::Profile;
 use crate::domain::react;
@@ -24,6 +25,10 @@ pub struct Overlay {
     /// Due times of dirty persons; those of clean ones are in the store's index.
     due: BTreeSet<(Timestamp, Person)>,
     rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// The digest of the committed state, where that is known.
+    digest: Option<Digest>,
+    /// The same of what was flushed and is not settled yet.
+    digest_flushed: Option<Digest>,
     profiles_cached_max: usize,
     turn: u64,
 }
@@ -36,6 +41,10 @@ pub struct Entry {
     /// When it changes by itself next.
     pub due: Option<Timestamp>,
     committed_version: u64,
+    /// The hash of the committed row, as it was read or written; none where there is no row.
+    committed_hash: Option<u64>,
+    /// The hash of the row that was flushed last.
+    flushed_hash: u64,
     dirty: bool,
     used: u64,
 }
@@ -71,9 +80,16 @@ impl Overlay {
             dirty: Vec::new(),
             due: BTreeSet::new(),
             rows: BTreeMap::new(),
+            digest: Some(Digest::default()),
+            digest_flushed: None,
             profiles_cached_max,
             turn: 0,
         }
+    }
+
+    /// Says what digest the committed state has, where that is known. Of a new one it is that of no rows.
+    pub fn set_digest(&mut self, digest: Option<Digest>) {
+        self.digest = digest;
     }
 
     /// The committed state below.
@@ -87,13 +103,15 @@ impl Overlay {
             self.persons.clear();
         }
         if !self.persons.contains_key(person) {
-            let profile = match self.store.load(&row::profile_key(person))? {
-                Some(bytes) => row::decode_profile(&bytes)?,
-                None => Profile::default(),
+            let key = row::profile_key(person);
+            let (profile, committed_hash) = match self.store.load(&key)? {
+                Some(bytes) => (row::decode_profile(&bytes)?, Some(row_hash(&key, &bytes))),
+                None => (Profile::default(), None),
             };
             let due = react::due(rules, &profile);
             let committed_version = profile.version;
-            let entry = Entry { profile, due, committed_version, dirty: false, used: self.turn };
+            let (flushed_hash, dirty, used) = (0, false, self.turn);
+            let entry = Entry { profile, due, committed_version, committed_hash, flushed_hash, dirty, used };
             self.persons.insert(person.clone(), entry);
         }
         Ok(self.persons.get_mut(person).expect("the entry was there or has just been inserted"))
@@ -153,21 +171,51 @@ impl Overlay {
         })
     }
 
-    /// Everything staged, encoded, as it goes to the changelog and, after the commit, to the store.
-    pub fn changes(&self) -> Vec<Change> {
-        let rows =
-            self.rows.iter().map(|(key, value)| Change { key: key.clone(), value: value.clone(), due: None });
-        let profiles = self.dirty.iter().filter_map(|person| {
-            let entry = self.persons.get(person)?;
-            let value = Some(row::encode_profile(&entry.profile));
-            let due = entry.due.filter(|_| !is_armed(Mutant::SettleWithoutDueTimes));
-            Some(Change { key: row::profile_key(person), value, due })
-        });
-        let dropped = usize::from(is_armed(Mutant::DropStagedRow) && self.dirty.len() > 1);
-        rows.chain(profiles.skip(dropped)).collect()
+    /// Everything staged, encoded, as it goes to the changelog and, after the commit, to the store. At its
+    /// head is the row of the position, which `meta` makes with the digest that the state has then.
+    pub fn flush(&mut self, meta: impl FnOnce(Option<Digest>) -> Meta) -> Result<Vec<Change>, StoreError> {
+        let mut digest = self.digest;
+        let mut staged = self.encode_rows(&mut digest)?;
+        staged.append(&mut self.encode_profiles(&mut digest));
+        self.digest_flushed = digest;
+        let value = Some(row::encode_meta(&meta(digest)));
+        let mut changes = Vec::with_capacity(staged.len() + 1);
+        changes.push(Change { key: row::META_KEY.to_vec(), value, due: None });
+        changes.append(&mut staged);
+        Ok(changes)
     }
 
-    /// Hands committed changes to the store. Only to be called with what `changes` gave and after the commit
+    /// Rows that are no person's are few, so what they replace is read.
+    fn encode_rows(&self, digest: &mut Option<Digest>) -> Result<Vec<Change>, StoreError> {
+        let mut changes = Vec::with_capacity(self.rows.len() + self.dirty.len());
+        for (key, value) in &self.rows {
+            if let Some(digest) = digest {
+                let before = self.store.load(key)?.map(|value| row_hash(key, &value));
+                digest.replace(before, value.as_ref().map(|value| row_hash(key, value)));
+            }
+            changes.push(Change { key: key.clone(), value: value.clone(), due: None });
+        }
+        Ok(changes)
+    }
+
+    fn encode_profiles(&mut self, digest: &mut Option<Digest>) -> Vec<Change> {
+        let dropped = usize::from(is_armed(Mutant::DropStagedRow) && self.dirty.len() > 1);
+        let forgotten = if is_armed(Mutant::ForgetDigest) { self.dirty.first() } else { None };
+        let mut changes = Vec::with_capacity(self.dirty.len());
+        for person in self.dirty.iter().skip(dropped) {
+            let Some(entry) = self.persons.get_mut(person) else { continue };
+            let (key, value) = (row::profile_key(person), row::encode_profile(&entry.profile));
+            entry.flushed_hash = row_hash(&key, &value);
+            if let Some(digest) = digest.as_mut().filter(|_| forgotten != Some(person)) {
+                digest.replace(entry.committed_hash, Some(entry.flushed_hash));
+            }
+            let due = entry.due.filter(|_| !is_armed(Mutant::SettleWithoutDueTimes));
+            changes.push(Change { key, value: Some(value), due });
+        }
+        changes
+    }
+
+    /// Hands committed changes to the store. Only to be called with what `flush` gave and after the commit
     /// that made it true.
     pub fn settle(&mut self, changes: &[Change], position: Position) -> Result<(), StoreError> {
         let kept =
@@ -176,11 +224,13 @@ impl Overlay {
         for person in self.dirty.drain(..) {
             if let Some(entry) = self.persons.get_mut(&person) {
                 entry.dirty = false;
+                entry.committed_hash = Some(entry.flushed_hash);
                 if !is_armed(Mutant::ForgetCommittedVersion) {
                     entry.committed_version = entry.profile.version;
                 }
             }
         }
+        self.digest = self.digest_flushed;
         self.due.clear();
         self.rows.clear();
         self.make_room();

@@ -9,7 +9,9 @@ from oracle.compare import Tolerated, difference
 from oracle.decide import stable_id
 from oracle.interleaving import Interleaving
 from oracle.murmur2 import murmur2, partition_of
+from oracle.postcard import Unreadable
 from oracle.report import Report
+from oracle.state import State, digest_of, position_of
 from oracle.transactions import Transactions
 
 
@@ -52,6 +54,28 @@ class Checking(unittest.TestCase):
         self.assertEqual(tolerated.count, 1)
         self.assertIn("a[0]", difference({"a": [1.0]}, {"a": [1.0 + 1e-8]}, tolerated) or "")
         self.assertIsNotNone(difference({"a": 1}, {"a": True}, tolerated))
+
+    def test_positions_of_both_formats_are_read_and_no_others(self) -> None:
+        # The golden rows of the product's own test.
+        old = bytes.fromhex("01d80480a0abfef962")
+        new = bytes.fromhex("02d80480a0abfef96201ac02ffffffffffffffffff01")
+        self.assertEqual(position_of(old), (300, 1_700_000_000_000, None))
+        self.assertEqual(position_of(new), (300, 1_700_000_000_000, (300, 2**64 - 1)))
+        self.assertEqual(position_of(b"\2" + old[1:] + b"\0"), position_of(old))
+        for wrong in (b"", b"\0" + old[1:], b"\3" + new[1:], old + b"\0", new + b"\0", b"\2" + old[1:]):
+            with self.assertRaises((Unreadable, IndexError)):
+                position_of(wrong)
+
+    def test_a_row_that_is_missing_shows_in_the_digest(self) -> None:
+        rows = {b"puser:1": (0, b"\1value"), b"cone": (1, b""), b"m": (2, b"\2")}
+        told = digest_of(rows.items())
+        self.assertEqual((told[0], digest_of([(b"puser:1", rows[b"puser:1"])])), (2, (1, 0xFE28C25CAA29CF0E)))
+        for lost in (None, b"m", b"cone", b"puser:1"):
+            report = Report()
+            state = State("changelog", 0, report)
+            state.rows = {key: row for key, row in rows.items() if key != lost}
+            state.check_digest(told, 2)
+            self.assertEqual(report.violations["I5"], int(lost not in (None, b"m")))
 
     def test_partitions_are_those_of_java(self) -> None:
         known = {b"21": -973_932_308, b"foobar": -790_332_482, b"abc": 479_470_107}

@@ -8,12 +8,12 @@ use bespoke::codec::registry::{Registry, RegistrySettings};
 use bespoke::config::Config;
 use bespoke::config::overlay::Flags;
 use bespoke::domain::time::Timestamp;
-use bespoke::runtime::broker::Output;
+use bespoke::runtime::broker::{Output, Record};
 use bespoke::runtime::embedded::{EmbeddedBroker, EmbeddedLog};
 use bespoke::runtime::instruments::Instruments;
 use bespoke::runtime::instruments::vitals::Vitals;
 use bespoke::runtime::plan::{Now, Plan};
-use bespoke::runtime::stores::MemoryStores;
+use bespoke::runtime::stores::{MemoryStores, Stores};
 use bespoke::runtime::worker::Worker;
 use bespoke::service::build;
 use bespoke::shop::{CONFIG, Shop, ShopRecord, ShopSettings};
@@ -57,11 +57,13 @@ impl Pipeline {
         ];
         let sources = [("clickstream", 1), ("orders", 1), ("content", 1)];
         let log = EmbeddedLog::new(own.map(|name| (&**name, PARTITIONS)).into_iter().chain(sources));
-        // No Avro is read here, so the registry is never asked.
-        let registry = Registry::connect(RegistrySettings::new("http://127.0.0.1:1")).unwrap();
-        let (stores, instruments) = (Arc::new(MemoryStores), Instruments::silent());
-        let plan = Arc::new(build::plan(&config, &registry, IDS, stores, instruments));
+        let plan = Arc::new(plan(&config, Arc::new(MemoryStores)));
         Pipeline { log, config, plan }
+    }
+
+    /// Its plan, with stores elsewhere.
+    pub(crate) fn plan_with(&self, stores: Arc<dyn Stores>) -> Plan {
+        plan(&self.config, stores)
     }
 
     /// Content and events of a shop, untidy as they come.
@@ -87,13 +89,34 @@ impl Pipeline {
 
     /// Copies another application's command log, which needs no sources then.
     pub(crate) fn append_commands_of(&self, other: &Pipeline) {
-        for record in other.log.read(&other.config.topics.commands) {
+        for record in other.commands() {
             let topic = Arc::clone(&self.plan.shared.topics.commands);
             let partition = Some(record.partition.number);
             let output =
                 Output { topic, partition, key: record.key, value: record.value, headers: Vec::new() };
             self.log.append(output, record.timestamp).unwrap();
         }
+    }
+
+    /// Copies those records of another application's changelog that `keep` wants.
+    pub(crate) fn append_changelog_of(&self, other: &Pipeline, keep: impl Fn(&Record) -> bool) {
+        for record in other.changelog().into_iter().filter(keep) {
+            let topic = Arc::clone(&self.plan.shared.topics.changelog);
+            let partition = Some(record.partition.number);
+            let output =
+                Output { topic, partition, key: record.key, value: record.value, headers: Vec::new() };
+            self.log.append(output, record.timestamp).unwrap();
+        }
+    }
+
+    /// What stands in the command topic.
+    pub(crate) fn commands(&self) -> Vec<Record> {
+        self.log.read(&self.config.topics.commands)
+    }
+
+    /// What stands in the changelog.
+    pub(crate) fn changelog(&self) -> Vec<Record> {
+        self.log.read(&self.config.topics.changelog)
     }
 
     /// What stands in the output topics.
@@ -110,7 +133,7 @@ impl Pipeline {
     pub(crate) fn check(&self) {
         let codec = OutputCodec::new(IDS);
         let (rules, contents) = (&self.config.rules, &self.config.contents[..]);
-        let commands = self.log.read(&self.config.topics.commands);
+        let commands = self.commands();
         let expected = fold::fold(&commands, &fold::Start { rules, contents, codec: &codec });
         assert!(!expected.is_empty(), "somebody did something");
         if let Err(difference) = outputs::compare(&expected, &self.outputs(), PARTITIONS) {
@@ -154,6 +177,11 @@ impl<'p> Turns<'p> {
         }
     }
 
+    /// Why the worker does not go on, if it does not within some turns.
+    pub(crate) fn refusal(&mut self) -> Option<String> {
+        (0..40).find_map(|_| self.worker.turn(self.now).err()).map(|fault| fault.to_string())
+    }
+
     /// Makes turns until everything is read, swept and committed.
     pub(crate) fn run(&mut self) {
         const TURNS_MAX: usize = 20_000;
@@ -168,6 +196,12 @@ impl<'p> Turns<'p> {
         }
         panic!("not done after {TURNS_MAX} turns");
     }
+}
+
+fn plan(config: &Config, stores: Arc<dyn Stores>) -> Plan {
+    // No Avro is read here, so the registry is never asked.
+    let registry = Registry::connect(RegistrySettings::new("http://127.0.0.1:1")).unwrap();
+    build::plan(config, &registry, IDS, stores, Instruments::silent())
 }
 
 fn settings(seed: usize, events: usize) -> Shop {

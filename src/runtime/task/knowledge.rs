@@ -91,6 +91,7 @@ impl Task {
         if let Some(meta) = store.load(row::META_KEY)? {
             let meta = row::decode_meta(&meta)?;
             (self.input_next, self.stream_time) = (meta.input_next, meta.stream_time);
+            self.overlay.set_digest(meta.digest);
         }
         Ok(())
     }

@@ -193,18 +193,16 @@ impl Task {
 
     /// Encodes what the open transaction has changed: the changelog's records and the profiles' updates.
     /// `moved` tells whether input was read; without that and without a change nothing is written.
-    pub fn flush(&mut self, moved: bool, outputs: &mut Vec<Output>) {
+    pub fn flush(&mut self, moved: bool, outputs: &mut Vec<Output>) -> Result<(), StoreError> {
         if !moved && self.overlay.is_clean() {
-            return;
+            return Ok(());
         }
-        let meta = Meta { input_next: self.input_next, stream_time: self.stream_time };
-        let meta = match () {
-            () if is_armed(Mutant::CommitOldPosition) => Meta { input_next: self.input_next - 1, ..meta },
-            () if is_armed(Mutant::ForgetStreamTime) => Meta { stream_time: Timestamp::EARLIEST, ..meta },
-            () => meta,
+        let (input_next, stream_time) = match () {
+            () if is_armed(Mutant::CommitOldPosition) => (self.input_next - 1, self.stream_time),
+            () if is_armed(Mutant::ForgetStreamTime) => (self.input_next, Timestamp::EARLIEST),
+            () => (self.input_next, self.stream_time),
         };
-        self.overlay.stage(row::META_KEY.to_vec(), Some(row::encode_meta(&meta)));
-        self.flushed = self.overlay.changes();
+        self.flushed = self.overlay.flush(|digest| Meta { input_next, stream_time, digest })?;
         let topics = &self.shared.topics;
         outputs.extend(self.flushed.iter().map(|change| Output {
             topic: Arc::clone(&topics.changelog),
@@ -218,6 +216,7 @@ impl Task {
             let update = self.shared.outputs.profile_update(dirty.person, dirty.profile, &self.rules);
             keyed(&topics.profile_updates, dirty.person, update)
         }));
+        Ok(())
     }
 
     /// Forgets everything that is not committed. `first` is where the input begins for a state that has seen

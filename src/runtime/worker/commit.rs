@@ -29,7 +29,8 @@ impl<B: Broker> Worker<B> {
             assignment.finish(partition, &self.plan.stretch, &mut self.outputs)?;
             let moved = assignment.moved().is_some();
             if let Work::Running { task, .. } = &mut assignment.work {
-                task.flush(moved, &mut self.outputs);
+                let flushed = task.flush(moved, &mut self.outputs);
+                flushed.map_err(|error| store_fault(partition.number, &error))?;
             }
         }
         self.send_outputs()?;
@@ -65,9 +66,10 @@ impl<B: Broker> Worker<B> {
 
     /// What a mutant does.
     pub(super) fn settle_unasked(&mut self) -> Result<(), Fault> {
-        for assignment in self.assignments.values_mut() {
+        for (partition, assignment) in &mut self.assignments {
             if let Work::Running { task, .. } = &mut assignment.work {
-                task.flush(true, &mut self.outputs);
+                let flushed = task.flush(true, &mut self.outputs);
+                flushed.map_err(|error| store_fault(partition.number, &error))?;
             }
         }
         self.settle_early()

@@ -24,7 +24,7 @@ use crate::runtime::instruments::facts::Step;
 use crate::runtime::instruments::vitals::WorkerVitals;
 use crate::runtime::intake::Taken;
 use crate::runtime::plan::{Now, Plan};
-use crate::runtime::restore::task_fault;
+use crate::runtime::restore::{Present, task_fault};
 use crate::runtime::task::{Applied, SWEEP_MAX};
 
 /// How many records are applied between two looks at everything else.
@@ -265,9 +265,8 @@ impl<B: Broker> Worker<B> {
             else {
                 continue;
             };
-            let bounds = self.broker.bounds(std::slice::from_ref(&partition))?;
-            let committed_now = bounds.first().and_then(|bounds| bounds.committed);
-            let task = Box::new(restore.finish(&self.plan, committed_now, self.now)?);
+            let present = self.present(&partition)?;
+            let task = Box::new(restore.finish(&self.plan, present, self.now)?);
             if committed.is_none() {
                 // Where a first start began is committed even if no record ever comes.
                 self.batch.open(self.now.monotonic);
@@ -278,6 +277,13 @@ impl<B: Broker> Worker<B> {
             self.broker.resume(&partition)?;
         }
         Ok(())
+    }
+
+    fn present(&mut self, input: &Partition) -> Result<Present, Fault> {
+        let changelog = Partition::new(Arc::clone(&self.plan.shared.topics.changelog), input.number);
+        let bounds = self.broker.bounds(&[input.clone(), changelog])?;
+        let committed = bounds.first().and_then(|bounds| bounds.committed);
+        Ok(Present { committed, changelog_high: bounds.get(1).map_or(0, |bounds| bounds.high) })
     }
 
     fn retry_waiting(&mut self) -> Result<(), Fault> {

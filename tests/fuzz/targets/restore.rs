@@ -39,7 +39,7 @@ pub(crate) fn plan() -> Arc<Plan> {
 }
 
 fn seeds() -> Vec<Vec<u8>> {
-    let meta = Meta { input_next: 0, stream_time: Timestamp::from_ms(AT) };
+    let meta = Meta { input_next: 0, stream_time: Timestamp::from_ms(AT), digest: None };
     let rows = [
         (row::profile_key(&Person::bare("user:1")), row::encode_profile(&samples::profile())),
         (row::profile_key(&Person::bare("user:2")), format_1()),

@@ -1,6 +1,7 @@
 //! Rows of the state. The first byte chooses the kind. A row that can be read is written the same way for
 //! ever, and a profile that can be read can be used: settled, decided on, and shown.
 
+use bespoke::codec::digest::Digest;
 use bespoke::codec::output::{OutputCodec, SchemaIds};
 use bespoke::codec::row::{self, Meta, RowError};
 use bespoke::domain::catalogue::Catalogue;
@@ -25,7 +26,8 @@ pub(crate) fn format_1() -> Vec<u8> {
 }
 
 fn seeds() -> Vec<Vec<u8>> {
-    let meta = Meta { input_next: 300, stream_time: Timestamp::from_ms(AT) };
+    let digest = Some(Digest { rows: 2, sum: 3 });
+    let meta = Meta { input_next: 300, stream_time: Timestamp::from_ms(AT), digest };
     let of = |kind: u8, row: Vec<u8>| [&[kind], &row[..]].concat();
     vec![
         of(0, row::encode_profile(&samples::profile())),

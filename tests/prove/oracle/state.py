@@ -1,9 +1,11 @@
-"""The changelog of one partition, folded: one row of its position, the rows of content and definitions that
-changed, and one row for each person, compared with the fold field by field."""
+"""The changelog of one partition, folded: one row of its position and of the digest of all others, the rows
+of content and definitions that changed, and one row for each person, compared with the fold field by
+field."""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from typing import Any
 
 import xxhash
@@ -17,6 +19,7 @@ from .report import Report
 from .transactions import Transactions
 
 FORMAT = 1
+POSITION_FORMATS = (1, 2)
 TEXT_HASH = xxhash.xxh3_64_intdigest
 
 
@@ -74,18 +77,28 @@ class State:
             return
         offset, value = row
         try:
-            reader = _body(value)
-            input_next, stream_time = reader.signed(), reader.signed()
-            reader.end()
+            input_next, stream_time, digest = position_of(value)
         except (Unreadable, IndexError) as error:
             self.report.violation("I5", self._where(offset), None, f"expected a position found {error}")
             return
+        self.check_digest(digest, offset)
         if input_next != committed:
             said = f"expected the state at {input_name} {committed}, as the group, found {input_next}"
             self.report.violation("I6", self._where(offset), None, said)
         if stream_time != fold.stream_time:
             said = f"stream time: expected {fold.stream_time} found {stream_time}"
             self.report.violation("I5", self._where(offset), None, said)
+
+    def check_digest(self, told: tuple[int, int] | None, offset: int) -> None:
+        """Compares the digest that the position tells with that of the rows."""
+        if told is None:
+            self.report.count("states without a digest")
+            return
+        found = digest_of(self.rows.items())
+        if told != found:
+            said = f"expected the digest {found[1]:016x} of {found[0]} rows found {told[1]:016x} of {told[0]}"
+            self.report.violation("I5", self._where(offset), None, said)
+        self.report.count("state digests")
 
     def _check_definitions(self, row: tuple[int, bytes] | None, fold: Fold) -> None:
         found = None if row is None else row[1][1:].decode("utf-8", "replace")
@@ -130,6 +143,28 @@ def _body(value: bytes) -> Bytes:
     if not value or value[0] != FORMAT:
         raise Unreadable("a row of another format")
     return Bytes(value, 1)
+
+
+def position_of(value: bytes) -> tuple[int, int, tuple[int, int] | None]:
+    """The next offset of the input, the stream time, and the number of rows with the sum of their hashes,
+    which format 1 did not have."""
+    if not value or value[0] not in POSITION_FORMATS:
+        raise Unreadable("a position of another format")
+    reader = Bytes(value, 1)
+    input_next, stream_time = reader.signed(), reader.signed()
+    digest = (reader.number(), reader.number()) if value[0] > 1 and reader.flag() else None
+    reader.end()
+    return input_next, stream_time, digest
+
+
+def digest_of(rows: Iterable[tuple[bytes, tuple[int, bytes]]]) -> tuple[int, int]:
+    """How many rows there are but the position's, and the sum of their hashes."""
+    hashes = [
+        TEXT_HASH(struct.pack("<QQ", TEXT_HASH(key), TEXT_HASH(value)))
+        for key, (_, value) in rows
+        if key != b"m"
+    ]
+    return len(hashes), sum(hashes) % 2**64
 
 
 def number_of(name: str) -> int:
