@@ -20,6 +20,7 @@
 //! | A damaged store is right or is rebuilt from the changelog, at most once an hour, and never loops. | `tests/store_damage.rs::scenario_10_a_damaged_store_is_right_or_rebuilt` |
 //! | A lost or an old state directory is caught up from the changelog. | `tests/kafka/state.rs::a_lost_state_directory_is_restored`, `tests/kafka/state.rs::an_old_copy_of_the_state_directory_catches_up` |
 //! | Records that were deleted before they were read stop the process, and the message says which. | `tests/scenarios_on_kafka/trimmed.rs::scenario_08_input_is_trimmed_while_nobody_reads` |
+//! | A restore gives the state that was committed, row for row, or is refused. | `tests/runtime/restores.rs::a_changelog_that_lacks_one_old_row_is_refused`, `tests/scenarios_on_kafka/changelog.rs::scenario_09_a_changelog_made_anew_under_a_running_process` |
 //! | A changelog that was trimmed or emptied is refused. | `tests/scenarios_on_kafka/changelog.rs::scenario_09_a_trimmed_changelog_is_no_backup`, `tests/log.rs::an_empty_changelog_behind_a_group_that_has_read_is_no_new_application` |
 //! | A record that cannot be used becomes one dead letter with its own bytes, and its neighbours go on. | `tests/kafka/poison.rs::poison_becomes_dead_letters_and_its_neighbours_go_on` |
 //! | A full disk stops commits, loses nothing, and is left by itself when there is room again. | `tests/scenarios_on_kafka/space.rs::scenario_11_the_disk_is_full` |
@@ -53,8 +54,7 @@
 //! # Not promised
 //!
 //! - **Power loss of a single broker** with one replica: Kafka acknowledges before its disk has synced.
-//! - **A changelog that somebody rewrites.** A changelog made anew under a running process, whose local state
-//!   is lost before it is noticed, may be taken for a young one.
+//! - **A changelog that somebody forges.** The digest of the state finds loss and defects; it is no seal.
 //! - **Exactly once beyond Kafka.** Who acts on a decision has to know its `decision_id` again.
 //! - **Repetitions by senders outside the horizon.** A message id is known again within `dedupe.horizon` of event
 //!   time and among the last `dedupe.ids_max` of a person.

@@ -123,6 +123,7 @@ fn positions_are_those_that_a_transaction_has_committed() {
         let mut seats = Seats::new(stage);
         seats.start(0, 0);
         seats.until_shared();
+        seats.until_read(0, 3);
         seats.go_on(QUIET_MS);
         let first = seats.take_read(0);
         seats.broker(0).commit(&[(partition.clone(), 1)]).unwrap();
@@ -130,6 +131,7 @@ fn positions_are_those_that_a_transaction_has_committed() {
         seats.go(0);
         seats.start(0, 0);
         seats.until_shared();
+        seats.until_read(0, 2);
         seats.go_on(QUIET_MS);
         (first, (bounds.low, bounds.high, bounds.committed), seats.take_read(0))
     });

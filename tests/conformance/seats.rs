@@ -88,6 +88,11 @@ impl<'s> Seats<'s> {
         self.until(what, |seats| seats.seats[seat].told.iter().any(|told| told.starts_with(what)));
     }
 
+    /// Goes on until a member has read so many records.
+    pub(crate) fn until_read(&mut self, seat: usize, count: usize) {
+        self.until(&format!("{count} records"), |seats| seats.seats[seat].read.len() >= count);
+    }
+
     /// Goes on until a topic's first partition reaches this end.
     pub(crate) fn until_end(&mut self, topic: &str, end: i64) {
         let deadline_ms = self.stage.elapsed_ms() + PATIENCE_MS;
