@@ -141,7 +141,11 @@ impl PartialEq for Expression {
 impl Reads {
     fn of(source: &str, program: &Program) -> Result<Reads, ExpressionError> {
         let mut roots = Vec::new();
-        for name in program.references().variables() {
+        // They come in an order of their own each time; which of several is complained about must not change.
+        let references = program.references();
+        let mut names = references.variables();
+        names.sort_unstable();
+        for name in names {
             // A macro's own variables are references too; they are declared in the source before a comma.
             let declared = source.contains(&format!("({name},")) || source.contains(&format!("({name} ,"));
             match ROOTS.iter().find(|root| *root == &name) {

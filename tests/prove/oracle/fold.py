@@ -100,13 +100,14 @@ class Fold:
 
     def _remember(self, profile: Profile, now: int, message_id: str) -> bool:
         seen, horizon = profile.seen, now - self.book.horizon_ms
+        if seen.get(message_id, horizon - 1) >= horizon:
+            # A repetition changes nothing, not even what is remembered.
+            return False
         while seen:
             oldest = next(iter(seen))
             if seen[oldest] >= horizon:
                 break
             del seen[oldest]
-        if message_id in seen:
-            return False
         while len(seen) >= self.book.ids_max:
             del seen[next(iter(seen))]
         seen[message_id] = now
