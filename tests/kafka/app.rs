@@ -12,6 +12,7 @@ use bespoke::codec::output::OutputCodec;
 use bespoke::config::overlay::Flags;
 use bespoke::config::{Config, Format};
 use bespoke::runtime::broker::Record;
+use bespoke::runtime::fault::Fault;
 use bespoke::runtime::kafka::{KafkaAdmin, read_topic};
 use bespoke::service::process::connect_registry;
 use bespoke::service::registry_server::{RegistryServer, RunningRegistry};
@@ -123,7 +124,17 @@ impl App {
 
     /// All committed records of a topic.
     pub(crate) fn read(&self, topic: &str) -> Vec<Record> {
-        read_topic(&self.config.kafka, &self.id, topic).unwrap()
+        let deadline = Deadline::after_s(60);
+        loop {
+            match read_topic(&self.config.kafka, &self.id, topic) {
+                Ok(records) => return records,
+                // A broker that has just come back does not know its leaders yet: it is asked again.
+                Err(Fault::Restart(_)) if !deadline.passed() => {
+                    std::thread::sleep(Duration::from_millis(200))
+                }
+                Err(fault) => panic!("{topic} cannot be read: {fault}"),
+            }
+        }
     }
 
     /// Waits until everything is processed, then compares every record with what it must be. Prints the logs
