@@ -141,21 +141,16 @@ impl PartialEq for Expression {
 impl Reads {
     fn of(source: &str, program: &Program) -> Result<Reads, ExpressionError> {
         let mut roots = Vec::new();
-        // They come in an order of their own each time; which of several is complained about must not change.
-        let references = program.references();
-        let mut names = references.variables();
-        names.sort_unstable();
-        for name in names {
+        // Sorted: they come in another order each time, and the one complained about must be the same.
+        for name in std::collections::BTreeSet::from_iter(program.references().variables()) {
             // A macro's own variables are references too; they are declared in the source before a comma.
             let declared = source.contains(&format!("({name},")) || source.contains(&format!("({name} ,"));
             match ROOTS.iter().find(|root| *root == &name) {
                 Some(root) => roots.push(*root),
                 None if name.starts_with('@') || declared => {}
                 None => {
-                    return refuse(format!(
-                        "{name} is not known; conditions start from {}",
-                        ROOTS.join(", ")
-                    ));
+                    let known = ROOTS.join(", ");
+                    return refuse(format!("{name} is not known; conditions start from {known}"));
                 }
             }
         }
