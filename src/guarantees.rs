@@ -53,6 +53,10 @@
 //!
 //! # Not promised
 //!
+//! - **A process that dies while its only broker is down.** With Apache Kafka 4.3.1 on one node, two campaigns
+//!   showed records of a transaction that had been aborted, when the successor of a killed process met a broker
+//!   that had just restarted and did not know its leaders yet. The cause is not proved and there is no defence
+//!   yet; a longer `broker.session.timeout.ms` makes it likelier.
 //! - **Power loss of a single broker** with one replica: Kafka acknowledges before its disk has synced.
 //! - **A changelog that somebody forges.** The digest of the state finds loss and defects; it is no seal.
 //! - **Exactly once beyond Kafka.** Who acts on a decision has to know its `decision_id` again.

@@ -322,7 +322,7 @@ impl TransactionalClient for SimulatedProducer {
 
     fn commit(&mut self, timeout: Duration) -> Result<(), ClientError> {
         // librdkafka flushes first, and once let a transaction commit without records that had timed out
-        // (issue 4401); so the application has to count.
+        // (confluentinc/librdkafka#4401); so the application has to count.
         let deadline_ms = self.now_ms() + timeout.as_millis() as u64;
         while self.in_flight() > 0 && self.now_ms() < deadline_ms {
             self.serve();
