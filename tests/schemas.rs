@@ -213,6 +213,7 @@ fn rules() -> RuleBook {
         leave: 2.0,
         values_max: 50,
         top: 2,
+        show_negative: false,
         timed: false,
         as_segments: false,
     };

@@ -41,6 +41,7 @@ pub(crate) fn rules() -> RuleBook {
         leave: 2.0,
         values_max: 50,
         top: 3,
+        show_negative: true,
         timed: true,
         as_segments: false,
     });

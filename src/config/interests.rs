@@ -49,6 +49,7 @@ fn interest(name: &str, mut section: Section<'_>, problems: &mut Problems<'_>) -
         leave,
         values_max,
         top,
+        show_negative: section.truth("show_negative", problems),
         timed: section.truth("timed", problems),
         as_segments: section.truth("as_segments", problems),
     })

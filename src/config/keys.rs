@@ -232,6 +232,7 @@ pub(crate) const INTEREST: &[Key] = &[
     ),
     key("values_max", "32", "how many values are kept for a person, 1 to 256"),
     key("top", "8", "how many values outputs show, 1 to 256"),
+    key("show_negative", "false", "whether they show values whose score is not above zero, too"),
     key("timed", "true", "whether the loss of a tag is a change of its own, at its due time"),
     key("as_segments", "false", "whether a tag is a segment too, called name:value"),
 ];

@@ -119,6 +119,22 @@ pub fn shares<'a>(
     positive.into_iter().map(|(affinity, score)| (affinity, score, score / sum)).collect()
 }
 
+/// The other affinities, with their score and no share, in the order of values: they speak for nothing.
+pub fn without_share<'a>(
+    affinities: &'a [Affinity],
+    interest: &InterestRule,
+    now: Timestamp,
+) -> Vec<(&'a Affinity, f64, f64)> {
+    let hour = now.hour();
+    let mut others: Vec<(&Affinity, f64, f64)> = affinities
+        .iter()
+        .map(|affinity| (affinity, affinity.score_at(hour.max(affinity.hour), &interest.decay), 0.0))
+        .filter(|(_, score, _)| *score <= 0.0)
+        .collect();
+    others.sort_by(|one, other| one.0.value.cmp(&other.0.value));
+    others
+}
+
 fn exclusion(
     rule: &SlotRule,
     profile: &Profile,

@@ -130,6 +130,8 @@ pub struct InterestRule {
     pub values_max: usize,
     /// How many values outputs show.
     pub top: usize,
+    /// Whether outputs show values whose score is not above zero, too, behind those whose score is.
+    pub show_negative: bool,
     /// Whether the loss of a tag is a change at its due time; else it shows with the next change.
     pub timed: bool,
     /// Whether a tag is a segment too, called `name:value`, with its changes on the topic of segment changes.

@@ -127,6 +127,7 @@ pub(crate) fn interest(name: &str, facet: Facet, timed: bool) -> InterestRule {
         leave: 3.0,
         values_max: 32,
         top: 8,
+        show_negative: false,
         timed,
         as_segments: timed,
     }

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use serde::{Deserialize, Serialize};
 
 use super::long;
-use crate::domain::decide::shares;
+use crate::domain::decide::{shares, without_share};
 use crate::domain::person::Person;
 use crate::domain::profile::{self, Cause, Orders, Profile, SegmentStatus, Session};
 use crate::domain::react::due;
@@ -130,7 +130,7 @@ pub struct InterestAffinity<'a> {
     pub value: Cow<'a, str>,
     /// The score as of the hour of the update.
     pub score: f64,
-    /// Its share of all positive scores of the interest.
+    /// Its share of all positive scores of the interest; 0 where its own is none of them.
     pub share: f64,
     /// How many contributions it rests on.
     pub evidence: i64,
@@ -265,6 +265,9 @@ impl<'a> Attribute<'a> {
 impl<'a> Interest<'a> {
     fn of(rule: &'a InterestRule, profile: &'a Profile) -> Interest<'a> {
         let mut best = shares(profile.affinities(rule.id), rule, profile.as_of);
+        if rule.show_negative {
+            best.extend(without_share(profile.affinities(rule.id), rule, profile.as_of));
+        }
         // They come in the order of values, in which equals stay. Scores are compared in steps of 1e-9, so
         // that the order of additions does not decide between equals.
         best.sort_by_key(|(_, score, _)| Reverse((score * 1e9).round() as i128));
@@ -325,5 +328,31 @@ fn membership<'a>(rule: &'a SegmentRule, profile: &Profile) -> Option<SegmentMem
             Some(SegmentMembership { segment: Cow::from(&*rule.name), entered_at: entered_at.ms() })
         }
         SegmentStatus::Out | SegmentStatus::Pending { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::arbitrary;
+    use crate::domain::affinity::Affinity;
+
+    #[test]
+    fn values_that_are_not_above_zero_come_last_and_only_where_that_is_declared() {
+        let mut rules = arbitrary::rules();
+        let rule = rules.interests.first_mut().unwrap();
+        let mut profile = Profile::default();
+        for (value, score) in [("hats", -1.0), ("shoes", 2.0), ("bags", 0.0)] {
+            profile.affinities_mut(rule.id).push(Affinity { score, ..Affinity::new(value, 0) });
+        }
+        let shown = |rule: &InterestRule| -> Vec<(String, f64)> {
+            let affinities = Interest::of(rule, &profile).affinities;
+            affinities.iter().map(|one| (one.value.to_string(), one.share)).collect()
+        };
+        let [shoes, bags, hats] = [("shoes", 1.0), ("bags", 0.0), ("hats", 0.0)]
+            .map(|(value, share): (&str, f64)| (value.to_owned(), share));
+        assert_eq!(shown(rule), [shoes.clone(), bags, hats]);
+        rule.show_negative = false;
+        assert_eq!(shown(rule), [shoes]);
     }
 }

@@ -68,7 +68,7 @@ fn the_definitions_are_what_the_file_says() {
     assert_eq!((interest.facet, interest.decay.half_life_hours()), (Facet::Category, 168));
     assert_eq!((interest.enter, interest.leave, interest.values_max, interest.top), (10.0, 8.0, 32, 8));
     assert_eq!(interest.weights.get(1), Some(&("product_removed".into(), -2.0)));
-    assert!(interest.timed && !interest.as_segments);
+    assert!(interest.timed && !interest.as_segments && !interest.show_negative);
     let [frequent, abandoner, _] = rules.segments.as_slice() else { panic!("three") };
     assert!(matches!(&frequent.membership, Membership::Condition { for_ms: HOUR_MS, leave: Some(_), .. }));
     let Membership::Absence { after, without, for_ms: DAY_MS } = &abandoner.membership else {

@@ -37,6 +37,7 @@ class Interest:
     leave: float
     values_max: int
     top: int
+    show_negative: bool
     timed: bool
     as_segments: bool
     bit: int

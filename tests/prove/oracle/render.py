@@ -69,7 +69,12 @@ def _attribute(rule: Attribute, total: int) -> dict[str, Any]:
 
 
 def _interest(rule: Interest, at: int, profile: Profile) -> dict[str, Any]:
-    shares = profile.shares(at, profile.as_of // HOUR_MS)
+    hour = profile.as_of // HOUR_MS
+    shares = profile.shares(at, hour)
+    if rule.show_negative:
+        others = sorted(profile.affinities[at].items())
+        scores = [(value, affinity, affinity.at(hour, rule)) for value, affinity in others]
+        shares += [(value, affinity, score, 0.0) for value, affinity, score in scores if score <= 0.0]
     shares.sort(key=lambda one: -steps(one[2]))
     affinities = [
         {

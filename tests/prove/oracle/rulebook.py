@@ -155,6 +155,7 @@ def _interest(section: Section, name: str, book: Book) -> Interest:
         name, facet, hours, weights, enter, leave,
         values_max=section.whole("values_max", 1, 256, 32),
         top=section.whole("top", 1, 256, 8),
+        show_negative=section.truth("show_negative", False),
         timed=section.truth("timed", True),
         as_segments=section.truth("as_segments", False),
         bit=book.bits["interests", name],
