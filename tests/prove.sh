@@ -10,6 +10,7 @@ prove_usage() {
 ./dev prove mutants                           deliberate defects, of which the simulator must find every one
 ./dev prove late [--races N]                  requests that arrive late, inside the next transaction [200 races]
 ./dev prove kills [ARGS]                      processes killed under load on a real broker, among other faults
+./dev prove markers                           does this release of Kafka end every transaction, everywhere (KAFKA-20734)
 ./dev prove scenario N|all|list               the faults that every release must survive, in their whole dose
 ./dev prove fuzz [--seconds N] [--seed S] [--target T]   hostile bytes for every decoder, N seconds each [30]
 USAGE
@@ -19,7 +20,7 @@ prove_command() {
   local what=${1:-help}
   [ $# -eq 0 ] || shift
   case $what in
-    simulate | mutants | late | kills | scenario | fuzz) "prove_$what" "$@" ;;
+    simulate | mutants | late | kills | markers | scenario | fuzz) "prove_$what" "$@" ;;
     help | -h | --help) prove_usage ;;
     *) prove_usage >&2; exit 2 ;;
   esac
@@ -77,13 +78,25 @@ prove_late() {
 # The campaign starts a broker of its own, from the jars, since it kills it.
 prove_kills() {
   local python
-  locked fetch fetch_kafka || stop "this needs Java and Kafka's jars: a broker that is given cannot be killed"
-  python=$(locked python python_with prove confluent-kafka==2.16.1 fastavro==1.13.1 PyYAML==6.0.3 xxhash==4.1.0)
+  python=$(python_that_kills)
   [ "${1:-}" != --help ] || { "$python" tests/prove/kills.py --help --binary - --jars -; return; }
   build
   # A check that cannot fail proves nothing: the campaign's own are shown first that they do.
   (cd tests/prove && "$python" -m unittest --quiet campaign.teeth)
   "$python" tests/prove/kills.py --binary "$binary" --jars "$kafka_home" "$@"
+}
+
+# Kafka alone, without Bespoke: what is promised can be kept on a release that passes.
+prove_markers() {
+  local python
+  python=$(python_that_kills)
+  "$python" tests/prove/markers.py --jars "$kafka_home"
+}
+
+# Fetches Kafka's jars and prints the Python that the proofs which kill brokers are run with.
+python_that_kills() {
+  locked fetch fetch_kafka || stop "this needs Java and Kafka's jars: a broker that is given cannot be killed"
+  locked python python_with prove confluent-kafka==2.16.1 fastavro==1.13.1 PyYAML==6.0.3 xxhash==4.1.0
 }
 
 # What fails is made smaller, named, and kept in tests/fuzz/corpus, where every later test finds it.

@@ -122,6 +122,13 @@ pub trait Broker {
     /// Gives up the open transaction. Only to be followed by dropping the broker.
     fn abort(&mut self);
 
+    /// Waits until it is known whether another process has begun under this one's name. To be asked before new
+    /// clients would take the name back.
+    ///
+    /// # Errors
+    /// `Stop` when one has.
+    fn look_for_successor(&mut self) -> Result<(), Fault>;
+
     /// Gives up the open transaction, keeps the group's membership, and goes on with a new producer.
     fn renew(&mut self) -> Result<(), Fault>;
 

@@ -111,13 +111,16 @@ impl<B: Broker, C: FnMut() -> Result<B, Fault>> Runner<B, C> {
     }
 
     /// Gives up what is not committed, does what the fault asks for, and rests before the next try.
-    fn mend(&mut self, fault: Fault, now: Now) -> Result<(), Exit> {
+    fn mend(&mut self, mut fault: Fault, now: Now) -> Result<(), Exit> {
         let mut commits = 0;
         if let State::Working(worker) = &mut self.state {
             worker.abort();
             commits = worker.commits();
             if is_armed(Mutant::KeepWorkerAfterFault) && matches!(fault, Fault::Restart(_)) {
                 return Ok(());
+            }
+            if !matches!(fault, Fault::Stop(_)) {
+                fault = worker.look_for_successor().err().unwrap_or(fault);
             }
         }
         self.rest(Duration::ZERO, Dependency::Broker, now);

@@ -86,6 +86,10 @@ impl<B: Broker> Broker for Counted<B> {
         self.inner.abort();
     }
 
+    fn look_for_successor(&mut self) -> Result<(), Fault> {
+        self.inner.look_for_successor()
+    }
+
     fn renew(&mut self) -> Result<(), Fault> {
         self.inner.renew()
     }

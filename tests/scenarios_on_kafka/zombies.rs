@@ -53,7 +53,9 @@ fn scenario_04_a_zombie_whose_partitions_another_member_has() {
     }
 }
 
-/// A process of the same name has started elsewhere: the old one has to end.
+/// A process of the same name has started elsewhere. Both cannot go on, and nothing of the one that does not may
+/// be seen. Which one that is lies with the client: one whose session has ended while it stood still joins anew
+/// under its name, as librdkafka does by itself, and takes it back; if only some of its threads do, both end.
 #[test]
 fn scenario_04_a_zombie_whose_name_another_process_has() {
     let name = "scenario_04_a_zombie_whose_name_another_process_has";
@@ -74,11 +76,25 @@ fn scenario_04_a_zombie_whose_name_another_process_has() {
         successor.await_work();
         std::thread::sleep(STANDSTILL.saturating_sub(stopped.elapsed()));
         present.signal("CONT");
-        let (code, took) = present.await_end("a process that another has replaced", BACK_SECONDS_MAX);
-        eprintln!("{name}: it ended {took:?} after it went on");
-        assert_eq!(code, 71, "{}", present.text());
-        assert!(successor.ended().is_none(), "the one who replaced it goes on: {}", successor.text());
-        present = successor;
+        let awake = now();
+        wait_until("one of two processes with one name has ended", BACK_SECONDS_MAX, || {
+            present.ended().is_some() || successor.ended().is_some()
+        });
+        eprintln!("{name}: one ended {:?} after the zombie went on", awake.elapsed());
+        // The other one may be about to end too.
+        std::thread::sleep(Duration::from_secs(2));
+        for process in [&mut present, &mut successor] {
+            let code = process.ended().map(|status| status.code());
+            assert!(matches!(code, None | Some(Some(71))), "{code:?}: {}", process.text());
+        }
+        if present.ended().is_some() {
+            present = successor;
+        }
+        if present.ended().is_some() {
+            eprintln!("{name}: both have ended");
+            present = elsewhere(rounds + round + 1).start(&app);
+            present.await_work();
+        }
     });
     app.check();
     assert_eq!(present.terminate().0, 143);

@@ -126,9 +126,7 @@ impl SimulatedBroker {
 impl Broker for SimulatedBroker {
     fn poll(&mut self, wait: Duration) -> Result<Polled, Fault> {
         self.producer.serve()?;
-        if self.member(|member| member.fenced) {
-            return Err(Fault::stop(ExitCode::Fenced, "another process uses this one's name"));
-        }
+        self.look_for_successor()?;
         if let Some(event) = self.member(MemberClient::event) {
             self.world.step(self.process, "rebalance");
             return Ok(event);
@@ -235,6 +233,13 @@ impl Broker for SimulatedBroker {
 
     fn abort(&mut self) {
         self.producer.abort();
+    }
+
+    fn look_for_successor(&mut self) -> Result<(), Fault> {
+        if self.member(|member| member.fenced) {
+            return Err(Fault::stop(ExitCode::Fenced, "another process uses this one's name"));
+        }
+        Ok(())
     }
 
     fn renew(&mut self) -> Result<(), Fault> {

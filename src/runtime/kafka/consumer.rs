@@ -100,15 +100,22 @@ impl GroupConsumer {
         }
     }
 
-    /// Waits for the group to say that another process has this one's name, for as long as that may take.
+    /// Waits for the group to say that another process has this one's name, for as long as that may take. Only
+    /// to be followed by the end of the membership: a client that waits for the answer to a rebalance sends no
+    /// heartbeat, so all are answered from here on.
     pub(super) fn look_for_successor(&mut self, wait: Duration) -> Result<(), Fault> {
+        self.answer_all();
         let deadline = now() + wait;
-        while now() < deadline {
+        loop {
             self.look_for_death()?;
+            if now() >= deadline {
+                return Ok(());
+            }
+            // The client looks once a second whether a heartbeat is due, or when it is asked something.
+            let _ = self.consumer.assignment();
             // What is handed out here is read again by whoever comes next.
             let _ = self.consumer.poll(Duration::from_millis(20));
         }
-        Ok(())
     }
 
     /// What to do about an error while polling. Where records are gone, it is said which.
@@ -259,17 +266,11 @@ impl GroupConsumer {
         }
     }
 
-    /// Ends the membership. From here on rebalances are answered by the callback: the worker is not there any
-    /// more. Dropping alone would wait for ever for the answer to a rebalance that was noted before.
+    /// Ends the membership. Dropping alone would wait for ever for the answer to a rebalance that was noted
+    /// before. Each is answered once and before the close begins: a client that waits for no answer may have
+    /// closed already, and then a call never returns.
     pub(super) fn close(&mut self) {
-        self.consumer.context().closing.store(true, Ordering::Relaxed);
-        // Each rebalance is answered once and before the close begins: a client that waits for no answer may
-        // have closed already, and then a call never returns.
-        while let Some(rebalance) = self.unanswered.take().or_else(|| self.noted()) {
-            if let Err(error) = rebalance.answer(&self.consumer) {
-                tracing::debug!(event = "kafka_close_error", %error, "a rebalance could not be answered");
-            }
-        }
+        self.answer_all();
         if self.leaving {
             self.leave();
         }
@@ -281,6 +282,16 @@ impl GroupConsumer {
         let deadline = now() + if dead { Duration::from_millis(200) } else { CLOSE_TIMEOUT };
         while !self.consumer.closed() && now() < deadline {
             let _ = self.consumer.poll(Duration::from_millis(20));
+        }
+    }
+
+    /// Answers every rebalance. From here on the callback does: the worker is not there any more.
+    fn answer_all(&mut self) {
+        self.consumer.context().closing.store(true, Ordering::Relaxed);
+        while let Some(rebalance) = self.unanswered.take().or_else(|| self.noted()) {
+            if let Err(error) = rebalance.answer(&self.consumer) {
+                tracing::debug!(event = "kafka_close_error", %error, "a rebalance could not be answered");
+            }
         }
     }
 

@@ -90,23 +90,11 @@ impl KafkaBroker {
         let consumer = GroupConsumer::join(&settings, topics)?;
         Ok(KafkaBroker { settings, producer, consumer })
     }
-
-    /// A producer that is fenced has a successor, or the broker gave it up. In the first case this process must
-    /// end and not take its place back: the successor joins the group under the same name, and the group says
-    /// so with the next heartbeats.
-    fn unless_replaced<T>(&mut self, result: Result<T, Fault>) -> Result<T, Fault> {
-        if matches!(result, Err(Fault::Restart(_))) && self.producer.is_dead() {
-            let heartbeat = heartbeat(&self.settings.kafka);
-            self.consumer.look_for_successor(heartbeat + SUCCESSION)?;
-        }
-        result
-    }
 }
 
 impl Broker for KafkaBroker {
     fn poll(&mut self, wait: Duration) -> Result<Polled, Fault> {
-        let served = self.producer.serve();
-        self.unless_replaced(served)?;
+        self.producer.serve()?;
         self.consumer.poll(wait)
     }
 
@@ -140,17 +128,24 @@ impl Broker for KafkaBroker {
     }
 
     fn send(&mut self, output: Output) -> Result<(), Fault> {
-        let sent = self.producer.send(output);
-        self.unless_replaced(sent)
+        self.producer.send(output)
     }
 
     fn commit(&mut self, offsets: &[(Partition, i64)]) -> Result<Vec<(i32, i64)>, Fault> {
-        let committed = self.producer.commit(offsets, || self.consumer.group_metadata());
-        self.unless_replaced(committed)
+        self.producer.commit(offsets, || self.consumer.group_metadata())
     }
 
     fn abort(&mut self) {
         self.producer.abort();
+    }
+
+    /// A client that the group has told so knows it. A producer that is fenced knows earlier: its successor
+    /// starts its producer first and joins the group a little later, which the next heartbeats say, or there is
+    /// none and the broker gave it up.
+    fn look_for_successor(&mut self) -> Result<(), Fault> {
+        let fenced = self.producer.is_dead();
+        let wait = if fenced { heartbeat(&self.settings.kafka) + SUCCESSION } else { Duration::ZERO };
+        self.consumer.look_for_successor(wait)
     }
 
     fn renew(&mut self) -> Result<(), Fault> {

@@ -101,6 +101,14 @@ impl<B: Broker> Worker<B> {
         self.broker.abort();
     }
 
+    /// Waits until it is known whether another process has this one's name. To be asked after the abort.
+    ///
+    /// # Errors
+    /// `Stop` when one has.
+    pub fn look_for_successor(&mut self) -> Result<(), Fault> {
+        self.broker.look_for_successor()
+    }
+
     /// How many transactions were committed.
     pub fn commits(&self) -> u64 {
         self.commits

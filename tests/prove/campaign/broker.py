@@ -33,8 +33,8 @@ rootLogger.appenderRef.out.ref = out
 class Broker:
     """One broker, its directory and its process."""
 
-    def __init__(self, home: Path, jars: Path) -> None:
-        self.home, self.jars = home, jars
+    def __init__(self, home: Path, jars: Path, more_settings: str = "") -> None:
+        self.home, self.jars, self.more_settings = home, jars, more_settings
         self.port, self.controller_port, self.behind_port, self.proxy_port = free_ports(4)
         self.process: subprocess.Popen[bytes] | None = None
         self.starts = 0
@@ -121,8 +121,6 @@ listeners={public},{behind},{controller}
 advertised.listeners={public},{advertised}
 inter.broker.listener.name=PLAINTEXT
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
-broker.session.timeout.ms=3000
-broker.heartbeat.interval.ms=500
 log.dirs={self.home}/data
 auto.create.topics.enable=false
 offsets.topic.num.partitions=4
@@ -137,4 +135,4 @@ group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 log.cleaner.backoff.ms=1000
 log.retention.ms=-1
-"""
+{self.more_settings}"""
