@@ -1,13 +1,12 @@
 # shellcheck shell=bash
 # The benchmark: `./dev bench`. `dev` reads this file; it is not run by itself.
 #
-# `dev` brings: binary, broker, cache, fetch_kafka, kafka_version, locked, prepare_build, python_with, run,
+# `dev` brings: binary, broker, cache, fetch_kafka, kafka_version, locked, prepare_build, python_that_proves, run,
 # start_kafka, start_registry, stop, try_need.
 
 bench_command() {
   local python places
-  # The same environment as the proofs', whose reading of the state's rows is used.
-  python=$(locked python python_with prove confluent-kafka==2.16.1 fastavro==1.13.1 PyYAML==6.0.3 xxhash==4.1.0)
+  python=$(python_that_proves)
   places=(--cache "$cache/bench")
   case " $* " in
     *" --help "* | *" -h "*)

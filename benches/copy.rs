@@ -15,6 +15,7 @@ use std::error::Error;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use bespoke::runtime::kafka::{CONSUMER_SETTINGS, PRODUCER_SETTINGS};
 use clap::Parser;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -166,40 +167,27 @@ impl Copier {
     }
 }
 
-/// As the product's consumers: src/runtime/kafka/consumer.rs.
+/// As the product's consumers.
 fn consumer_settings(arguments: &Arguments, bootstrap: &str) -> ClientConfig {
-    let mut settings = ClientConfig::new();
-    settings
-        .set("bootstrap.servers", bootstrap)
-        .set("group.id", &arguments.group)
-        .set("enable.auto.commit", "false")
-        .set("enable.auto.offset.store", "false")
-        .set("isolation.level", "read_committed")
-        .set("check.crcs", "true")
-        .set("queued.min.messages", "100000")
-        .set("queued.max.messages.kbytes", "16384")
-        .set("fetch.message.max.bytes", "1048576")
-        .set("fetch.max.bytes", "8388608")
-        .set("fetch.wait.max.ms", "100")
-        .set("fetch.queue.backoff.ms", "20");
+    let mut settings = settings(bootstrap, CONSUMER_SETTINGS);
+    settings.set("group.id", &arguments.group);
     settings
 }
 
-/// As the product's producers: src/runtime/kafka/producer.rs.
+/// As the product's producers.
 fn producer_settings(arguments: &Arguments, bootstrap: &str, number: i32) -> ClientConfig {
-    let mut settings = ClientConfig::new();
+    let mut settings = settings(bootstrap, PRODUCER_SETTINGS);
     settings
-        .set("bootstrap.servers", bootstrap)
         .set("transactional.id", format!("{}-{number}", arguments.group))
-        .set("transaction.timeout.ms", "60000")
-        .set("enable.idempotence", "true")
-        .set("acks", "all")
-        .set("compression.type", "lz4")
-        .set("linger.ms", "5")
-        .set("batch.num.messages", "10000")
-        .set("batch.size", "1000000")
-        .set("message.max.bytes", "67108864")
-        .set("queue.buffering.max.messages", "200000")
-        .set("queue.buffering.max.kbytes", "65536");
+        .set("transaction.timeout.ms", "60000");
+    settings
+}
+
+fn settings(bootstrap: &str, own: &[(&str, &str)]) -> ClientConfig {
+    let mut settings = ClientConfig::new();
+    settings.set("bootstrap.servers", bootstrap);
+    for (key, value) in own {
+        settings.set(*key, *value);
+    }
     settings
 }

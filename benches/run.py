@@ -33,6 +33,7 @@ from measure import drains, live
 from measure.bench import Bench
 from measure.peers import PEERS
 from measure.process import Process
+from measure.proofs import CannotCheck, Undecodable, Unreadable
 from measure.report import Figure, Report, progress
 from measure.settings import BENCHES, PEER, Failed, Settings
 
@@ -190,5 +191,5 @@ def number(text: str) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (Failed, confluent_kafka.KafkaException, OSError) as failure:
+    except (Failed, CannotCheck, Undecodable, Unreadable, confluent_kafka.KafkaException, OSError) as failure:
         sys.exit(f"bench: failed: {failure}")

@@ -56,10 +56,11 @@
 //! - **Partitions without any leader, on Kafka 4.3.0 to 4.4.0.** A coordinator of these releases drops the
 //!   markers on their way to a partition that has no leader, as if its topic had been deleted, and calls the
 //!   transaction complete (KAFKA-20734, open). The records stand open in the log until the next marker of the
-//!   same producer decides about them, whichever way it goes: in two campaigns of two with a single broker that
-//!   was killed, parts of a committed transaction were aborted, in the log of one of them to be read marker by
-//!   marker. With several replicas all of them have to be gone at once. Kafka up to 4.2.2 keeps such markers and
-//!   delivers them; all proofs run on 4.2.2, and `./dev prove markers` provokes the fault without Bespoke.
+//!   same producer decides about them, whichever way it goes. Two campaigns of two with a single broker that was
+//!   killed found torn transactions; the log of one was read marker by marker: of a transaction that had been
+//!   committed, two partitions and the offsets were aborted by the next one and the rest was committed by the
+//!   one after it. With several replicas all of them have to be gone at once. 4.3.0, 4.3.1 and 4.4.0 show the
+//!   fault and 4.2.2 does not when `./dev prove markers` provokes it without Bespoke; all proofs run on 4.2.2.
 //! - **Power loss of a single broker** with one replica: Kafka acknowledges before its disk has synced.
 //! - **Which of two processes under one name goes on**, when one of them stood still for longer than its session:
 //!   its client joins anew under its name, and takes it back. If only some of its threads do, both end with 71,

@@ -96,6 +96,11 @@ prove_markers() {
 # Fetches Kafka's jars and prints the Python that the proofs which kill brokers are run with.
 python_that_kills() {
   locked fetch fetch_kafka || stop "this needs Java and Kafka's jars: a broker that is given cannot be killed"
+  python_that_proves
+}
+
+# Prints the Python that reads what Bespoke writes; the benchmark is run with it too.
+python_that_proves() {
   locked python python_with prove confluent-kafka==2.16.1 fastavro==1.13.1 PyYAML==6.0.3 xxhash==4.1.0
 }
 

@@ -12,6 +12,8 @@ mod outputs;
 mod pipeline;
 #[path = "runtime/restores.rs"]
 mod restores;
+#[path = "runtime/succession.rs"]
+mod succession;
 
 use std::time::Duration;
 

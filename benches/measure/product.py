@@ -14,8 +14,9 @@ from typing import Any
 from .broker import Broker
 from .engine import Engine, Started
 from .process import Process, cpu_s
+from .proofs import Schemas
 from .settings import CONFIGURATION, OUTPUTS, THREADS, Failed, Load, Settings
-from .translation import Schemas, write_outputs, write_state
+from .translation import write_outputs, write_state
 
 READY_MAX_S = 600
 POLL_S = 0.02

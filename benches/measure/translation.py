@@ -8,19 +8,15 @@ those segment changes that no event caused, so they are counted. And a tag is a 
 
 from __future__ import annotations
 
-import io
 import json
-import sys
-import urllib.request
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import fastavro
-
-from .settings import BENCHES, DEAD_LETTERS, DECISIONS, PROFILES, SEGMENTS, Failed
+from .proofs import Schemas, number_of, profile_of
+from .settings import DEAD_LETTERS, DECISIONS, PROFILES, SEGMENTS, Failed
 
 if TYPE_CHECKING:
     from .broker import Broker
@@ -36,24 +32,6 @@ COUNTERS = {
 INTEREST = "category_fan"
 HOUR_MS = 3_600_000
 WINDOW_HOURS = 168
-
-
-class Schemas:
-    """The schemas that frames name, from the registry, by plain HTTP. Instants stay numbers."""
-
-    def __init__(self, registry: str) -> None:
-        self._registry = registry.rstrip("/")
-        self._parsed: dict[int, Any] = {}
-
-    def decode(self, value: bytes | None) -> dict[str, Any]:
-        if value is None or len(value) < 5 or value[0] != 0:
-            raise Failed(f"no Confluent frame: {(value or b'')[:8]!r}")
-        number = int.from_bytes(value[1:5], "big")
-        if number not in self._parsed:
-            with urllib.request.urlopen(f"{self._registry}/schemas/ids/{number}", timeout=30) as answer:
-                schema = json.loads(json.load(answer)["schema"])
-            self._parsed[number] = fastavro.parse_schema(_plain(schema))
-        return fastavro.schemaless_reader(io.BytesIO(value[5:]), self._parsed[number], None)
 
 
 def write_outputs(broker: Broker, schemas: Schemas, to: Path) -> dict[str, Any]:
@@ -82,10 +60,7 @@ def write_outputs(broker: Broker, schemas: Schemas, to: Path) -> dict[str, Any]:
 
 
 def write_state(broker: Broker, changelog: str, to: Path) -> None:
-    """The profiles of the changelog, brought to one common hour. Rows are read as the proofs read them."""
-    sys.path.insert(0, str(BENCHES.parent / "tests" / "prove"))
-    from oracle import state as rows
-
+    """The profiles of the changelog, brought to one common hour."""
     last: dict[bytes, bytes] = {}
     for record in broker.records(changelog):
         if record.key()[:1] == b"p":
@@ -93,11 +68,11 @@ def write_state(broker: Broker, changelog: str, to: Path) -> None:
                 last.pop(record.key(), None)
             else:
                 last[record.key()] = record.value()
-    profiles = {_text(key[1:]): rows._profile(rows._body(value)) for key, value in last.items()}
+    profiles = {_text(key[1:]): profile_of(value) for key, value in last.items()}
     profiles = {user: profile for user, profile in profiles.items() if profile["events"] > 0}
     hour = max((profile["as_of"] for profile in profiles.values()), default=0) // HOUR_MS
-    counters = [rows.number_of(name) for name in COUNTERS]
-    interest = rows.number_of(INTEREST)
+    counters = [number_of(name) for name in COUNTERS]
+    interest = number_of(INTEREST)
     _write(
         to / "state.txt", ((user, _state(row, hour, counters, interest)) for user, row in profiles.items())
     )
@@ -184,13 +159,6 @@ def _state(row: dict[str, Any], hour: int, counters: list[int], interest: int) -
         "lifetime": [row["events"], *row["orders"], sum(row["revenue"].values())],
         "scores": scores,
     }
-
-
-def _plain(schema: Any) -> Any:
-    """A schema without logical types, which would turn numbers into instants."""
-    if isinstance(schema, dict):
-        return {key: _plain(value) for key, value in schema.items() if key != "logicalType"}
-    return [_plain(one) for one in schema] if isinstance(schema, list) else schema
 
 
 def _text(data: bytes | None) -> str:

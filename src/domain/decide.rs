@@ -108,13 +108,8 @@ pub fn shares<'a>(
     interest: &InterestRule,
     now: Timestamp,
 ) -> Vec<(&'a Affinity, f64, f64)> {
-    let hour = now.hour();
-    let mut positive: Vec<(&Affinity, f64)> = affinities
-        .iter()
-        .map(|affinity| (affinity, affinity.score_at(hour.max(affinity.hour), &interest.decay)))
-        .filter(|(_, score)| *score > 0.0)
-        .collect();
-    positive.sort_by(|one, other| one.0.value.cmp(&other.0.value));
+    let mut positive = scores(affinities, interest, now);
+    positive.retain(|(_, score)| *score > 0.0);
     let sum: f64 = positive.iter().map(|(_, score)| score).sum();
     positive.into_iter().map(|(affinity, score)| (affinity, score, score / sum)).collect()
 }
@@ -125,14 +120,22 @@ pub fn without_share<'a>(
     interest: &InterestRule,
     now: Timestamp,
 ) -> Vec<(&'a Affinity, f64, f64)> {
+    let others = scores(affinities, interest, now).into_iter().filter(|(_, score)| *score <= 0.0);
+    others.map(|(affinity, score)| (affinity, score, 0.0)).collect()
+}
+
+/// All affinities with their scores as of an instant, in the order of values.
+fn scores<'a>(
+    affinities: &'a [Affinity],
+    interest: &InterestRule,
+    now: Timestamp,
+) -> Vec<(&'a Affinity, f64)> {
     let hour = now.hour();
-    let mut others: Vec<(&Affinity, f64, f64)> = affinities
-        .iter()
-        .map(|affinity| (affinity, affinity.score_at(hour.max(affinity.hour), &interest.decay), 0.0))
-        .filter(|(_, score, _)| *score <= 0.0)
-        .collect();
-    others.sort_by(|one, other| one.0.value.cmp(&other.0.value));
-    others
+    let scored =
+        |affinity: &'a Affinity| (affinity, affinity.score_at(hour.max(affinity.hour), &interest.decay));
+    let mut scores: Vec<_> = affinities.iter().map(scored).collect();
+    scores.sort_by(|one, other| one.0.value.cmp(&other.0.value));
+    scores
 }
 
 fn exclusion(

@@ -122,8 +122,9 @@ pub trait Broker {
     /// Gives up the open transaction. Only to be followed by dropping the broker.
     fn abort(&mut self);
 
-    /// Waits until it is known whether another process has begun under this one's name. To be asked before new
-    /// clients would take the name back.
+    /// Looks whether another process has begun under this one's name, and waits for the answer where something
+    /// says that it may have. To be asked after [`Broker::abort`] and before new clients would take the name
+    /// back; only to be followed by dropping the broker.
     ///
     /// # Errors
     /// `Stop` when one has.

@@ -28,7 +28,7 @@ const NOW: Now = Now { monotonic: Duration::ZERO, wall: AT };
 
 /// A store that outlives its task.
 #[derive(Clone, Default)]
-struct Shelf(Arc<Mutex<MemoryStore>>);
+pub(super) struct Shelf(Arc<Mutex<MemoryStore>>);
 
 impl Stores for Shelf {
     fn open(&self, _: i32) -> Result<Box<dyn Store>, StoreError> {

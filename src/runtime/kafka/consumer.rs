@@ -21,6 +21,19 @@ use super::{CALL_TIMEOUT, Settings, client, heartbeat};
 use crate::runtime::broker::{Bounds, Partition, Polled};
 use crate::runtime::fault::{ExitCode, Fault};
 
+/// What every consumer of records is set to, whatever the application; the configuration may say otherwise.
+pub const CONSUMER_SETTINGS: &[(&str, &str)] = &[
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    ("isolation.level", "read_committed"),
+    ("check.crcs", "true"),
+    ("queued.min.messages", "100000"),
+    ("queued.max.messages.kbytes", "16384"),
+    ("fetch.message.max.bytes", "1048576"),
+    ("fetch.max.bytes", "8388608"),
+    ("fetch.wait.max.ms", "100"),
+    ("fetch.queue.backoff.ms", "20"),
+];
 /// How long leaving the group may take, which is a courtesy.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long closing the client may take, for which no broker is needed.
@@ -321,18 +334,11 @@ fn configuration(settings: &Settings) -> rdkafka::ClientConfig {
         .set("session.timeout.ms", kafka.session_timeout_ms.to_string())
         .set("heartbeat.interval.ms", heartbeat(kafka).as_millis().to_string())
         .set("max.poll.interval.ms", "300000")
-        .set("enable.auto.commit", "false")
-        .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "error")
-        .set("isolation.level", "read_committed")
-        .set("check.crcs", "true")
-        .set("queued.min.messages", "100000")
-        .set("queued.max.messages.kbytes", "16384")
-        .set("fetch.message.max.bytes", "1048576")
-        .set("fetch.max.bytes", "8388608")
-        .set("fetch.wait.max.ms", "100")
-        .set("fetch.queue.backoff.ms", "20")
         .set("statistics.interval.ms", "1000");
+    for (key, value) in CONSUMER_SETTINGS {
+        configuration.set(*key, *value);
+    }
     for (key, value) in &kafka.consumer {
         configuration.set(key, value);
     }

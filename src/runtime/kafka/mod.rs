@@ -29,10 +29,12 @@ use super::fault::Fault;
 use super::transaction::{Tag, TransactionalProducer};
 use crate::config::{Config, KafkaConfig};
 pub use admin::{KafkaAdmin, TopicState, TopicWish};
+pub use consumer::CONSUMER_SETTINGS;
 use consumer::GroupConsumer;
 pub use feeder::Feeder;
 pub use follower::Follower;
 pub use offsets::OffsetClient;
+pub use producer::PRODUCER_SETTINGS;
 use producer::ProducerClient;
 pub use replay::{LogReader, read_topic};
 
@@ -139,9 +141,9 @@ impl Broker for KafkaBroker {
         self.producer.abort();
     }
 
-    /// A client that the group has told so knows it. A producer that is fenced knows earlier: its successor
-    /// starts its producer first and joins the group a little later, which the next heartbeats say, or there is
-    /// none and the broker gave it up.
+    /// What the group has told the client already is known at once. A producer that is fenced knows earlier:
+    /// its successor starts its producer first and joins the group a little later, which the next heartbeats
+    /// say, or there is none and the broker gave it up.
     fn look_for_successor(&mut self) -> Result<(), Fault> {
         let fenced = self.producer.is_dead();
         let wait = if fenced { heartbeat(&self.settings.kafka) + SUCCESSION } else { Duration::ZERO };

@@ -19,6 +19,21 @@ use crate::runtime::broker::{Output, Partition};
 use crate::runtime::fault::Fault;
 use crate::runtime::transaction::{ClientError, ErrorKind, Reports, TransactionalClient};
 
+/// What every transactional producer is set to, whatever the application; the configuration may say otherwise.
+pub const PRODUCER_SETTINGS: &[(&str, &str)] = &[
+    ("enable.idempotence", "true"),
+    ("acks", "all"),
+    ("partitioner", "murmur2_random"),
+    ("compression.type", "lz4"),
+    ("linger.ms", "5"),
+    ("batch.num.messages", "10000"),
+    ("batch.size", "1000000"),
+    // As large as the largest record that a source may hand us, which a dead letter must carry whole.
+    ("message.max.bytes", "67108864"),
+    ("queue.buffering.max.messages", "200000"),
+    ("queue.buffering.max.kbytes", "65536"),
+];
+
 /// A producer of librdkafka under the member's name.
 pub(super) struct ProducerClient {
     settings: Arc<Settings>,
@@ -223,18 +238,10 @@ fn configuration(settings: &Settings) -> rdkafka::ClientConfig {
         .set("transactional.id", &name)
         .set("transaction.timeout.ms", transaction_ms.to_string())
         .set("message.timeout.ms", (transaction_ms * 9 / 10).to_string())
-        .set("socket.timeout.ms", (transaction_ms / 2).max(1_000).to_string())
-        .set("enable.idempotence", "true")
-        .set("acks", "all")
-        .set("partitioner", "murmur2_random")
-        .set("compression.type", "lz4")
-        .set("linger.ms", "5")
-        .set("batch.num.messages", "10000")
-        .set("batch.size", "1000000")
-        // As large as the largest record that a source may hand us, which a dead letter must carry whole.
-        .set("message.max.bytes", "67108864")
-        .set("queue.buffering.max.messages", "200000")
-        .set("queue.buffering.max.kbytes", "65536");
+        .set("socket.timeout.ms", (transaction_ms / 2).max(1_000).to_string());
+    for (key, value) in PRODUCER_SETTINGS {
+        configuration.set(*key, *value);
+    }
     for (key, value) in &kafka.producer {
         configuration.set(key, value);
     }

@@ -101,7 +101,7 @@ impl<B: Broker> Worker<B> {
         self.broker.abort();
     }
 
-    /// Waits until it is known whether another process has this one's name. To be asked after the abort.
+    /// Looks whether another process has this one's name. To be asked after the abort.
     ///
     /// # Errors
     /// `Stop` when one has.

@@ -114,7 +114,10 @@ class Scene:
         It is changed as text: as Python's library reads YAML, the key `on` is a truth value.
         """
         text = (ROOT / "src/shop/shop.yaml").read_text()
-        changes = {"  partitions: 4\n": f"  partitions: {OWN_PARTITIONS}\n", "  horizon: 72h\n": "  horizon: 90d\n"}
+        changes = {
+            "  partitions: 4\n": f"  partitions: {OWN_PARTITIONS}\n",
+            "  horizon: 72h\n": "  horizon: 90d\n",
+        }
         if any(text.count(before) != 1 for before in changes) or "\nkafka:" in text or "\nregistry:" in text:
             raise CampaignFailed(
                 "src/shop/shop.yaml is not what the campaign makes its configuration from any more"

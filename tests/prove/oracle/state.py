@@ -127,7 +127,7 @@ class State:
 
     def _check_profile(self, person: str, profile: Profile, offset: int, value: bytes) -> None:
         try:
-            found = _profile(_body(value))
+            found = profile_of(value)
         except (Unreadable, IndexError, UnicodeDecodeError, struct.error) as error:
             self.report.violation("I5", self._where(offset), person, f"expected a row found {error}")
             return
@@ -137,6 +137,11 @@ class State:
 
     def _where(self, offset: int) -> str:
         return f"{self.topic}-{self.partition}@{offset}"
+
+
+def profile_of(value: bytes) -> dict[str, Any]:
+    """What a person's row says."""
+    return _profile(_body(value))
 
 
 def _body(value: bytes) -> Bytes:
