@@ -118,14 +118,17 @@ class Process:
 
     def _listen(self) -> None:
         assert self._child.stdout is not None
-        for text in self._child.stdout:
-            if text.startswith("{"):
-                with self._news:
-                    self._said.append(json.loads(text))
-                    self._news.notify_all()
-        with self._news:
-            self._closed = True
-            self._news.notify_all()
+        try:
+            for text in self._child.stdout:
+                if text.startswith("{"):
+                    with self._news:
+                        self._said.append(json.loads(text))
+                        self._news.notify_all()
+        finally:
+            # Also where a line could not be read: nobody may wait for what does not come any more.
+            with self._news:
+                self._closed = True
+                self._news.notify_all()
 
     def _ended(self) -> str:
         tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-20:])
