@@ -3,11 +3,15 @@
 //! how a field is read is the business of the other files.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+use foldhash::fast::FixedState;
+
+use super::field::Field;
 
 /// Where a field name stands. The same word can mean different things: `name` is the event in a GA4
 /// envelope, a property of a page call, and a product in an item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scope {
     /// The outermost object.
     Envelope,
@@ -17,6 +21,10 @@ pub(super) enum Scope {
     Item,
     /// A record of the catalogue.
     Content,
+}
+
+impl Scope {
+    const ALL: [Scope; 4] = [Scope::Envelope, Scope::Properties, Scope::Item, Scope::Content];
 }
 
 /// (alias, canonical). What `snake_case` alone makes canonical is not listed.
@@ -74,16 +82,58 @@ const FIELDS: &[(Scope, &str, &[&str])] = &[
 ];
 
 /// The names that senders use and the canonical names that they stand for.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Aliases {
     events: BTreeMap<Box<str>, Box<str>>,
-    fields: BTreeMap<Scope, BTreeMap<Box<str>, Target>>,
+    /// By scope: what each known name stands for. The spellings that senders use most are in it besides those
+    /// of `snake_case`, so that they are found as they stand.
+    fields: [HashMap<Box<str>, Target, FixedState>; Scope::ALL.len()],
 }
 
 #[derive(Clone, Debug, PartialEq)]
 struct Target {
-    canonical: Box<str>,
+    canonical: Canonical<'static>,
     rank: usize,
+}
+
+/// The canonical name of a field.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Canonical<'n> {
+    /// One that the decoder looks for.
+    Field(Field),
+    /// Another, which becomes a property.
+    Property(Cow<'n, str>),
+}
+
+impl<'n> Canonical<'n> {
+    /// The name itself.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Canonical::Field(field) => field.name(),
+            Canonical::Property(name) => name,
+        }
+    }
+
+    /// The name alone.
+    pub(super) fn into_name(self) -> Cow<'n, str> {
+        match self {
+            Canonical::Field(field) => Cow::Borrowed(field.name()),
+            Canonical::Property(name) => name,
+        }
+    }
+}
+
+impl Default for Aliases {
+    /// No aliases: each name stands for itself.
+    fn default() -> Aliases {
+        let mut aliases = Aliases { events: BTreeMap::new(), fields: Default::default() };
+        for scope in Scope::ALL {
+            for field in Field::ALL {
+                aliases.put(scope, field.name(), &Target { canonical: Canonical::Field(field), rank: 0 });
+            }
+        }
+        aliases
+    }
 }
 
 impl Aliases {
@@ -126,23 +176,81 @@ impl Aliases {
         }
     }
 
-    /// The canonical name of a field, none where it is the name itself, and its rank among the names of the
-    /// same field: 0 is the best.
-    pub(super) fn canonical_field(&self, scope: Scope, name: &str) -> (Option<Cow<'_, str>>, usize) {
+    /// The canonical name of a field, and its rank among the names of the same field: 0 is the best.
+    pub(super) fn canonical_field<'n>(&'n self, scope: Scope, name: &'n str) -> (Canonical<'n>, usize) {
+        let names = self.names(scope);
+        if let Some(target) = names.get(name) {
+            return target.borrowed();
+        }
         let snake = snake_case(name);
-        match (self.fields.get(&scope).and_then(|names| names.get(&*snake)), snake) {
-            (Some(target), _) => (Some(Cow::Borrowed(&*target.canonical)), target.rank),
-            (None, Cow::Owned(snake)) => (Some(Cow::Owned(snake)), 0),
-            (None, Cow::Borrowed(_)) => (None, 0),
+        match names.get(&*snake) {
+            Some(target) => target.borrowed(),
+            None => (Canonical::Property(snake), 0),
+        }
+    }
+
+    fn names(&self, scope: Scope) -> &HashMap<Box<str>, Target, FixedState> {
+        let [envelope, properties, item, content] = &self.fields;
+        match scope {
+            Scope::Envelope => envelope,
+            Scope::Properties => properties,
+            Scope::Item => item,
+            Scope::Content => content,
         }
     }
 
     fn add_in(&mut self, scope: Scope, alias: &str, canonical: &str) {
-        let names = self.fields.entry(scope).or_default();
-        let last = names.values().filter(|target| &*target.canonical == canonical).map(|target| target.rank);
-        let rank = last.max().unwrap_or(0) + 1;
-        names.insert(snake_case(alias).into(), Target { canonical: canonical.into(), rank });
+        let names = self.names(scope).values().filter(|target| target.canonical.name() == canonical);
+        let rank = names.map(|target| target.rank).max().unwrap_or(0) + 1;
+        let canonical = match Field::of(canonical) {
+            Some(field) => Canonical::Field(field),
+            None => Canonical::Property(Cow::Owned(canonical.to_owned())),
+        };
+        self.put(scope, &snake_case(alias), &Target { canonical, rank });
     }
+
+    /// A name in `snake_case` stands for a target, and so does its spelling in `camelCase`.
+    fn put(&mut self, scope: Scope, snake: &str, target: &Target) {
+        let [envelope, properties, item, content] = &mut self.fields;
+        let names = match scope {
+            Scope::Envelope => envelope,
+            Scope::Properties => properties,
+            Scope::Item => item,
+            Scope::Content => content,
+        };
+        let camel = camel_case(snake);
+        if snake_case(&camel) == snake {
+            names.insert(camel.into(), target.clone());
+        }
+        names.insert(snake.into(), target.clone());
+    }
+}
+
+impl Target {
+    fn borrowed(&self) -> (Canonical<'_>, usize) {
+        let canonical = match &self.canonical {
+            Canonical::Field(field) => Canonical::Field(*field),
+            Canonical::Property(name) => Canonical::Property(Cow::Borrowed(name)),
+        };
+        (canonical, self.rank)
+    }
+}
+
+/// A name in `snake_case` as JavaScript writes it: `product_id` becomes `productId`.
+fn camel_case(snake: &str) -> String {
+    let mut camel = String::with_capacity(snake.len());
+    let mut begins_word = false;
+    for character in snake.chars() {
+        match character {
+            '_' => begins_word = true,
+            _ if begins_word => {
+                camel.push(character.to_ascii_uppercase());
+                begins_word = false;
+            }
+            _ => camel.push(character),
+        }
+    }
+    camel
 }
 
 /// A name in lower case with `_` between its words, which begin at capitals, blanks and hyphens:
@@ -246,8 +354,7 @@ mod tests {
             (Scope::Properties, "isGift", "is_gift", 0),
         ] {
             let (found, found_rank) = aliases.canonical_field(scope, name);
-            let found = found.unwrap_or(name.into());
-            assert_eq!((&*found, found_rank), (canonical, rank), "{name:?} in {scope:?}");
+            assert_eq!((found.name(), found_rank), (canonical, rank), "{name:?} in {scope:?}");
         }
     }
 
@@ -258,6 +365,20 @@ mod tests {
         aliases.add_field("artikelNummer", "item_id");
         assert_eq!(&*aliases.canonical_event("kauf"), "order_completed");
         let (name, rank) = aliases.canonical_field(Scope::Item, "artikel_nummer");
-        assert_eq!((name.as_deref(), rank), (Some("item_id"), 5));
+        assert_eq!((name, rank), (Canonical::Field(Field::ItemId), 5));
+    }
+
+    #[test]
+    fn an_alias_takes_a_canonical_name_away_in_every_spelling() {
+        let mut aliases = Aliases::standard();
+        aliases.add_field("messageId", "reference");
+        for spelling in ["message_id", "messageId", "Message ID"] {
+            let (name, rank) = aliases.canonical_field(Scope::Envelope, spelling);
+            assert_eq!((name.name(), rank), ("reference", 1), "{spelling}");
+        }
+        assert_eq!(
+            aliases.canonical_field(Scope::Content, "messageId").0,
+            Canonical::Field(Field::MessageId)
+        );
     }
 }

@@ -2,11 +2,11 @@
 //! sent and when the message was received is known, and is taken off. No clock is read here: every instant
 //! comes with the record, so that a replay says the same.
 
-use serde_json::Value;
-
 use super::Clock;
+use super::field::Field;
 use super::fields::Fields;
 use super::found::Found;
+use super::tree::Tree;
 use crate::codec::reject::{Reject, RejectCode};
 use crate::domain::time::Timestamp;
 
@@ -33,7 +33,8 @@ pub(super) struct Times {
 /// `InvalidField` for what is no instant, `ImplausibleTime` for one before 1970 or after 2199.
 pub(super) fn times(envelope: &mut Fields, clock: Clock, record_time: Timestamp) -> Result<Times, Reject> {
     let [original, stated, sent, received_at] =
-        ["original_timestamp", "timestamp", "sent_at", "received_at"].map(|name| envelope.take(name));
+        [Field::OriginalTimestamp, Field::Timestamp, Field::SentAt, Field::ReceivedAt]
+            .map(|field| envelope.take(field));
     let [original, stated, sent, received_at] =
         [instant(original)?, instant(stated)?, instant(sent)?, instant(received_at)?];
     let received = match received_at {
@@ -65,7 +66,7 @@ pub(super) fn times(envelope: &mut Fields, clock: Clock, record_time: Timestamp)
 }
 
 fn instant(found: Option<Found>) -> Result<Option<Timestamp>, Reject> {
-    found.map(|found| instant_of(&found)).transpose()
+    found.map(instant_of).transpose()
 }
 
 /// One instant: ISO 8601 with `Z` or an offset; or a number since the epoch, also as text, whose size tells
@@ -74,13 +75,13 @@ fn instant(found: Option<Found>) -> Result<Option<Timestamp>, Reject> {
 ///
 /// # Errors
 /// `InvalidField` or `ImplausibleTime`.
-pub(super) fn instant_of(found: &Found) -> Result<Timestamp, Reject> {
+pub(super) fn instant_of(found: Found) -> Result<Timestamp, Reject> {
     let ms = match found.value() {
-        Value::Number(number) => match number.as_i64() {
+        Tree::Number(number) => match number.as_i64() {
             Some(whole) => of_whole(whole),
             None => of_fraction(number.as_f64().unwrap_or(f64::MAX)),
         },
-        Value::String(text) => match text.parse::<i64>() {
+        Tree::Text(text) => match text.parse::<i64>() {
             Ok(whole) => of_whole(whole),
             Err(_) => Some(of_text(text).ok_or_else(|| {
                 found
@@ -130,7 +131,7 @@ fn of_text(text: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::codec::wire::aliases::{Aliases, Scope};
@@ -138,9 +139,8 @@ mod tests {
     const RECORD: Timestamp = Timestamp::from_ms(1_767_607_260_000);
 
     fn times_of(object: Value, clock: Clock) -> Result<Times, RejectCode> {
-        let Value::Object(object) = object else { panic!("an object") };
-        let aliases = Aliases::standard();
-        let mut envelope = Fields::of(object, "$", &aliases, Scope::Envelope);
+        let (tree, aliases) = (Tree::of(&object), Aliases::standard());
+        let mut envelope = Fields::of(Found::whole(&tree), &aliases, Scope::Envelope).unwrap();
         times(&mut envelope, clock, RECORD).map_err(|reject| reject.code)
     }
 

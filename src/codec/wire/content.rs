@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use serde_json::Value;
-
 use super::aliases::{Aliases, Scope};
 use super::clock::instant_of;
+use super::field::Field;
 use super::fields::Fields;
-use super::found::{Found, ID_BYTES_MAX};
+use super::found::{Found, ID_BYTES_MAX, has_control};
 use super::json;
+use super::tree::Tree;
 use crate::codec::reject::{Reject, RejectCode};
 use crate::domain::catalogue::Content;
 use crate::domain::command::Command;
@@ -38,16 +38,17 @@ pub fn decode_content(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Comman
         let message = format!("{} bytes; content may have at most {RECORD_BYTES_MAX}", value.len());
         return Err(Reject::new(RejectCode::TooLarge, "$", message));
     }
-    let Value::Object(object) = json::parse(value)? else {
+    let tree = json::parse(value)?;
+    if !matches!(tree, Tree::Object(_)) {
         return Err(Reject::new(RejectCode::InvalidField, "$", "not an object; send one content as {...}"));
-    };
-    let mut fields = Fields::of(object, "$", &ALIASES, Scope::Content);
-    let content_id = match fields.take("content_id") {
-        Some(found) => found.to_id()?,
+    }
+    let mut fields = Fields::of(Found::whole(&tree), &ALIASES, Scope::Content)?;
+    let content_id = match fields.take(Field::ContentId) {
+        Some(found) => found.to_id()?.into(),
         None => id_of_key(key)?,
     };
-    let mut instant = |name: &'static str| fields.take(name).map(|found| instant_of(&found)).transpose();
-    let (starts_at, ends_at) = (instant("starts_at")?, instant("ends_at")?);
+    let mut instant = |field| fields.take(field).map(instant_of).transpose();
+    let (starts_at, ends_at) = (instant(Field::StartsAt)?, instant(Field::EndsAt)?);
     if let (Some(starts), Some(ends)) = (starts_at, ends_at)
         && ends <= starts
     {
@@ -56,10 +57,10 @@ pub fn decode_content(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Comman
     }
     Ok(Command::ContentChanged(Content {
         content_id,
-        slots: names(fields.take("slots"))?,
+        slots: names(fields.take(Field::Slots))?,
         weights: weights(&mut fields)?,
-        base_weight: fields.take("base_weight").map_or(Ok(0.0), |found| weight(&found))?,
-        item_id: fields.take("item_id").map(|found| found.to_id()).transpose()?,
+        base_weight: fields.take(Field::BaseWeight).map_or(Ok(0.0), weight)?,
+        item_id: fields.take(Field::ItemId).map(Found::to_id).transpose()?.map(Into::into),
         starts_at,
         ends_at,
     }))
@@ -70,7 +71,7 @@ fn id_of_key(key: Option<&[u8]>) -> Result<Box<str>, Reject> {
     let key = key.filter(|key| !key.is_empty());
     let key = key.ok_or_else(|| Reject::new(RejectCode::MissingField, "$.contentId", advice))?;
     match std::str::from_utf8(key) {
-        Ok(id) if id.len() <= ID_BYTES_MAX && !id.chars().any(char::is_control) => Ok(id.into()),
+        Ok(id) if id.len() <= ID_BYTES_MAX && !has_control(id) => Ok(id.into()),
         _ => {
             let message = "the record's key is no content id; send 1 to 256 bytes of plain text";
             Err(Reject::new(RejectCode::InvalidField, "$", message))
@@ -80,26 +81,24 @@ fn id_of_key(key: Option<&[u8]>) -> Result<Box<str>, Reject> {
 
 fn names(found: Option<Found>) -> Result<Vec<Box<str>>, Reject> {
     match found {
-        Some(found) => found.into_list(ENTRIES_MAX)?.iter().map(Found::to_id).collect(),
+        Some(found) => found.elements(ENTRIES_MAX)?.map(|found| Ok(found.to_id()?.into())).collect(),
         None => Ok(Vec::new()),
     }
 }
 
 fn weights(fields: &mut Fields) -> Result<Vec<(Box<str>, f64)>, Reject> {
     let mut weights: BTreeMap<Box<str>, f64> =
-        names(fields.take("categories"))?.into_iter().map(|name| (name, 1.0)).collect();
-    if let Some(found) = fields.take("weights") {
-        let (object, path) = found.into_object()?;
-        let parent = path.as_str().into();
-        for (name, value) in object {
+        names(fields.take(Field::Categories))?.into_iter().map(|name| (name, 1.0)).collect();
+    if let Some(found) = fields.take(Field::Weights) {
+        for member in found.members()? {
             // The name is a value of an interest, not a field's name: it is kept letter by letter.
-            let found = Found::member(&parent, name, value);
-            let name = found.key();
-            if name.is_empty() || name.len() > ID_BYTES_MAX || name.chars().any(char::is_control) {
-                let message = "a name in weights is empty, too long or holds a control character";
-                return Err(Reject::new(RejectCode::InvalidField, &path, message));
+            let name = member.key();
+            if name.is_empty() || name.len() > ID_BYTES_MAX || has_control(name) {
+                return Err(
+                    found.invalid("a name in weights is empty, too long or holds a control character")
+                );
             }
-            weights.insert(name.into(), weight(&found)?);
+            weights.insert(name.into(), weight(member)?);
         }
     }
     if weights.len() > ENTRIES_MAX {
@@ -109,8 +108,12 @@ fn weights(fields: &mut Fields) -> Result<Vec<(Box<str>, f64)>, Reject> {
     Ok(weights.into_iter().collect())
 }
 
-fn weight(found: &Found) -> Result<f64, Reject> {
-    match found.value().as_f64() {
+fn weight(found: Found) -> Result<f64, Reject> {
+    let number = match found.value() {
+        Tree::Number(number) => number.as_f64(),
+        _ => None,
+    };
+    match number {
         Some(weight) if (0.0..=WEIGHT_MAX).contains(&weight) => Ok(weight),
         _ => Err(found.invalid("not a weight; send a number from 0 to 1e6")),
     }

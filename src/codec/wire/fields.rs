@@ -2,113 +2,124 @@
 //! what is left over is known. What a member's value means is not known here.
 
 use std::borrow::Cow;
-use std::rc::Rc;
 
-use serde_json::{Map, Value};
-
-use super::aliases::{Aliases, Scope, snake_case};
+use super::aliases::{Aliases, Canonical, Scope, snake_case};
+use super::field::Field;
 use super::found::Found;
+use super::tree::Tree;
 use crate::codec::reject::{Reject, RejectCode};
 
 /// The members of objects that mean one thing together, such as `properties` and `ecommerce`.
 #[derive(Default)]
-pub(super) struct Fields<'a> {
-    members: Vec<Member<'a>>,
-    taken: Vec<&'static str>,
+pub(super) struct Fields<'t> {
+    members: Vec<Member<'t>>,
+    taken: Vec<Field>,
+    objects: usize,
 }
 
-struct Member<'a> {
-    found: Found,
-    canonical: Option<Cow<'a, str>>,
+struct Member<'t> {
+    found: Found<'t>,
+    canonical: Canonical<'t>,
     rank: usize,
+    /// Which of the objects it stood in.
+    object: usize,
 }
 
-impl Member<'_> {
-    fn canonical(&self) -> &str {
-        self.canonical.as_deref().unwrap_or(self.found.key())
+impl<'t> Member<'t> {
+    /// Of several members that stand for one field, the first in this order counts: the one whose alias ranks
+    /// first, then that of the object added first, then by the letters, never by the place in the record.
+    fn precedence(&self) -> (usize, usize, &'t str) {
+        (self.rank, self.object, self.found.key())
     }
 }
 
-impl<'a> Fields<'a> {
-    /// The members of an object at a path.
-    pub(super) fn of(object: Map<String, Value>, path: &str, aliases: &'a Aliases, scope: Scope) -> Self {
-        let mut fields = Fields { members: Vec::with_capacity(object.len()), taken: Vec::new() };
-        let parent: Rc<str> = path.into();
-        for (key, value) in object {
-            fields.push(Found::member(&parent, key, value), aliases, scope);
-        }
-        fields
-    }
-
-    /// Adds the members of a later object; those already there come first where both have a name.
-    pub(super) fn append(&mut self, mut later: Fields<'a>) {
-        self.members.append(&mut later.members);
-    }
-
-    /// What has not been taken, under the names that it has in another scope.
-    pub(super) fn in_scope(self, aliases: &'a Aliases, scope: Scope) -> Self {
+impl<'t> Fields<'t> {
+    /// The members of an object.
+    ///
+    /// # Errors
+    /// `InvalidField` for what is no object.
+    pub(super) fn of(object: Found<'t>, aliases: &'t Aliases, scope: Scope) -> Result<Self, Reject> {
         let mut fields = Fields::default();
-        for member in self.members {
-            fields.push(member.found, aliases, scope);
-        }
-        fields
+        fields.add(object, aliases, scope)?;
+        Ok(fields)
     }
 
-    /// Takes out the best member of this canonical name: the one whose alias ranks first, and among equals
-    /// the one added first. Null counts as absent.
-    pub(super) fn take(&mut self, canonical: &'static str) -> Option<Found> {
-        let best = self.best(canonical)?;
-        self.taken.push(canonical);
-        Some(self.members.remove(best).found)
+    /// Adds the members of a further object; those already there come first where both have a name.
+    ///
+    /// # Errors
+    /// `InvalidField` for what is no object.
+    pub(super) fn add(
+        &mut self,
+        object: Found<'t>,
+        aliases: &'t Aliases,
+        scope: Scope,
+    ) -> Result<(), Reject> {
+        let members = object.members()?;
+        self.members.reserve(members.len());
+        members.for_each(|found| self.push(found, aliases, scope));
+        self.objects += 1;
+        Ok(())
+    }
+
+    /// Adds what has not been taken of other fields, under the names that it has in another scope.
+    pub(super) fn add_rest(&mut self, rest: Fields<'t>, aliases: &'t Aliases, scope: Scope) {
+        rest.members.into_iter().for_each(|member| self.push(member.found, aliases, scope));
+        self.objects += 1;
+    }
+
+    /// Takes out the best member of this field. Null counts as absent.
+    pub(super) fn take(&mut self, field: Field) -> Option<Found<'t>> {
+        let best = self.best(field)?;
+        self.taken.push(field);
+        Some(self.members.swap_remove(best).found)
     }
 
     /// Takes out a member that must be there.
     ///
     /// # Errors
     /// `MissingField` with the path and the advice given.
-    pub(super) fn need(
-        &mut self,
-        canonical: &'static str,
-        path: &str,
-        advice: &str,
-    ) -> Result<Found, Reject> {
-        self.take(canonical).ok_or_else(|| Reject::new(RejectCode::MissingField, path, advice))
+    pub(super) fn need(&mut self, field: Field, path: &str, advice: &str) -> Result<Found<'t>, Reject> {
+        self.take(field).ok_or_else(|| Reject::new(RejectCode::MissingField, path, advice))
     }
 
-    /// Looks at the best member of this canonical name.
-    pub(super) fn peek(&self, canonical: &str) -> Option<&Value> {
-        let best = self.best(canonical)?;
+    /// Looks at the best member of this field.
+    pub(super) fn peek(&self, field: Field) -> Option<&'t Tree<'t>> {
+        let best = self.best(field)?;
         self.members.get(best).map(|member| member.found.value())
     }
 
     /// What has not been taken, with names, sorted. A member goes by its canonical name, unless a better one
     /// has it: then by its own, so that a `sku` beside a `product_id` stays a `sku`.
-    pub(super) fn into_rest(mut self) -> Vec<(Box<str>, Found)> {
-        self.members.sort_by(|one, other| (one.canonical(), one.rank).cmp(&(other.canonical(), other.rank)));
-        let mut rest: Vec<(Box<str>, Found)> = Vec::with_capacity(self.members.len());
-        let mut before: Option<Box<str>> = None;
-        for member in self.members {
-            let canonical: Box<str> = member.canonical().into();
-            let is_used =
-                self.taken.iter().any(|taken| **taken == *canonical) || before.as_ref() == Some(&canonical);
-            let name = if is_used { snake_case(member.found.key()).into() } else { canonical.clone() };
+    pub(super) fn into_rest(mut self) -> Vec<(Cow<'t, str>, Found<'t>)> {
+        self.members.sort_by(|one, other| {
+            let by_name = one.canonical.name().cmp(other.canonical.name());
+            by_name.then_with(|| one.precedence().cmp(&other.precedence()))
+        });
+        let mut rest: Vec<(Cow<'t, str>, Found<'t>)> = Vec::with_capacity(self.members.len());
+        let mut before: Option<Cow<'t, str>> = None;
+        for Member { found, canonical, .. } in self.members {
+            let is_taken = matches!(&canonical, Canonical::Field(field) if self.taken.contains(field));
+            let canonical = canonical.into_name();
+            let is_used = is_taken || before.as_ref() == Some(&canonical);
+            let name = if is_used { snake_case(found.key()) } else { canonical.clone() };
             before = Some(canonical);
-            rest.push((name, member.found));
+            rest.push((name, found));
         }
         rest
     }
 
-    fn push(&mut self, found: Found, aliases: &'a Aliases, scope: Scope) {
-        if found.value().is_null() {
+    fn push(&mut self, found: Found<'t>, aliases: &'t Aliases, scope: Scope) {
+        if *found.value() == Tree::Null {
             return;
         }
         let (canonical, rank) = aliases.canonical_field(scope, found.key());
-        self.members.push(Member { found, canonical, rank });
+        self.members.push(Member { found, canonical, rank, object: self.objects });
     }
 
-    fn best(&self, canonical: &str) -> Option<usize> {
-        let named = self.members.iter().enumerate().filter(|(_, member)| member.canonical() == canonical);
-        named.min_by_key(|(_, member)| member.rank).map(|(at, _)| at)
+    fn best(&self, field: Field) -> Option<usize> {
+        let is_named = |member: &Member<'_>| matches!(member.canonical, Canonical::Field(of) if of == field);
+        let named = self.members.iter().enumerate().filter(|(_, member)| is_named(member));
+        named.min_by_key(|(_, member)| member.precedence()).map(|(at, _)| at)
     }
 }
 
@@ -116,15 +127,18 @@ impl<'a> Fields<'a> {
 mod tests {
     use std::sync::LazyLock;
 
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     static ALIASES: LazyLock<Aliases> = LazyLock::new(Aliases::standard);
 
-    fn fields(object: Value) -> Fields<'static> {
-        let Value::Object(object) = object else { panic!("an object") };
-        Fields::of(object, "$", &ALIASES, Scope::Properties)
+    fn tree(text: &str) -> Tree<'_> {
+        crate::codec::wire::json::parse(text.as_bytes()).unwrap()
+    }
+
+    fn fields<'t>(tree: &'t Tree<'t>) -> Fields<'t> {
+        Fields::of(Found::whole(tree), &ALIASES, Scope::Properties).unwrap()
     }
 
     fn names(fields: Fields) -> Vec<String> {
@@ -133,25 +147,37 @@ mod tests {
 
     #[test]
     fn the_best_name_is_taken_and_the_others_keep_their_own() {
-        let mut one = fields(json!({"sku": "s", "productId": "p", "item_id": null, "isGift": true}));
-        assert_eq!(one.take("item_id").unwrap().value(), &json!("p"));
+        let tree = tree(r#"{"sku": "s", "productId": "p", "item_id": null, "isGift": true}"#);
+        let mut one = fields(&tree);
+        assert_eq!(one.take(Field::ItemId).unwrap().value(), &Tree::of(&json!("p")));
         assert_eq!(names(one), ["is_gift@$.isGift", "sku@$.sku"]);
     }
 
     #[test]
     fn what_nobody_takes_has_its_canonical_name_once() {
-        let rest = names(fields(json!({"sku": "s", "productId": "p"})));
+        let rest = names(fields(&tree(r#"{"sku": "s", "productId": "p"}"#)));
         assert_eq!(rest, ["item_id@$.productId", "sku@$.sku"]);
-        let rest = names(fields(json!({"sku": "s", "productId": "p", "item_id": "i"})));
+        let rest = names(fields(&tree(r#"{"sku": "s", "productId": "p", "item_id": "i"}"#)));
         assert_eq!(rest, ["item_id@$.item_id", "product_id@$.productId", "sku@$.sku"]);
     }
 
     #[test]
     fn earlier_objects_come_first() {
-        let mut one = fields(json!({"currency": "EUR"}));
-        one.append(fields(json!({"currency": "USD", "value": 1})));
-        assert_eq!(one.take("currency").unwrap().value(), &json!("EUR"));
-        assert_eq!(one.peek("value"), Some(&json!(1)));
-        assert_eq!(one.need("slot", "$.slot", "send it").err().unwrap().code, RejectCode::MissingField);
+        let both: [Value; 2] = [json!({"currency": "EUR"}), json!({"currency": "USD", "value": 1})];
+        let both = both.each_ref().map(Tree::of);
+        let mut one = fields(&both[0]);
+        one.add(Found::whole(&both[1]), &ALIASES, Scope::Properties).unwrap();
+        assert_eq!(one.take(Field::Currency).unwrap().value(), &Tree::of(&json!("EUR")));
+        assert_eq!(one.peek(Field::Value), Some(&Tree::of(&json!(1))));
+        let missing = one.need(Field::Slot, "$.slot", "send it").err().unwrap();
+        assert_eq!(missing.code, RejectCode::MissingField);
+    }
+
+    #[test]
+    fn equals_are_told_apart_by_their_letters_and_not_by_their_place() {
+        for text in [r#"{"product_id": "b", "productId": "a"}"#, r#"{"productId": "a", "product_id": "b"}"#] {
+            let tree = tree(text);
+            assert_eq!(fields(&tree).take(Field::ItemId).unwrap().value(), &Tree::of(&json!("a")));
+        }
     }
 }

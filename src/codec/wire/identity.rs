@@ -1,7 +1,10 @@
 //! Whose event it is. An id that many people share would join strangers into one profile, so the well-known
 //! ones of that sort are refused, and never replaced by another id in silence.
 
+use std::borrow::Cow;
+
 use super::Ids;
+use super::field::Field;
 use super::fields::Fields;
 use super::found::Found;
 use crate::codec::reject::{Reject, RejectCode};
@@ -30,20 +33,20 @@ const BLOCKED: &[&str] = &[
 /// # Errors
 /// `MissingField`, `InvalidField` or `BlockedId`.
 pub(super) fn person(envelope: &mut Fields, ids: Ids) -> Result<Person, Reject> {
-    let user = envelope.take("user_id");
-    let anonymous = envelope.take("anonymous_id");
+    let user = envelope.take(Field::UserId);
+    let anonymous = envelope.take(Field::AnonymousId);
     match (ids, user, anonymous) {
-        (Ids::UserOnly, Some(user), _) => Ok(Person::bare(&somebody(&user)?)),
+        (Ids::UserOnly, Some(user), _) => Ok(Person::bare(&somebody(user)?)),
         (Ids::UserOnly, None, _) => {
             Err(missing("no userId; this source's events are kept by userId alone, so send it"))
         }
-        (Ids::ByKind, Some(user), _) => Ok(Person::of_kind(IdKind::User, &somebody(&user)?)),
-        (Ids::ByKind, None, Some(device)) => Ok(Person::of_kind(IdKind::Anonymous, &somebody(&device)?)),
+        (Ids::ByKind, Some(user), _) => Ok(Person::of_kind(IdKind::User, &somebody(user)?)),
+        (Ids::ByKind, None, Some(device)) => Ok(Person::of_kind(IdKind::Anonymous, &somebody(device)?)),
         (Ids::ByKind, None, None) => Err(missing("neither userId nor anonymousId; send one of them")),
     }
 }
 
-fn somebody(found: &Found) -> Result<Box<str>, Reject> {
+fn somebody(found: Found<'_>) -> Result<Cow<'_, str>, Reject> {
     let id = found.to_text()?.unwrap_or_default();
     if is_blocked(&id) {
         let message = "an id that stands for nobody; leave the field out, or send the person's own id";
@@ -68,11 +71,11 @@ mod tests {
 
     use super::*;
     use crate::codec::wire::aliases::{Aliases, Scope};
+    use crate::codec::wire::tree::Tree;
 
     fn person_of(object: Value, ids: Ids) -> Result<String, RejectCode> {
-        let Value::Object(object) = object else { panic!("an object") };
-        let aliases = Aliases::standard();
-        let mut envelope = Fields::of(object, "$", &aliases, Scope::Envelope);
+        let (tree, aliases) = (Tree::of(&object), Aliases::standard());
+        let mut envelope = Fields::of(Found::whole(&tree), &aliases, Scope::Envelope).unwrap();
         person(&mut envelope, ids).map(|person| person.to_string()).map_err(|reject| reject.code)
     }
 

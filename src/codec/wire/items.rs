@@ -1,11 +1,11 @@
 //! The products of an event: a list of them, or a single one whose fields stand among the properties.
 
-use serde_json::Value;
-
 use super::aliases::{Aliases, Scope};
+use super::field::Field;
 use super::fields::Fields;
 use super::found::Found;
 use super::money::hundredths;
+use super::tree::Tree;
 use crate::codec::reject::{Reject, RejectCode};
 use crate::domain::event::Item;
 
@@ -19,47 +19,47 @@ const QUANTITY_MAX: u32 = 1_000_000;
 ///
 /// # Errors
 /// `InvalidField`, or `MissingField` for an element without an id.
-pub(super) fn items(properties: &mut Fields, aliases: &Aliases) -> Result<Vec<Item>, Reject> {
-    if let Some(list) = properties.take("items") {
-        return list.into_list(ITEMS_MAX)?.into_iter().map(|found| element(found, aliases)).collect();
+pub(super) fn items<'t>(properties: &mut Fields<'t>, aliases: &'t Aliases) -> Result<Vec<Item>, Reject> {
+    if let Some(list) = properties.take(Field::Items) {
+        return list.elements(ITEMS_MAX)?.map(|found| element(found, aliases)).collect();
     }
-    match properties.take("item_id") {
-        Some(id) => Ok(vec![product(&id, properties)?]),
+    match properties.take(Field::ItemId) {
+        Some(id) => Ok(vec![product(id, properties)?]),
         None => Ok(Vec::new()),
     }
 }
 
-fn element(found: Found, aliases: &Aliases) -> Result<Item, Reject> {
-    if matches!(found.value(), Value::String(_) | Value::Number(_)) {
-        return Ok(Item { item_id: found.to_id()?, quantity: 1, ..Item::default() });
+fn element(found: Found<'_>, aliases: &Aliases) -> Result<Item, Reject> {
+    if matches!(found.value(), Tree::Text(_) | Tree::Number(_)) {
+        return Ok(Item { item_id: found.to_id()?.into(), quantity: 1, ..Item::default() });
     }
-    let (object, path) = found.into_object()?;
-    let mut fields = Fields::of(object, &path, aliases, Scope::Item);
-    let Some(id) = fields.take("item_id") else {
+    let mut fields = Fields::of(found, aliases, Scope::Item)?;
+    let Some(id) = fields.take(Field::ItemId) else {
         let message = "a product without an id; send item_id, product_id or sku";
-        return Err(Reject::new(RejectCode::MissingField, &format!("{path}.item_id"), message));
+        let path = format!("{}.item_id", found.path());
+        return Err(Reject::new(RejectCode::MissingField, &path, message));
     };
-    product(&id, &mut fields)
+    product(id, &mut fields)
 }
 
-fn product(id: &Found, fields: &mut Fields) -> Result<Item, Reject> {
-    let mut text = |name: &'static str| match fields.take(name) {
-        Some(found) => found.to_text(),
+fn product(id: Found, fields: &mut Fields) -> Result<Item, Reject> {
+    let mut text = |field| match fields.take(field) {
+        Some(found) => Ok(found.to_text()?.map(Into::into)),
         None => Ok(None),
     };
     Ok(Item {
-        item_id: id.to_id()?,
-        category: text("category")?,
-        brand: text("brand")?,
-        price_hundredths: fields.take("price").map(|found| hundredths(&found)).transpose()?,
-        quantity: fields.take("quantity").map_or(Ok(1), |found| quantity(&found))?,
+        item_id: id.to_id()?.into(),
+        category: text(Field::Category)?,
+        brand: text(Field::Brand)?,
+        price_hundredths: fields.take(Field::Price).map(hundredths).transpose()?,
+        quantity: fields.take(Field::Quantity).map_or(Ok(1), quantity)?,
     })
 }
 
-fn quantity(found: &Found) -> Result<u32, Reject> {
+fn quantity(found: Found) -> Result<u32, Reject> {
     let number = match found.value() {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.parse::<u32>().ok().map(f64::from),
+        Tree::Number(number) => number.as_f64(),
+        Tree::Text(text) => text.parse::<u32>().ok().map(f64::from),
         _ => None,
     };
     match number {

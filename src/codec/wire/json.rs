@@ -3,27 +3,31 @@
 //! multiple of its size; they are far above what an honest event needs. What the tree means is not known
 //! here.
 
+use std::borrow::Cow;
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
-use serde_json::map::Entry;
-use serde_json::{Map, Number, Value};
+use serde_json::{Number, Value};
 
+use super::tree::{Member, Tree};
 use crate::codec::reject::{Reject, RejectCode};
 
 /// How many objects and lists may lie inside one another.
 pub(super) const DEPTH_MAX: usize = 64;
 /// How many values one record may hold, counting objects and lists. Each may cost some hundred bytes.
 pub(super) const VALUES_MAX: usize = 50_000;
+/// How many members of an object are compared with one another; those of a larger one are looked up.
+const COMPARED_MAX: usize = 32;
 
 /// The tree of one JSON text that fills the bytes.
 ///
 /// # Errors
 /// `Empty`, `MalformedJson` (also for bytes that are not UTF-8 and for a key that stands twice in one
 /// object), `TooDeep`, or `TooLarge` for too many values.
-pub(super) fn parse(bytes: &[u8]) -> Result<Value, Reject> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Tree<'_>, Reject> {
     if bytes.is_empty() {
         return Err(Reject::new(RejectCode::Empty, "$", "the record has no value; send one event as JSON"));
     }
@@ -33,7 +37,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Value, Reject> {
     })?;
     let bounds = Bounds::default();
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let tree = Tree { bounds: &bounds, depth: 0 }
+    let tree = Reader { bounds: &bounds, depth: 0 }
         .deserialize(&mut deserializer)
         .and_then(|tree| deserializer.end().map(|()| tree));
     tree.map_err(|error| bounds.reject(&error))
@@ -101,24 +105,24 @@ impl Bounds {
 
 /// Reads one value at a depth.
 #[derive(Clone, Copy)]
-struct Tree<'b> {
+struct Reader<'b> {
     bounds: &'b Bounds,
     depth: usize,
 }
 
-impl Tree<'_> {
+impl Reader<'_> {
     fn inside<E: serde::de::Error>(self) -> Result<Self, E> {
         if self.depth >= DEPTH_MAX {
             return Err(self.bounds.stop(Broken::Depth));
         }
-        Ok(Tree { depth: self.depth + 1, ..self })
+        Ok(Reader { depth: self.depth + 1, ..self })
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Tree<'_> {
-    type Value = Value;
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
+    type Value = Tree<'de>;
 
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Tree<'de>, D::Error> {
         let values = self.bounds.values.get() + 1;
         if values > VALUES_MAX {
             return Err(self.bounds.stop(Broken::Values));
@@ -128,62 +132,96 @@ impl<'de> DeserializeSeed<'de> for Tree<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Tree<'_> {
-    type Value = Value;
+impl<'de> Visitor<'de> for Reader<'_> {
+    type Value = Tree<'de>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("JSON")
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E>(self) -> Result<Tree<'de>, E> {
+        Ok(Tree::Null)
     }
 
-    fn visit_bool<E>(self, flag: bool) -> Result<Value, E> {
-        Ok(Value::Bool(flag))
+    fn visit_bool<E>(self, flag: bool) -> Result<Tree<'de>, E> {
+        Ok(Tree::Bool(flag))
     }
 
-    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
-        Ok(Value::from(number))
+    fn visit_i64<E>(self, number: i64) -> Result<Tree<'de>, E> {
+        Ok(Tree::Number(Number::from(number)))
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
-        Ok(Value::from(number))
+    fn visit_u64<E>(self, number: u64) -> Result<Tree<'de>, E> {
+        Ok(Tree::Number(Number::from(number)))
     }
 
-    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Value, E> {
-        Number::from_f64(number).map(Value::Number).ok_or_else(|| E::custom("not a finite number"))
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Tree<'de>, E> {
+        Number::from_f64(number).map(Tree::Number).ok_or_else(|| E::custom("not a finite number"))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-        Ok(Value::String(text.to_owned()))
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Tree<'de>, E> {
+        Ok(Tree::Text(Cow::Borrowed(text)))
     }
 
-    fn visit_string<E>(self, text: String) -> Result<Value, E> {
-        Ok(Value::String(text))
+    fn visit_str<E>(self, text: &str) -> Result<Tree<'de>, E> {
+        Ok(Tree::Text(Cow::Owned(text.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Tree<'de>, A::Error> {
         let inside = self.inside()?;
         let mut values = Vec::new();
         while let Some(value) = list.next_element_seed(inside)? {
             values.push(value);
         }
-        Ok(Value::Array(values))
+        Ok(Tree::List(values))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Tree<'de>, A::Error> {
         let inside = self.inside::<A::Error>()?;
-        let mut values = Map::new();
-        while let Some(key) = object.next_key::<String>()? {
-            match values.entry(key) {
-                Entry::Occupied(_) => return Err(self.bounds.stop(Broken::SameKeyTwice)),
-                Entry::Vacant(entry) => {
-                    entry.insert(object.next_value_seed(inside)?);
+        let mut members: Vec<Member<'de>> = Vec::new();
+        let mut keys: HashSet<Cow<'de, str>> = HashSet::new();
+        while let Some(key) = object.next_key_seed(Key)? {
+            let is_known = if members.len() < COMPARED_MAX {
+                members.iter().any(|member| member.key == key)
+            } else {
+                if keys.is_empty() {
+                    keys.extend(members.iter().map(|member| member.key.clone()));
                 }
+                !keys.insert(key.clone())
+            };
+            if is_known {
+                return Err(self.bounds.stop(Broken::SameKeyTwice));
             }
+            members.push(Member { key, value: object.next_value_seed(inside)? });
         }
-        Ok(Value::Object(values))
+        Ok(Tree::Object(members))
+    }
+}
+
+/// Reads a key, borrowed where no escape stands in it.
+struct Key;
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Borrowed(key))
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Owned(key.to_owned()))
     }
 }
 
@@ -194,7 +232,27 @@ mod tests {
     #[test]
     fn a_tree_is_what_serde_json_reads() {
         let text = r#"{"a":[1,-2,2.5,1e3,"\u00e9\n",true,null,{}],"b":{"c":[]},"n":18446744073709551615}"#;
-        assert_eq!(parse(text.as_bytes()).unwrap(), serde_json::from_str::<Value>(text).unwrap());
+        let value: Value = serde_json::from_str(text).unwrap();
+        let mut expected = Tree::of(&value);
+        // The library's own objects are sorted by key, and so is the text.
+        assert_eq!(parse(text.as_bytes()).unwrap(), expected);
+        let Tree::Object(members) = &mut expected else { panic!("an object") };
+        members.reverse();
+        assert_ne!(parse(text.as_bytes()).unwrap(), expected, "members stay in their order");
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_found_in_a_large_object_too() {
+        let object = |keys: usize, last: usize| {
+            let members: Vec<String> = (0..keys).chain([last]).map(|key| format!("\"k{key}\":0")).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        for keys in [COMPARED_MAX - 1, COMPARED_MAX, COMPARED_MAX + 1, 1_000] {
+            assert!(parse(object(keys, keys).as_bytes()).is_ok());
+            for last in [0, keys - 1] {
+                assert_eq!(parse(object(keys, last).as_bytes()).unwrap_err().code, RejectCode::MalformedJson);
+            }
+        }
     }
 
     #[test]
@@ -219,7 +277,8 @@ mod tests {
     #[test]
     fn nesting_is_allowed_to_64_levels_and_brackets_in_texts_do_not_count() {
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
-        assert_eq!(check_depth(&parse(nested(64).as_bytes()).unwrap()), Ok(()));
+        assert!(parse(nested(64).as_bytes()).is_ok());
+        assert_eq!(check_depth(&serde_json::from_str::<Value>(&nested(64)).unwrap()), Ok(()));
         let deeper = serde_json::from_str::<Value>(&nested(65)).unwrap();
         assert_eq!(check_depth(&deeper).unwrap_err().code, RejectCode::TooDeep);
         assert_eq!(parse(nested(65).as_bytes()).unwrap_err().code, RejectCode::TooDeep);

@@ -11,6 +11,7 @@ mod avro;
 mod clock;
 mod content;
 mod event;
+mod field;
 mod fields;
 mod found;
 mod identity;
@@ -20,6 +21,7 @@ mod money;
 mod properties;
 #[cfg(test)]
 mod tests;
+mod tree;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,6 +30,7 @@ use apache_avro::Schema;
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_128;
 
+use self::tree::Tree;
 use super::reject::{Reject, RejectCode};
 use crate::domain::event::Event;
 use crate::domain::time::Timestamp;
@@ -84,7 +87,7 @@ impl Source {
     pub fn decode_json(&self, value: &[u8], record_time: Timestamp) -> Result<Event, Reject> {
         self.check_size(value)?;
         let tree = json::parse(value)?;
-        event::assemble(self, tree, record_time, || derived_id(value))
+        event::assemble(self, &tree, record_time, || derived_id(value))
     }
 
     /// The event that a JSON tree holds, for senders of other formats. A record without a message id gets
@@ -95,7 +98,7 @@ impl Source {
     pub fn decode_value(&self, tree: Value, record_time: Timestamp) -> Result<Event, Reject> {
         json::check_depth(&tree)?;
         let derived = derived_id(tree.to_string().as_bytes());
-        event::assemble(self, tree, record_time, || derived)
+        event::assemble(self, &Tree::of(&tree), record_time, || derived)
     }
 
     /// The event that an Avro datum holds (the bytes after the Confluent frame), read with the schema that
@@ -111,7 +114,7 @@ impl Source {
     ) -> Result<Event, Reject> {
         self.check_size(datum)?;
         let tree = avro::read(schema, datum)?;
-        event::assemble(self, tree, record_time, || derived_id(datum))
+        event::assemble(self, &Tree::of(&tree), record_time, || derived_id(datum))
     }
 
     fn check_size(&self, value: &[u8]) -> Result<(), Reject> {

@@ -1,10 +1,10 @@
 //! Prices and values: decimal numbers to whole hundredths, rounded half away from zero. A price that is
 //! negative, not finite or beyond all reason is refused, not repaired.
 
-use serde_json::Value;
-
+use super::field::Field;
 use super::fields::Fields;
 use super::found::Found;
+use super::tree::Tree;
 use crate::codec::reject::Reject;
 use crate::domain::event::Money;
 
@@ -28,19 +28,19 @@ pub(super) struct Stated {
 /// # Errors
 /// `InvalidField`.
 pub(super) fn stated(properties: &mut Fields, is_commerce: bool) -> Result<Stated, Reject> {
-    let currency = properties.take("currency").map(|found| code_of(&found)).transpose()?;
-    let is_number = |value: &Value| match value {
-        Value::Number(_) => true,
-        Value::String(text) => hundredths_of_text(text).is_some(),
+    let currency = properties.take(Field::Currency).map(code_of).transpose()?;
+    let is_number = |value: &Tree<'_>| match value {
+        Tree::Number(_) => true,
+        Tree::Text(text) => hundredths_of_text(text).is_some(),
         _ => false,
     };
-    if !is_commerce && currency.is_none() && !properties.peek("value").is_some_and(is_number) {
+    if !is_commerce && currency.is_none() && !properties.peek(Field::Value).is_some_and(is_number) {
         return Ok(Stated { value: None, currency });
     }
-    let value = match properties.take("value") {
+    let value = match properties.take(Field::Value) {
         None => None,
         Some(found) => Some(Money {
-            hundredths: hundredths(&found)?,
+            hundredths: hundredths(found)?,
             currency: currency.clone().unwrap_or_else(|| NO_CURRENCY.into()),
         }),
     };
@@ -52,13 +52,13 @@ pub(super) fn stated(properties: &mut Fields, is_commerce: bool) -> Result<State
 ///
 /// # Errors
 /// `InvalidField` for other types, for negative amounts and for those above 1e13 units.
-pub(super) fn hundredths(found: &Found) -> Result<i64, Reject> {
+pub(super) fn hundredths(found: Found) -> Result<i64, Reject> {
     let amount = match found.value() {
-        Value::Number(number) => match number.as_i64() {
+        Tree::Number(number) => match number.as_i64() {
             Some(whole) => whole.checked_mul(100),
             None => hundredths_of_double(number.as_f64().unwrap_or(f64::MAX)),
         },
-        Value::String(text) => Some(hundredths_of_text(text).ok_or_else(|| {
+        Tree::Text(text) => Some(hundredths_of_text(text).ok_or_else(|| {
             found.invalid("not an amount; send a number, or a text of digits with a point, such as 59.90")
         })?),
         _ => return Err(found.invalid("neither a number nor a text; send an amount such as 59.90")),
@@ -95,9 +95,9 @@ fn hundredths_of_text(text: &str) -> Option<i64> {
     Some(if is_negative && !is_zero { -1 } else { amount })
 }
 
-fn code_of(found: &Found) -> Result<Box<str>, Reject> {
+fn code_of(found: Found) -> Result<Box<str>, Reject> {
     match found.value() {
-        Value::String(code) if code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
+        Tree::Text(code) if code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
             Ok(code.to_ascii_uppercase().into())
         }
         _ => Err(found.invalid("not a currency; send the three letters of ISO 4217, such as EUR")),
@@ -106,15 +106,13 @@ fn code_of(found: &Found) -> Result<Box<str>, Reject> {
 
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
-
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     fn read(value: Value) -> Option<i64> {
-        hundredths(&Found::member(&Rc::from("$"), "price".to_owned(), value)).ok()
+        hundredths(Found::whole(&Tree::of(&value))).ok()
     }
 
     #[test]

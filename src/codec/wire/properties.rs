@@ -1,10 +1,9 @@
 //! What senders say in their own words, made flat: `{"cart": {"total": 5}}` becomes `cart.total = 5`. Names
 //! are written in `snake_case`, so that `isGift` and `is_gift` are one property.
 
-use serde_json::{Map, Value};
-
 use super::aliases::snake_case;
 use super::fields::Fields;
+use super::tree::{Member, Tree};
 use crate::codec::reject::{Reject, RejectCode};
 use crate::domain::scalar::{Properties, Scalar};
 
@@ -21,35 +20,35 @@ const TEXTS_MAX: usize = 64;
 /// dropped. Where a name comes twice, the first stays.
 ///
 /// # Errors
-/// `InvalidField` at `path` where there are more than 128 properties or a name is longer than 128 bytes: to
-/// drop some would be to lose them in silence.
-pub(super) fn flat(fields: Fields, path: &str) -> Result<Properties, Reject> {
+/// `InvalidField` at the path of the fields where there are more than 128 properties or a name is longer than
+/// 128 bytes: to drop some would be to lose them in silence.
+pub(super) fn flat(fields: Fields, path: impl Fn() -> String) -> Result<Properties, Reject> {
     let mut flat = Flat { properties: Properties::default(), path };
     for (name, found) in fields.into_rest() {
-        flat.add(&name, found.into_value())?;
+        flat.add(&name, found.value())?;
     }
     Ok(flat.properties)
 }
 
-struct Flat<'p> {
+struct Flat<P> {
     properties: Properties,
-    path: &'p str,
+    path: P,
 }
 
-impl Flat<'_> {
-    fn add(&mut self, name: &str, value: Value) -> Result<(), Reject> {
+impl<P: Fn() -> String> Flat<P> {
+    fn add(&mut self, name: &str, value: &Tree<'_>) -> Result<(), Reject> {
         if name.len() > NAME_BYTES_MAX {
             return Err(self.refuse("a property's name, with those around it, is longer than 128 bytes"));
         }
         let scalar = match value {
-            Value::Object(members) => return self.add_all(name, members),
-            Value::Array(list) => texts(list),
-            Value::Null => None,
-            Value::Bool(flag) => Some(Scalar::Bool(flag)),
-            Value::Number(number) => {
+            Tree::Object(members) => return self.add_all(name, members),
+            Tree::List(list) => texts(list),
+            Tree::Null => None,
+            Tree::Bool(flag) => Some(Scalar::Bool(*flag)),
+            Tree::Number(number) => {
                 number.as_i64().map(Scalar::Integer).or(number.as_f64().map(Scalar::Float))
             }
-            Value::String(text) => Some(Scalar::Text(cut(text))),
+            Tree::Text(text) => Some(Scalar::Text(cut(text))),
         };
         if let Some(scalar) = scalar
             && self.properties.get(name).is_none()
@@ -63,45 +62,49 @@ impl Flat<'_> {
     }
 
     // Each level makes the name longer, so the limit on names bounds the recursion.
-    fn add_all(&mut self, name: &str, members: Map<String, Value>) -> Result<(), Reject> {
-        for (key, value) in members {
-            self.add(&format!("{name}.{}", snake_case(&key)), value)?;
+    fn add_all(&mut self, name: &str, members: &[Member<'_>]) -> Result<(), Reject> {
+        // Which of two spellings of a name is the first must not depend on the place in the record.
+        let mut members: Vec<&Member<'_>> = members.iter().collect();
+        members.sort_by(|one, other| one.key.cmp(&other.key));
+        for member in members {
+            self.add(&format!("{name}.{}", snake_case(&member.key)), &member.value)?;
         }
         Ok(())
     }
 
     fn refuse(&self, message: &str) -> Reject {
-        Reject::new(RejectCode::InvalidField, self.path, message)
+        Reject::new(RejectCode::InvalidField, &(self.path)(), message)
     }
 }
 
-fn texts(list: Vec<Value>) -> Option<Scalar> {
+fn texts(list: &[Tree<'_>]) -> Option<Scalar> {
     let mut texts = Vec::new();
     for value in list {
         match value {
-            Value::String(text) if texts.len() < TEXTS_MAX => texts.push(cut(text)),
-            Value::String(_) => {}
+            Tree::Text(text) if texts.len() < TEXTS_MAX => texts.push(cut(text)),
+            Tree::Text(_) => {}
             _ => return None,
         }
     }
     if texts.is_empty() { None } else { Some(Scalar::Texts(texts)) }
 }
 
-fn cut(mut text: String) -> Box<str> {
-    text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
-    text.into()
+fn cut(text: &str) -> Box<str> {
+    text.get(..text.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default().into()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::codec::wire::aliases::{Aliases, Scope};
+    use crate::codec::wire::found::Found;
 
     fn flat_of(object: Value) -> Result<Properties, Reject> {
-        let Value::Object(object) = object else { panic!("an object") };
-        flat(Fields::of(object, "$.properties", &Aliases::standard(), Scope::Properties), "$.properties")
+        let (tree, aliases) = (Tree::of(&object), Aliases::standard());
+        let fields = Fields::of(Found::whole(&tree), &aliases, Scope::Properties)?;
+        flat(fields, || "$.properties".to_owned())
     }
 
     #[test]

@@ -1,0 +1,120 @@
+//! One record's value as a tree that borrows its texts from the record wherever they stand there as they are,
+//! so that reading a record copies nothing that nobody keeps. What the tree means is not known here.
+
+use std::borrow::Cow;
+
+use serde_json::{Number, Value};
+
+/// A value. The members of an object stand in the order in which they were sent, each key once.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Tree<'r> {
+    /// Nothing.
+    Null,
+    /// True or false.
+    Bool(bool),
+    /// A number that a double can hold.
+    Number(Number),
+    /// A text.
+    Text(Cow<'r, str>),
+    /// A list.
+    List(Vec<Tree<'r>>),
+    /// An object.
+    Object(Vec<Member<'r>>),
+}
+
+/// A member of an object.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Member<'r> {
+    /// Its key, as the sender wrote it.
+    pub(super) key: Cow<'r, str>,
+    /// Its value.
+    pub(super) value: Tree<'r>,
+}
+
+impl<'r> Tree<'r> {
+    /// The same value, borrowed from a tree of the JSON library. Recurses as deep as the tree is.
+    pub(super) fn of(value: &'r Value) -> Tree<'r> {
+        match value {
+            Value::Null => Tree::Null,
+            Value::Bool(flag) => Tree::Bool(*flag),
+            Value::Number(number) => Tree::Number(number.clone()),
+            Value::String(text) => Tree::Text(Cow::Borrowed(text)),
+            Value::Array(list) => Tree::List(list.iter().map(Tree::of).collect()),
+            Value::Object(object) => Tree::Object(
+                object
+                    .iter()
+                    .map(|(key, value)| Member { key: Cow::Borrowed(key), value: Tree::of(value) })
+                    .collect(),
+            ),
+        }
+    }
+
+    /// The text, where it is one.
+    pub(super) fn text(&self) -> Option<&str> {
+        match self {
+            Tree::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The member of this key, where it is an object that has it.
+    pub(super) fn member(&self, key: &str) -> Option<&Tree<'r>> {
+        match self {
+            Tree::Object(members) => {
+                members.iter().find(|member| member.key == key).map(|member| &member.value)
+            }
+            _ => None,
+        }
+    }
+
+    /// The JSON path from here to `value`, which must be a part of this tree: the same one, not an equal one.
+    /// It is looked for, since a path is only said of what is wrong, and of one value of a record at most.
+    pub(super) fn path_to(&self, value: &Tree<'r>) -> String {
+        let mut path = String::from("$");
+        self.find(value, &mut path);
+        path
+    }
+
+    fn find(&self, value: &Tree<'r>, path: &mut String) -> bool {
+        if std::ptr::eq(self, value) {
+            return true;
+        }
+        let length = path.len();
+        let mut inside = |step: &str, part: &Tree<'r>| {
+            path.push_str(step);
+            let found = part.find(value, path);
+            if !found {
+                path.truncate(length);
+            }
+            found
+        };
+        match self {
+            Tree::List(list) => {
+                list.iter().enumerate().any(|(index, part)| inside(&format!("[{index}]"), part))
+            }
+            Tree::Object(members) => {
+                members.iter().any(|member| inside(&format!(".{}", member.key), &member.value))
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_path_leads_to_the_value_itself_and_not_to_its_equal() {
+        let value = json!({"a": [1, {"b": 1}], "c": {"b": 1}});
+        let tree = Tree::of(&value);
+        let inner = tree.member("c").and_then(|object| object.member("b")).unwrap();
+        assert_eq!(tree.path_to(inner), "$.c.b");
+        let Some(Tree::List(list)) = tree.member("a") else { panic!("a list") };
+        assert_eq!(tree.path_to(&list[0]), "$.a[0]");
+        assert_eq!(tree.path_to(list[1].member("b").unwrap()), "$.a[1].b");
+        assert_eq!(tree.path_to(&tree), "$");
+    }
+}
