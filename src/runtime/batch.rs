@@ -6,6 +6,9 @@ use super::broker::{Output, Record};
 use crate::config::CommitConfig;
 use crate::domain::time::Timestamp;
 
+/// Of how many inputs the latency of one is reported: to report it costs as much as the work on a record.
+const TIMED_OF: usize = 64;
+
 /// What an open transaction holds.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
@@ -13,7 +16,7 @@ pub(super) struct Batch {
     pub(super) opened: Option<Duration>,
     /// How many inputs and due changes it holds.
     pub(super) records: usize,
-    /// The Kafka timestamps of every 64th input, for the latency figures.
+    /// The Kafka timestamps of the inputs whose latency is reported.
     pub(super) appended: Vec<Timestamp>,
     bytes: usize,
 }
@@ -24,10 +27,15 @@ impl Batch {
     }
 
     pub(super) fn count_input(&mut self, record: &Record) {
-        if self.records.is_multiple_of(64) {
+        if self.is_timed() {
             self.appended.push(record.timestamp);
         }
         self.records += 1;
+    }
+
+    /// Whether the latency of the next input is reported.
+    pub(super) fn is_timed(&self) -> bool {
+        self.records.is_multiple_of(TIMED_OF)
     }
 
     pub(super) fn count_output(&mut self, output: &Output) {

@@ -8,11 +8,13 @@
 mod commit;
 mod rebalance;
 mod report;
+mod traffic;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::traffic::Traffic;
 use crate::mutant::{Mutant, is_armed};
 use crate::runtime::assignment::{Assignment, Work};
 use crate::runtime::batch::Batch;
@@ -22,10 +24,10 @@ use crate::runtime::fault::Fault;
 use crate::runtime::instruments::Latency;
 use crate::runtime::instruments::facts::Step;
 use crate::runtime::instruments::vitals::WorkerVitals;
-use crate::runtime::intake::Taken;
+use crate::runtime::intake::{Intake, Taken};
 use crate::runtime::plan::{Now, Plan};
 use crate::runtime::restore::{Present, task_fault};
-use crate::runtime::task::{Applied, SWEEP_MAX};
+use crate::runtime::task::{Applied, SWEEP_MAX, Task};
 
 /// How many records are applied between two looks at everything else.
 const RECORDS_PER_TURN: usize = 500;
@@ -41,6 +43,7 @@ pub struct Worker<B> {
     commands_partitions: i32,
     batch: Batch,
     outputs: Vec<Output>,
+    traffic: Traffic,
     now: Now,
     reported: Duration,
     commits: u64,
@@ -64,6 +67,7 @@ impl<B: Broker> Worker<B> {
             commands_partitions,
             batch: Batch::default(),
             outputs: Vec::new(),
+            traffic: Traffic::default(),
             now,
             reported: now.monotonic,
             commits: 0,
@@ -92,7 +96,9 @@ impl<B: Broker> Worker<B> {
     /// Commits what is open. To be called before the worker ends.
     pub fn drain(&mut self, now: Now) -> Result<(), Fault> {
         self.now = now;
-        if self.batch.opened.is_some() { self.commit() } else { Ok(()) }
+        let drained = if self.batch.opened.is_some() { self.commit() } else { Ok(()) };
+        self.traffic.report(&self.plan.instruments);
+        drained
     }
 
     /// Gives up what is open. The worker is of no use afterwards.
@@ -171,86 +177,36 @@ impl<B: Broker> Worker<B> {
         }
         self.vitals.in_hand(&record.partition.topic, record.partition.number, record.offset);
         let used = match &mut assignment.work {
-            Work::Intake { .. } => self.take(record)?,
-            Work::Running { .. } => self.apply(record)?,
+            Work::Intake { intake, next, waiting } => {
+                let taken = take(&self.plan, intake, record, self.commands_partitions, &mut self.outputs);
+                match taken {
+                    true => *next = record.offset + if is_armed(Mutant::TakeTheLastAgain) { 0 } else { 1 },
+                    false => *waiting = true,
+                }
+                taken
+            }
+            Work::Running { task, sweeping } => {
+                let timed = self.batch.is_timed().then_some(self.now);
+                let applied = apply(&self.plan, task, record, timed, &mut self.outputs)?;
+                *sweeping |= !applied;
+                applied
+            }
             Work::Restoring(_) => false,
         };
         if !used {
             return self.broker.hold(&record.partition, record.offset);
         }
+        assignment.last_timestamp = Some(record.timestamp);
         self.batch.open(self.now.monotonic);
-        if let Some(assignment) = self.assignments.get_mut(&record.partition) {
-            assignment.last_timestamp = Some(record.timestamp);
-        }
-        self.plan.instruments.records_in(&record.partition.topic, 1);
+        self.traffic.read(&record.partition.topic);
         self.batch.count_input(record);
         self.send_outputs()
-    }
-
-    /// Turns a source's record into commands. False if it must be handed in again later.
-    fn take(&mut self, record: &Record) -> Result<bool, Fault> {
-        let Some(Assignment { work: Work::Intake { intake, next, waiting }, .. }) =
-            self.assignments.get_mut(&record.partition)
-        else {
-            return Ok(false);
-        };
-        let topics = &self.plan.shared.topics;
-        match intake.take(record, &topics.commands, self.commands_partitions, &mut self.outputs) {
-            Taken::Sent => {}
-            Taken::Rejected(reject) => {
-                self.plan.instruments.dead_letter(reject.code.as_str());
-                let times = match () {
-                    () if is_armed(Mutant::DropDeadLetters) => 0,
-                    () if is_armed(Mutant::DoubleDeadLetters) => 2,
-                    () => 1,
-                };
-                let letter = dead_letter(&topics.dead_letters, record, &reject);
-                self.outputs.extend(std::iter::repeat_n(letter, times));
-            }
-            Taken::Waiting => {
-                *waiting = true;
-                return Ok(false);
-            }
-        }
-        *next = record.offset + if is_armed(Mutant::TakeTheLastAgain) { 0 } else { 1 };
-        Ok(true)
-    }
-
-    /// Applies an input record to the state. False if it must be handed in again later.
-    fn apply(&mut self, record: &Record) -> Result<bool, Fault> {
-        let Some(Assignment { work: Work::Running { task, sweeping }, .. }) =
-            self.assignments.get_mut(&record.partition)
-        else {
-            return Ok(false);
-        };
-        let number = record.partition.number;
-        let applied = task.apply(record, &mut self.outputs).map_err(|error| task_fault(number, &error))?;
-        let instruments = &self.plan.instruments;
-        match applied {
-            Applied::SweepFirst => {
-                *sweeping = true;
-                return Ok(false);
-            }
-            Applied::Changed(times) | Applied::Answered(times) => {
-                let now = self.now;
-                instruments.latency(Latency::ReceivedToApplied, now.seconds_since(times.received_at));
-                instruments.latency(Latency::AppendedToApplied, now.seconds_since(record.timestamp));
-            }
-            Applied::Duplicate(source) => instruments.duplicate(&source),
-            Applied::Knowledge => {}
-            Applied::Rejected(reject) => {
-                instruments.dead_letter(reject.code.as_str());
-                let topic = &self.plan.shared.topics.dead_letters;
-                self.outputs.push(dead_letter(topic, record, &reject));
-            }
-        }
-        Ok(true)
     }
 
     fn send_outputs(&mut self) -> Result<(), Fault> {
         for output in self.outputs.drain(..) {
             self.batch.count_output(&output);
-            self.plan.instruments.records_out(&output.topic, 1);
+            self.traffic.written(&output.topic);
             self.broker.send(output)?;
         }
         Ok(())
@@ -323,4 +279,52 @@ impl<B: Broker> Worker<B> {
         }
         self.send_outputs()
     }
+}
+
+/// Turns a source's record into commands. False if it must be handed in again later.
+fn take(plan: &Plan, intake: &Intake, record: &Record, partitions: i32, outputs: &mut Vec<Output>) -> bool {
+    let topics = &plan.shared.topics;
+    match intake.take(record, &topics.commands, partitions, outputs) {
+        Taken::Sent => true,
+        Taken::Rejected(reject) => {
+            plan.instruments.dead_letter(reject.code.as_str());
+            let times = match () {
+                () if is_armed(Mutant::DropDeadLetters) => 0,
+                () if is_armed(Mutant::DoubleDeadLetters) => 2,
+                () => 1,
+            };
+            let letter = dead_letter(&topics.dead_letters, record, &reject);
+            outputs.extend(std::iter::repeat_n(letter, times));
+            true
+        }
+        Taken::Waiting => false,
+    }
+}
+
+/// Applies an input record to the state, and reports how long it took to get there where a time is given. False
+/// if it must be handed in again later.
+fn apply(
+    plan: &Plan,
+    task: &mut Task,
+    record: &Record,
+    now: Option<Now>,
+    outputs: &mut Vec<Output>,
+) -> Result<bool, Fault> {
+    let instruments = &plan.instruments;
+    match task.apply(record, outputs).map_err(|error| task_fault(record.partition.number, &error))? {
+        Applied::SweepFirst => return Ok(false),
+        Applied::Changed(times) | Applied::Answered(times) => {
+            if let Some(now) = now {
+                instruments.latency(Latency::ReceivedToApplied, now.seconds_since(times.received_at));
+                instruments.latency(Latency::AppendedToApplied, now.seconds_since(record.timestamp));
+            }
+        }
+        Applied::Duplicate(source) => instruments.duplicate(&source),
+        Applied::Knowledge => {}
+        Applied::Rejected(reject) => {
+            instruments.dead_letter(reject.code.as_str());
+            outputs.push(dead_letter(&plan.shared.topics.dead_letters, record, &reject));
+        }
+    }
+    Ok(true)
 }

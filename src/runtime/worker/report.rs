@@ -10,6 +10,7 @@ use crate::runtime::instruments::progress::Place;
 
 impl<B: Broker> Worker<B> {
     pub(super) fn report(&mut self) {
+        self.traffic.report(&self.plan.instruments);
         let mut state = WorkerState::Running;
         let mut lagging = false;
         let thorough = self.now.monotonic.saturating_sub(self.reported) >= Duration::from_secs(1);
