@@ -216,6 +216,7 @@ fn batch(number: i64) -> Vec<Change> {
         key: name.into_bytes(),
         value: Some(format!("{number}:{}", "x".repeat((number % 200) as usize)).into_bytes()),
         due,
+        ..Change::default()
     };
     let slot = number % SLOTS;
     let mut changes: Vec<Change> = (0..ROWS_PER_BATCH)
@@ -223,7 +224,7 @@ fn batch(number: i64) -> Vec<Change> {
         .collect();
     changes.push(row(format!("s{number}"), None));
     if number >= LINGER {
-        changes.push(Change { key: format!("s{}", number - LINGER).into_bytes(), value: None, due: None });
+        changes.push(Change { key: format!("s{}", number - LINGER).into_bytes(), ..Change::default() });
     }
     changes
 }

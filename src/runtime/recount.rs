@@ -88,7 +88,7 @@ fn meta(store: &dyn Store) -> Result<Option<Meta>, TaskError> {
 }
 
 fn change(key: &[u8], value: Option<Vec<u8>>) -> Change {
-    Change { key: key.to_vec(), value, due: None }
+    Change { key: key.to_vec(), value, ..Change::default() }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::task::{Task, TaskError};
 use crate::codec::row;
 use crate::domain::react;
 use crate::mutant::{Mutant, is_armed};
-use crate::store::{Change, Position, Store, StoreError};
+use crate::store::{Change, DueBefore, Position, Store, StoreError};
 
 const RECORDS_PER_STEP: usize = 5_000;
 
@@ -167,7 +167,7 @@ fn change(plan: &Plan, key: Vec<u8>, value: Option<Vec<u8>>) -> Result<Change, T
         (Some(bytes), Some(_)) => react::due(&plan.shared.rules, &row::decode_profile(bytes)?),
         _ => None,
     };
-    Ok(Change { key, value, due })
+    Ok(Change { key, value, due, due_before: DueBefore::Unknown })
 }
 
 fn taken_over(number: i32, how: &str) -> Fault {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Change, Position, Row, Store, StoreError};
+use super::{Change, PersonRow, Position, Row, Store, StoreError};
 use crate::codec::row::PERSON_PREFIX;
 use crate::domain::person::Person;
 use crate::domain::time::Timestamp;
@@ -29,6 +29,11 @@ struct Kept {
 impl Store for MemoryStore {
     fn load(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.rows.get(key).map(|row| row.value.clone()))
+    }
+
+    fn load_person(&self, key: &[u8]) -> Result<Option<PersonRow>, StoreError> {
+        let row = self.rows.get(key);
+        Ok(row.map(|row| PersonRow { value: row.value.clone(), due: row.due.as_ref().map(|(due, _)| *due) }))
     }
 
     fn scan(&self, prefix: &[u8]) -> Result<Vec<Row>, StoreError> {

@@ -17,6 +17,9 @@ pub trait Store: Send {
     /// The value of a row.
     fn load(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// A person's row.
+    fn load_person(&self, key: &[u8]) -> Result<Option<PersonRow>, StoreError>;
+
     /// All rows whose keys start with `prefix`, in the order of keys. For the few rows that are not persons'.
     fn scan(&self, prefix: &[u8]) -> Result<Vec<Row>, StoreError>;
 
@@ -43,8 +46,17 @@ pub trait Store: Send {
 /// A row: its key and its value.
 pub type Row = (Vec<u8>, Vec<u8>);
 
-/// One row's change.
+/// A person's row as a store has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonRow {
+    /// Its value.
+    pub value: Vec<u8>,
+    /// When it is due by the store's index.
+    pub due: Option<Timestamp>,
+}
+
+/// One row's change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// The row's key.
     pub key: Vec<u8>,
@@ -53,6 +65,19 @@ pub struct Change {
     /// For a person's row: when it changes by itself next, if ever. Other rows and deletions have none: it
     /// is ignored there.
     pub due: Option<Timestamp>,
+    /// When the row that it replaces is due.
+    pub due_before: DueBefore,
+}
+
+/// When the row that a change replaces is due. Its entry in the index has to go, so a store that is not told
+/// reads the row first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DueBefore {
+    /// The store has to look.
+    #[default]
+    Unknown,
+    /// As [`Store::load_person`] said, or as the last change said that was absorbed; none where there is no row.
+    Known(Option<Timestamp>),
 }
 
 impl Change {

@@ -7,7 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{Change, Position, Store, StoreError};
+use foldhash::fast::RandomState;
+
+use super::{Change, DueBefore, PersonRow, Position, Store, StoreError};
 use crate::codec::digest::{Digest, row_hash};
 use crate::codec::row::{self, Meta};
 use crate::domain::person::Person;
@@ -20,7 +22,7 @@ use crate::mutant::{Mutant, is_armed};
 /// Uncommitted changes of one partition over its store.
 pub struct Overlay {
     store: Box<dyn Store>,
-    persons: HashMap<Person, Entry>,
+    persons: HashMap<Person, Entry, RandomState>,
     dirty: Vec<Person>,
     /// Due times of dirty persons; those of clean ones are in the store's index.
     due: BTreeSet<(Timestamp, Person)>,
@@ -41,6 +43,8 @@ pub struct Entry {
     /// When it changes by itself next.
     pub due: Option<Timestamp>,
     committed_version: u64,
+    /// When the committed row is due, as the store's index has it.
+    committed_due: Option<Timestamp>,
     /// The hash of the committed row, as it was read or written; none where there is no row.
     committed_hash: Option<u64>,
     /// The hash of the row that was flushed last.
@@ -76,7 +80,7 @@ impl Overlay {
     pub fn new(store: Box<dyn Store>, profiles_cached_max: usize) -> Overlay {
         Overlay {
             store,
-            persons: HashMap::new(),
+            persons: HashMap::default(),
             dirty: Vec::new(),
             due: BTreeSet::new(),
             rows: BTreeMap::new(),
@@ -104,14 +108,22 @@ impl Overlay {
         }
         if !self.persons.contains_key(person) {
             let key = row::profile_key(person);
-            let (profile, committed_hash) = match self.store.load(&key)? {
-                Some(bytes) => (row::decode_profile(&bytes)?, Some(row_hash(&key, &bytes))),
-                None => (Profile::default(), None),
+            let (profile, committed_hash, committed_due) = match self.store.load_person(&key)? {
+                Some(PersonRow { value, due }) => {
+                    (row::decode_profile(&value)?, Some(row_hash(&key, &value)), due)
+                }
+                None => (Profile::default(), None, None),
             };
-            let due = react::due(rules, &profile);
-            let committed_version = profile.version;
-            let (flushed_hash, dirty, used) = (0, false, self.turn);
-            let entry = Entry { profile, due, committed_version, committed_hash, flushed_hash, dirty, used };
+            let entry = Entry {
+                due: react::due(rules, &profile),
+                committed_version: profile.version,
+                profile,
+                committed_due,
+                committed_hash,
+                flushed_hash: 0,
+                dirty: false,
+                used: self.turn,
+            };
             self.persons.insert(person.clone(), entry);
         }
         Ok(self.persons.get_mut(person).expect("the entry was there or has just been inserted"))
@@ -180,7 +192,7 @@ impl Overlay {
         self.digest_flushed = digest;
         let value = Some(row::encode_meta(&meta(digest)));
         let mut changes = Vec::with_capacity(staged.len() + 1);
-        changes.push(Change { key: row::META_KEY.to_vec(), value, due: None });
+        changes.push(Change { key: row::META_KEY.to_vec(), value, ..Change::default() });
         changes.append(&mut staged);
         Ok(changes)
     }
@@ -193,7 +205,7 @@ impl Overlay {
                 let before = self.store.load(key)?.map(|value| row_hash(key, &value));
                 digest.replace(before, value.as_ref().map(|value| row_hash(key, value)));
             }
-            changes.push(Change { key: key.clone(), value: value.clone(), due: None });
+            changes.push(Change { key: key.clone(), value: value.clone(), ..Change::default() });
         }
         Ok(changes)
     }
@@ -210,7 +222,8 @@ impl Overlay {
                 digest.replace(entry.committed_hash, Some(entry.flushed_hash));
             }
             let due = entry.due.filter(|_| !is_armed(Mutant::SettleWithoutDueTimes));
-            changes.push(Change { key, value: Some(value), due });
+            let due_before = DueBefore::Known(entry.committed_due);
+            changes.push(Change { key, value: Some(value), due, due_before });
         }
         changes
     }
@@ -225,6 +238,7 @@ impl Overlay {
             if let Some(entry) = self.persons.get_mut(&person) {
                 entry.dirty = false;
                 entry.committed_hash = Some(entry.flushed_hash);
+                entry.committed_due = entry.due;
                 if !is_armed(Mutant::ForgetCommittedVersion) {
                     entry.committed_version = entry.profile.version;
                 }

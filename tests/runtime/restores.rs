@@ -18,7 +18,7 @@ use bespoke::runtime::restore::{Present, Restore};
 use bespoke::runtime::stores::Stores;
 use bespoke::runtime::task::{Applied, SWEEP_MAX, Task};
 use bespoke::store::memory::MemoryStore;
-use bespoke::store::{Change, Position, Row, Store, StoreError};
+use bespoke::store::{Change, PersonRow, Position, Row, Store, StoreError};
 use proptest::prelude::*;
 
 use super::pipeline::{Pipeline, Turns};
@@ -44,6 +44,10 @@ impl Stores for Shelf {
 impl Store for Shelf {
     fn load(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.0.lock().unwrap().load(key)
+    }
+
+    fn load_person(&self, key: &[u8]) -> Result<Option<PersonRow>, StoreError> {
+        self.0.lock().unwrap().load_person(key)
     }
 
     fn scan(&self, prefix: &[u8]) -> Result<Vec<Row>, StoreError> {

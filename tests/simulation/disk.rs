@@ -8,7 +8,7 @@ use bespoke::domain::person::Person;
 use bespoke::domain::time::Timestamp;
 use bespoke::runtime::stores::Stores;
 use bespoke::store::memory::MemoryStore;
-use bespoke::store::{Change, Position, Row, Store, StoreError};
+use bespoke::store::{Change, PersonRow, Position, Row, Store, StoreError};
 
 use super::random::Random;
 use super::world;
@@ -171,6 +171,11 @@ impl Store for SimulatedStore {
     fn load(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.check()?;
         self.present.load(key)
+    }
+
+    fn load_person(&self, key: &[u8]) -> Result<Option<PersonRow>, StoreError> {
+        self.check()?;
+        self.present.load_person(key)
     }
 
     fn scan(&self, prefix: &[u8]) -> Result<Vec<Row>, StoreError> {

@@ -217,7 +217,7 @@ impl World {
                 (Some(bytes), Some(_)) => react::due(rules, &row::decode_profile(bytes).unwrap()),
                 _ => None,
             };
-            Change { key, value, due }
+            Change { key, value, due, ..Change::default() }
         });
         let mut expected = MemoryStore::default();
         expected.absorb(&changes.collect::<Vec<_>>(), Position { changelog_next: 0, input_next: 0 }).unwrap();

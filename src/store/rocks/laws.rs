@@ -105,7 +105,12 @@ fn change() -> impl Strategy<Value = Change> {
     let key = prop::sample::select(vec!["pa", "pb", "pab", "p", "pö", "s", "s1", "t\u{7f}"]);
     let moment = prop_oneof![-3..3_i64, Just(i64::MIN), Just(i64::MAX)];
     (key, prop::option::weighted(0.8, "[xy]{0,2}"), prop::option::of(moment)).prop_map(|(key, value, due)| {
-        Change { key: key.into(), value: value.map(String::into_bytes), due: due.map(Timestamp::from_ms) }
+        Change {
+            key: key.into(),
+            value: value.map(String::into_bytes),
+            due: due.map(Timestamp::from_ms),
+            ..Change::default()
+        }
     })
 }
 

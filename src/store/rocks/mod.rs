@@ -19,7 +19,6 @@ mod laws;
 mod scratch;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -29,7 +28,7 @@ pub use self::options::{StoreMemory, StoreOptions};
 
 use self::fault::Fault;
 use self::layout::{INDEX_END, POSITION_KEY};
-use super::{Change, Position, Row, Store, StoreError, StoreSizes};
+use super::{Change, DueBefore, PersonRow, Position, Row, Store, StoreError, StoreSizes};
 use crate::codec::row::PERSON_PREFIX;
 use crate::domain::person::Person;
 use crate::domain::time::Timestamp;
@@ -86,9 +85,33 @@ impl RocksStore {
             .expect("the default column family was opened by its name")
     }
 
-    /// When the stored rows of these persons are due: their entries in the index have to go.
-    fn stored_due(&self, rows: &[&[u8]]) -> Result<Vec<Option<Timestamp>>, StoreError> {
-        let keys: Vec<Vec<u8>> = rows.iter().map(|row| layout::row_key(row)).collect();
+    /// When the rows that these changes replace are due: their entries in the index have to go. What is not
+    /// known is read.
+    fn due_before(&self, changes: &[(&Change, DueBefore)]) -> Result<Vec<Option<Timestamp>>, StoreError> {
+        let is_person = |change: &Change| change.key.first() == Some(&PERSON_PREFIX);
+        let unknown = changes.iter().filter(|(change, due)| is_person(change) && *due == DueBefore::Unknown);
+        let mut read = self.stored_due(unknown.map(|(change, _)| &*change.key))?.into_iter();
+        let due_before = changes.iter().map(|(change, due_before)| match due_before {
+            _ if !is_person(change) => None,
+            DueBefore::Known(due) => *due,
+            DueBefore::Unknown => read.next().flatten(),
+        });
+        let due_before: Vec<_> = due_before.collect();
+        // What is said to be known and is not would leave an entry in the index for ever.
+        #[cfg(debug_assertions)]
+        for ((change, _), due) in changes.iter().zip(&due_before).filter(|((change, _), _)| is_person(change))
+        {
+            let stored = self.load_person(&change.key)?.and_then(|row| row.due);
+            assert_eq!(stored, *due, "a change was told a wrong due time of the row that it replaces");
+        }
+        Ok(due_before)
+    }
+
+    fn stored_due<'k>(
+        &self,
+        keys: impl Iterator<Item = &'k [u8]>,
+    ) -> Result<Vec<Option<Timestamp>>, StoreError> {
+        let keys: Vec<Vec<u8>> = keys.map(layout::row_key).collect();
         let found = self.database.batched_multi_get_cf(self.column_family(), &keys, true);
         found
             .into_iter()
@@ -129,17 +152,13 @@ impl RocksStore {
         changes: &[Change],
         position: Position,
     ) -> Result<(WriteBatch, Option<Vec<u8>>), StoreError> {
-        let last: BTreeMap<&[u8], &Change> =
-            changes.iter().map(|change| (change.key.as_slice(), change)).collect();
-        let is_person = |key: &&[u8]| key.first() == Some(&PERSON_PREFIX);
-        let persons: Vec<&[u8]> = last.keys().copied().filter(is_person).collect();
-        let former: BTreeMap<&[u8], Option<Timestamp>> =
-            persons.iter().copied().zip(self.stored_due(&persons)?).collect();
-
+        let changes = last_of_each_key(changes);
+        let due_before = self.due_before(&changes)?;
         let mut batch = WriteBatch::default();
         let mut first_entry: Option<Vec<u8>> = None;
-        for (key, change) in last {
-            let former = former.get(key).copied().flatten().map(|due| layout::index_key(due, key));
+        for ((change, _), due_before) in changes.into_iter().zip(due_before) {
+            let key = &change.key;
+            let former = due_before.map(|due| layout::index_key(due, key));
             let entry = change.due_entry(self.fault.directory())?;
             let entry = entry.map(|(due, _)| layout::index_key(due, key));
             if former != entry {
@@ -160,10 +179,34 @@ impl RocksStore {
     }
 }
 
+/// The last change of each key, in the order of keys, in which they are written fastest; and what is known of
+/// the row that is in the store, which the first change of the key replaces.
+fn last_of_each_key(changes: &[Change]) -> Vec<(&Change, DueBefore)> {
+    let mut sorted: Vec<&Change> = changes.iter().collect();
+    sorted.sort_by(|one, other| one.key.cmp(&other.key));
+    let mut last: Vec<(&Change, DueBefore)> = Vec::with_capacity(sorted.len());
+    for change in sorted {
+        match last.last_mut().filter(|(kept, _)| kept.key == change.key) {
+            Some((kept, _)) => *kept = change,
+            None => last.push((change, change.due_before)),
+        }
+    }
+    last
+}
+
 impl Store for RocksStore {
     fn load(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let found = self.database.get_pinned(layout::row_key(key)).map_err(|error| self.fault.of(&error))?;
         found.map(|row| Ok(layout::split_row(&row, &self.fault)?.1.to_vec())).transpose()
+    }
+
+    fn load_person(&self, key: &[u8]) -> Result<Option<PersonRow>, StoreError> {
+        let found = self.database.get_pinned(layout::row_key(key)).map_err(|error| self.fault.of(&error))?;
+        let split = |row: rocksdb::DBPinnableSlice<'_>| {
+            let (due, value) = layout::split_row(&row, &self.fault)?;
+            Ok(PersonRow { value: value.to_vec(), due })
+        };
+        found.map(split).transpose()
     }
 
     fn scan(&self, prefix: &[u8]) -> Result<Vec<Row>, StoreError> {

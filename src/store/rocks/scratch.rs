@@ -46,12 +46,17 @@ pub(super) fn open(directory: &Path, write_ahead_log: bool) -> Result<RocksStore
 
 /// Writes a row.
 pub(super) fn put(key: &str, value: &str, due: Option<i64>) -> Change {
-    Change { key: key.into(), value: Some(value.into()), due: due.map(Timestamp::from_ms) }
+    Change {
+        key: key.into(),
+        value: Some(value.into()),
+        due: due.map(Timestamp::from_ms),
+        ..Change::default()
+    }
 }
 
 /// Deletes a row.
 pub(super) fn delete(key: &str) -> Change {
-    Change { key: key.into(), value: None, due: None }
+    Change { key: key.into(), ..Change::default() }
 }
 
 /// A position of which only the changelog's part matters.

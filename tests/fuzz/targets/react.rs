@@ -150,8 +150,10 @@ fn sweep(task: &mut Task, outputs: &mut Vec<bespoke::runtime::broker::Output>) -
 fn copy(task: &Task, store: &mut MemoryStore) -> Result<(), String> {
     use bespoke::store::{Change, Store};
     let rows = task.store().scan(b"").map_err(|error| error.to_string())?;
-    let changes: Vec<Change> =
-        rows.into_iter().map(|(key, value)| Change { key, value: Some(value), due: None }).collect();
+    let changes: Vec<Change> = rows
+        .into_iter()
+        .map(|(key, value)| Change { key, value: Some(value), ..Change::default() })
+        .collect();
     let position = task.store().position().ok_or("no position after a commit")?;
     store.absorb(&changes, position).map_err(|error| error.to_string())
 }
