@@ -36,7 +36,10 @@ impl Decay {
 
     /// What is left of 1 after so many hours: 2^-(hours / half-life). Not above 1.
     pub fn after_hours(&self, hours: i64) -> f64 {
-        let hours = hours.max(0);
+        // Mostly less than one half-life has passed, and then the table says it all.
+        if let Some(factor) = usize::try_from(hours.max(0)).ok().and_then(|hours| self.factors.get(hours)) {
+            return *factor;
+        }
         let halvings = hours / self.half_life_hours();
         let rest = (hours % self.half_life_hours()) as usize;
         let factor = self.factors.get(rest).copied().unwrap_or(1.0);

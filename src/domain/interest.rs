@@ -4,8 +4,8 @@ use super::affinity::{Affinity, TOLERANCE};
 use super::decision::{Emission, SegmentChange};
 use super::event::{Event, Item};
 use super::profile::{Cause, Profile};
-use super::react::Change;
-use super::rulebook::{Facet, InterestRule, RuleBook, Trigger};
+use super::react::{Change, Happened};
+use super::rulebook::{Facet, InterestRule, RuleBook};
 use super::segment::transition_id;
 use super::time::Timestamp;
 
@@ -58,7 +58,7 @@ fn first_loss(rule: &InterestRule, affinities: &[Affinity]) -> Option<Timestamp>
     tagged.filter_map(|affinity| affinity.falls_below(rule.leave, &rule.decay)).min()
 }
 
-fn add(change: &mut Change<'_>, rule: &InterestRule, event: &Event, value: &str, weight: f64) {
+fn add<'a>(change: &mut Change<'a>, rule: &'a InterestRule, event: &Event, value: &str, weight: f64) {
     let hour = change.now.hour();
     let affinities = change.profile.affinities_mut(rule.id);
     let at = affinities.iter().position(|affinity| &*affinity.value == value).unwrap_or_else(|| {
@@ -74,7 +74,7 @@ fn add(change: &mut Change<'_>, rule: &InterestRule, event: &Event, value: &str,
 }
 
 /// Makes a value a tag if its score has reached the limit.
-fn tag(change: &mut Change<'_>, rule: &InterestRule, value: &str) {
+fn tag<'a>(change: &mut Change<'a>, rule: &'a InterestRule, value: &str) {
     let (now, hour) = (change.now, change.now.hour());
     let affinities = change.profile.affinities_mut(rule.id);
     let Some(affinity) = affinities.iter_mut().find(|affinity| &*affinity.value == value) else { return };
@@ -94,10 +94,10 @@ fn evict(affinities: &mut Vec<Affinity>, hour: i64, rule: &InterestRule) -> Opti
 }
 
 /// Says that a value became a tag, or is none any more.
-fn changed(change: &mut Change<'_>, rule: &InterestRule, value: &str, entered: bool) {
-    change.touched.tags.push(rule.name.clone());
+fn changed<'a>(change: &mut Change<'a>, rule: &'a InterestRule, value: &str, entered: bool) {
+    change.touched.tags.push(&rule.name);
     if entered {
-        change.triggers.push(Trigger::Tagged(rule.name.clone()));
+        change.happened.push(Happened::Tagged(&rule.name));
     }
     if !rule.as_segments {
         return;

@@ -54,16 +54,16 @@ pub(crate) struct Change<'a> {
     pub(crate) now: Timestamp,
     /// Emissions are stamped with this instant.
     pub(crate) at: Timestamp,
-    pub(crate) touched: Touched,
-    pub(crate) triggers: Vec<Trigger>,
+    pub(crate) touched: Touched<'a>,
+    pub(crate) happened: Vec<Happened<'a>>,
     pub(crate) emissions: &'a mut Vec<Emission>,
 }
 
 /// Which parts of a profile a change has touched, so that only conditions that read them are evaluated.
 #[derive(Debug, Default)]
-pub(crate) struct Touched {
-    pub(crate) attributes: Vec<Box<str>>,
-    pub(crate) tags: Vec<Box<str>>,
+pub(crate) struct Touched<'a> {
+    pub(crate) attributes: Vec<&'a str>,
+    pub(crate) tags: Vec<&'a str>,
     pub(crate) segments: bool,
     pub(crate) session: bool,
     pub(crate) orders: bool,
@@ -71,6 +71,19 @@ pub(crate) struct Touched {
     pub(crate) traits: bool,
     /// The profile is new, and so is the answer to every condition.
     pub(crate) everything: bool,
+}
+
+/// What a change has made happen, which may set rules off.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Happened<'a> {
+    /// The event itself.
+    Event,
+    /// The person entered this segment.
+    Entered(&'a str),
+    /// The person left this segment.
+    Left(&'a str),
+    /// A value of this interest became a tag.
+    Tagged(&'a str),
 }
 
 /// Settles what is due at or before stream time `now`, then applies the event. `now` is not before the
@@ -99,7 +112,7 @@ pub fn react(
         now,
         at: now,
         touched: Touched::default(),
-        triggers: Vec::new(),
+        happened: Vec::new(),
         emissions,
     };
     if &*event.name == DECISION_REQUEST {
@@ -134,7 +147,7 @@ pub fn settle(
             now,
             at,
             touched: Touched::default(),
-            triggers: Vec::new(),
+            happened: Vec::new(),
             emissions: &mut *emissions,
         };
         change.pass_time();
@@ -172,7 +185,7 @@ fn remember(rules: &RuleBook, profile: &mut Profile, now: Timestamp, message_id:
     true
 }
 
-impl Change<'_> {
+impl<'a> Change<'a> {
     fn answer(&mut self, event: &Event) {
         let request = event.request.as_ref();
         let slot = request.map_or("", |request| &*request.slot);
@@ -205,6 +218,7 @@ impl Change<'_> {
         }
         if !self.repeated {
             self.add_up(event);
+            self.happened.push(Happened::Event);
         }
         interest::untag(self, false);
         segment::apply(self);
@@ -224,7 +238,6 @@ impl Change<'_> {
             interest::apply(self, event);
             self.remember_items(event);
         }
-        self.triggers.push(Trigger::Event(event.name.clone()));
     }
 
     fn pass_time(&mut self) {
@@ -254,7 +267,7 @@ impl Change<'_> {
                 fallen && window.timed
             };
             if shows {
-                self.touched.attributes.push(rule.name.clone());
+                self.touched.attributes.push(&rule.name);
             }
         }
     }
@@ -267,7 +280,7 @@ impl Change<'_> {
             let amount = rule.measure.amount(event);
             let counter = self.profile.counter_mut(rule.id);
             if counter.add(amount, event.timestamp, self.now, rule.window.as_ref()) {
-                self.touched.attributes.push(rule.name.clone());
+                self.touched.attributes.push(&rule.name);
             }
         }
     }
@@ -295,10 +308,20 @@ impl Change<'_> {
 
     fn fire_rules(&mut self) {
         for rule in &self.rules.rules {
-            if self.triggers.contains(&rule.trigger) && self.may_fire(rule) {
+            if self.has_happened(&rule.trigger) && self.may_fire(rule) {
                 self.fire(rule);
             }
         }
+    }
+
+    fn has_happened(&self, trigger: &Trigger) -> bool {
+        self.happened.iter().any(|happened| match (trigger, happened) {
+            (Trigger::Event(name), Happened::Event) => self.event.is_some_and(|event| event.name == *name),
+            (Trigger::Entered(name), Happened::Entered(segment)) => **name == **segment,
+            (Trigger::Left(name), Happened::Left(segment)) => **name == **segment,
+            (Trigger::Tagged(name), Happened::Tagged(interest)) => **name == **interest,
+            _ => false,
+        })
     }
 
     fn may_fire(&self, rule: &DecisionRule) -> bool {

@@ -5,8 +5,8 @@
 use super::decision::{Emission, SegmentChange};
 use super::person::Person;
 use super::profile::{Cause, Profile, SegmentStatus};
-use super::react::{Change, Touched};
-use super::rulebook::{Membership, RuleBook, SegmentRule, Trigger};
+use super::react::{Change, Happened, Touched};
+use super::rulebook::{Membership, RuleBook, SegmentRule};
 use super::time::Timestamp;
 
 /// Evaluates, in their order, the segments that the change can have moved.
@@ -101,15 +101,15 @@ fn condition(change: &Change<'_>, status: SegmentStatus, rule: &SegmentRule) -> 
     }
 }
 
-fn move_to(change: &mut Change<'_>, rule: &SegmentRule, from: SegmentStatus, to: SegmentStatus) {
+fn move_to<'a>(change: &mut Change<'a>, rule: &'a SegmentRule, from: SegmentStatus, to: SegmentStatus) {
     change.profile.segment_mut(rule.id).status = to;
     let (was_in, is_in) = (is_in(from), is_in(to));
     if was_in == is_in {
         return;
     }
     change.touched.segments = true;
-    let trigger = if is_in { Trigger::Entered } else { Trigger::Left };
-    change.triggers.push(trigger(rule.name.clone()));
+    let happened = if is_in { Happened::Entered } else { Happened::Left };
+    change.happened.push(happened(&rule.name));
     let version = change.profile.version;
     let cause = match &change.profile.cause {
         Cause::Event(message_id) => Some(message_id.clone()),
@@ -130,13 +130,13 @@ fn is_in(status: SegmentStatus) -> bool {
     matches!(status, SegmentStatus::In { .. })
 }
 
-impl Touched {
+impl Touched<'_> {
     /// Whether a condition that reads this can have another answer now.
     fn reaches(&self, reads: &super::expression::Reads, by_event: bool) -> bool {
         self.everything
             || reads.roots.iter().any(|root| match *root {
-                "attributes" => self.attributes.iter().any(|name| reads.attributes.contains(name)),
-                "tags" => self.tags.iter().any(|name| reads.tags.contains(name)),
+                "attributes" => any_in(&self.attributes, &reads.attributes),
+                "tags" => any_in(&self.tags, &reads.tags),
                 "segments" => self.segments,
                 "session" => self.session,
                 "orders" => self.orders,
@@ -147,4 +147,8 @@ impl Touched {
                 _ => by_event,
             })
     }
+}
+
+fn any_in(touched: &[&str], read: &[Box<str>]) -> bool {
+    touched.iter().any(|name| read.iter().any(|read| **read == **name))
 }
