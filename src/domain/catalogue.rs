@@ -1,7 +1,8 @@
 //! The content that decisions choose from, as one partition of the command log knows it.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -29,10 +30,9 @@ pub struct Content {
 /// All content, found by id and by what it is about.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Catalogue {
-    contents: BTreeMap<Box<str>, Content>,
-    about: BTreeMap<Box<str>, Vec<(Box<str>, f64)>>,
-    // Weights are not negative, and the bits of such numbers are in the order of the numbers.
-    by_base_weight: BTreeSet<(Reverse<u64>, Box<str>)>,
+    contents: BTreeMap<Box<str>, Arc<Content>>,
+    about: BTreeMap<Box<str>, Vec<(Arc<Content>, f64)>>,
+    by_base_weight: BTreeMap<(Reverse<u64>, Box<str>), Arc<Content>>,
 }
 
 impl Content {
@@ -41,6 +41,13 @@ impl Content {
         let started = self.starts_at.is_none_or(|starts| starts <= at);
         let ended = self.ends_at.is_some_and(|ends| ends <= at);
         started && !ended && (self.slots.is_empty() || self.slots.iter().any(|allowed| &**allowed == slot))
+    }
+
+    /// The base weight as a whole number that is higher for a higher weight.
+    pub(crate) fn base_weight_rank(&self) -> u64 {
+        // Weights are not negative, and the bits of such numbers are in the order of the numbers; those of
+        // minus zero would stand above all others.
+        if self.base_weight > 0.0 { self.base_weight.to_bits() } else { 0 }
     }
 
     /// The product that it shows, or its own id where it shows none: what `exclude` lists compare with.
@@ -53,10 +60,11 @@ impl Catalogue {
     /// Adds a piece of content, in the place of an earlier one with its id.
     pub fn put(&mut self, content: Content) {
         self.withdraw(&content.content_id);
+        let content = Arc::new(content);
         for (value, weight) in &content.weights {
-            self.about.entry(value.clone()).or_default().push((content.content_id.clone(), *weight));
+            self.about.entry(value.clone()).or_default().push((Arc::clone(&content), *weight));
         }
-        self.by_base_weight.insert(base_weight_key(&content));
+        self.by_base_weight.insert(base_weight_key(&content), Arc::clone(&content));
         self.contents.insert(content.content_id.clone(), content);
     }
 
@@ -66,7 +74,7 @@ impl Catalogue {
         self.by_base_weight.remove(&base_weight_key(&old));
         for (value, _) in &old.weights {
             if let Some(entries) = self.about.get_mut(value) {
-                entries.retain(|(id, _)| &**id != content_id);
+                entries.retain(|(content, _)| &*content.content_id != content_id);
                 if entries.is_empty() {
                     self.about.remove(value);
                 }
@@ -76,26 +84,22 @@ impl Catalogue {
 
     /// The content with this id.
     pub fn get(&self, content_id: &str) -> Option<&Content> {
-        self.contents.get(content_id)
+        self.contents.get(content_id).map(|content| &**content)
     }
 
     /// All content in the order of ids.
     pub fn iter(&self) -> impl Iterator<Item = &Content> {
-        self.contents.values()
+        self.contents.values().map(|content| &**content)
     }
 
     /// The content that is about this value of an interest, with its weight for it.
     pub fn about(&self, value: &str) -> impl Iterator<Item = (&Content, f64)> {
-        self.about
-            .get(value)
-            .into_iter()
-            .flatten()
-            .filter_map(|(id, weight)| self.contents.get(id).map(|content| (content, *weight)))
+        self.about.get(value).into_iter().flatten().map(|(content, weight)| (&**content, *weight))
     }
 
     /// All content, that of the highest base weight first, then in the order of ids.
     pub fn by_base_weight(&self) -> impl Iterator<Item = &Content> {
-        self.by_base_weight.iter().filter_map(|(_, id)| self.contents.get(id))
+        self.by_base_weight.values().map(|content| &**content)
     }
 
     /// How many pieces of content there are.
@@ -110,9 +114,7 @@ impl Catalogue {
 }
 
 fn base_weight_key(content: &Content) -> (Reverse<u64>, Box<str>) {
-    // The bits of minus zero would stand above those of every other number.
-    let weight = if content.base_weight > 0.0 { content.base_weight } else { 0.0 };
-    (Reverse(weight.to_bits()), content.content_id.clone())
+    (Reverse(content.base_weight_rank()), content.content_id.clone())
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Which content to show: affinity times content weight over what is eligible, with a ladder of fallbacks,
 //! so that every question has an answer.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use super::affinity::Affinity;
 use super::catalogue::{Catalogue, Content};
@@ -27,6 +28,7 @@ pub(crate) struct Answer {
 
 /// What one affinity adds to the score of one piece of content.
 struct Contribution<'a> {
+    content: &'a Content,
     affinity: &'a Affinity,
     share: f64,
     score: f64,
@@ -34,10 +36,13 @@ struct Contribution<'a> {
 }
 
 /// Content with its score, and where the score comes from.
-struct Candidate<'a> {
+struct Candidate<'a, 'c> {
     content: &'a Content,
     score: f64,
-    contributions: Vec<Contribution<'a>>,
+    /// The score in steps of 1e-9, in which scores are compared, so that the order of additions does not decide
+    /// between equals.
+    steps: i64,
+    contributions: &'c [Contribution<'a>],
 }
 
 /// Answers for one slot, as of `now`.
@@ -55,8 +60,9 @@ pub(crate) fn decide(
     let shares = interest.map(|interest| shares(profile.affinities(interest.id), interest, now));
     let shares = shares.unwrap_or_default();
     let known = !shares.is_empty();
-    let candidates = score(knowledge.catalogue, shares);
-    for candidate in candidates {
+    let contributions = contributions(knowledge.catalogue, shares);
+    let mut candidates = candidates(&contributions);
+    while let Some(candidate) = candidates.pop() {
         if !candidate.content.is_eligible(slot, now) {
             continue;
         }
@@ -78,27 +84,35 @@ pub(crate) fn decide(
     answer
 }
 
-/// Content that the person's affinities speak for, best first.
-fn score<'a>(catalogue: &'a Catalogue, shares: Vec<(&'a Affinity, f64, f64)>) -> Vec<Candidate<'a>> {
-    let mut candidates: BTreeMap<&str, Candidate<'a>> = BTreeMap::new();
+/// What the person's affinities add to which content, that of one piece of content side by side in the order of
+/// values, so that sums over it are the same on every replay.
+fn contributions<'a>(
+    catalogue: &'a Catalogue,
+    shares: Vec<(&'a Affinity, f64, f64)>,
+) -> Vec<Contribution<'a>> {
+    let mut contributions = Vec::new();
     for (affinity, score, share) in shares {
-        for (content, weight) in catalogue.about(&affinity.value) {
-            let candidate = candidates.entry(&content.content_id).or_insert_with(|| Candidate {
-                content,
-                score: 0.0,
-                contributions: Vec::new(),
-            });
-            candidate.score += share * weight;
-            candidate.contributions.push(Contribution { affinity, share, score, weight: share * weight });
-        }
+        contributions.extend(catalogue.about(&affinity.value).map(|(content, weight)| Contribution {
+            content,
+            affinity,
+            share,
+            score,
+            weight: share * weight,
+        }));
     }
-    let mut candidates: Vec<Candidate<'a>> =
-        candidates.into_values().filter(|candidate| candidate.score > 0.0).collect();
-    candidates.sort_by(|one, other| {
-        let by_score = rounded(other.score).cmp(&rounded(one.score));
-        by_score.then_with(|| other.content.base_weight.total_cmp(&one.content.base_weight))
+    contributions.sort_by_key(|contribution| std::ptr::from_ref(contribution.content).addr());
+    contributions
+}
+
+/// The content that is spoken for, the best on top.
+fn candidates<'a, 'c>(contributions: &'c [Contribution<'a>]) -> BinaryHeap<Candidate<'a, 'c>> {
+    let of_each = contributions.chunk_by(|one, other| std::ptr::eq(one.content, other.content));
+    let candidates = of_each.filter_map(|contributions| {
+        let content = contributions.first()?.content;
+        let score: f64 = contributions.iter().map(|contribution| contribution.weight).sum();
+        Some(Candidate { content, score, steps: (score * 1e9).round() as i64, contributions })
     });
-    candidates
+    candidates.filter(|candidate| candidate.score > 0.0).collect()
 }
 
 /// The affinities with a positive score, with their score and their share of the sum, in the order of
@@ -157,15 +171,16 @@ fn exclusion(
     None
 }
 
-/// Scores are compared in steps of 1e-9, so that the order of additions does not decide between equals.
-fn rounded(score: f64) -> i64 {
-    (score * 1e9).round() as i64
-}
+impl<'a> Candidate<'a, '_> {
+    /// The best has the highest. Among equals the one with the higher base weight is better, then the first id.
+    fn rank(&self) -> (i64, u64, Reverse<&'a str>) {
+        (self.steps, self.content.base_weight_rank(), Reverse(&self.content.content_id))
+    }
 
-impl Candidate<'_> {
-    fn ranked(mut self, interest: &str) -> Ranked {
-        self.contributions.sort_by(|one, other| other.weight.total_cmp(&one.weight));
-        let reasons = self.contributions.iter().take(REASONS_MAX).map(|from| Reason {
+    fn ranked(self, interest: &str) -> Ranked {
+        let mut strongest: Vec<&Contribution<'a>> = self.contributions.iter().collect();
+        strongest.sort_by(|one, other| other.weight.total_cmp(&one.weight));
+        let reasons = strongest.into_iter().take(REASONS_MAX).map(|from| Reason {
             code: "affinity",
             weight: from.weight,
             evidence: format!(
@@ -175,6 +190,26 @@ impl Candidate<'_> {
             .into(),
         });
         Ranked { content_id: self.content.content_id.clone(), score: self.score, reasons: reasons.collect() }
+    }
+}
+
+impl PartialEq for Candidate<'_, '_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.rank() == other.rank()
+    }
+}
+
+impl Eq for Candidate<'_, '_> {}
+
+impl PartialOrd for Candidate<'_, '_> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Candidate<'_, '_> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.rank().cmp(&other.rank())
     }
 }
 

@@ -270,7 +270,7 @@ impl<'a> Interest<'a> {
         }
         // They come in the order of values, in which equals stay. Scores are compared in steps of 1e-9, so
         // that the order of additions does not decide between equals.
-        best.sort_by_key(|(_, score, _)| Reverse((score * 1e9).round() as i128));
+        best.sort_by_cached_key(|(_, score, _)| Reverse((score * 1e9).round() as i128));
         let affinities = best.into_iter().take(rule.top).map(|(affinity, score, share)| InterestAffinity {
             value: Cow::from(&*affinity.value),
             score,
