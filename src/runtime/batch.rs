@@ -38,10 +38,13 @@ impl Batch {
         self.records.is_multiple_of(TIMED_OF)
     }
 
-    pub(super) fn count_output(&mut self, output: &Output) {
+    /// Counts an output. Answers its size in bytes, as far as that matters.
+    pub(super) fn count_output(&mut self, output: &Output) -> usize {
         // Kafka's own overhead is well under this for records of ours.
         const RECORD_OVERHEAD_BYTES: usize = 64;
-        self.bytes += output.value.as_ref().map_or(0, Vec::len) + RECORD_OVERHEAD_BYTES;
+        let bytes = output.value.as_ref().map_or(0, Vec::len) + RECORD_OVERHEAD_BYTES;
+        self.bytes += bytes;
+        bytes
     }
 
     pub(super) fn is_full(&self, limits: &CommitConfig, now: Duration) -> bool {

@@ -76,13 +76,17 @@ impl GroupConsumer {
         })
     }
 
+    /// Looks whether the client has died, or should leave the group.
+    pub(super) fn look(&mut self) -> Result<(), Fault> {
+        self.look_for_death()?;
+        self.look_for_left_over()
+    }
+
     /// Waits for a record or a rebalance.
     pub(super) fn poll(&mut self, wait: Duration) -> Result<Polled, Fault> {
         if let Some(polled) = self.rebalance() {
             return Ok(polled);
         }
-        self.look_for_death()?;
-        self.look_for_left_over()?;
         let record = match self.consumer.poll(wait) {
             None => None,
             Some(Ok(message)) => Some(record(&self.topics, &message)),

@@ -55,9 +55,14 @@ pub struct Member {
     pub thread: usize,
 }
 
+/// How many polls may follow one another without a look at the clients' health and at delivery reports, which
+/// costs as much as a record does. A poll that may wait always looks.
+const POLLS_BETWEEN_LOOKS: u32 = 64;
+
 /// A group member and its transactional producer.
 pub struct KafkaBroker {
     settings: Arc<Settings>,
+    polls: u32,
     // In this order: the transaction ends before the member leaves its partitions.
     producer: TransactionalProducer<ProducerClient>,
     consumer: GroupConsumer,
@@ -90,13 +95,18 @@ impl KafkaBroker {
         let tag = settings.kafka.transaction_tags.then(|| tag(&settings.member));
         let producer = TransactionalProducer::initialise(ProducerClient::new(&settings)?, timeout, tag)?;
         let consumer = GroupConsumer::join(&settings, topics)?;
-        Ok(KafkaBroker { settings, producer, consumer })
+        Ok(KafkaBroker { settings, polls: 0, producer, consumer })
     }
 }
 
 impl Broker for KafkaBroker {
     fn poll(&mut self, wait: Duration) -> Result<Polled, Fault> {
-        self.producer.serve()?;
+        self.polls += 1;
+        if !wait.is_zero() || self.polls >= POLLS_BETWEEN_LOOKS {
+            self.polls = 0;
+            self.producer.serve()?;
+            self.consumer.look()?;
+        }
         self.consumer.poll(wait)
     }
 

@@ -26,14 +26,15 @@ impl<B: Broker> Worker<B> {
         let _entered = span.enter();
         self.step(Step::Sending);
         for (partition, assignment) in &mut self.assignments {
-            assignment.finish(partition, &self.plan.stretch, &mut self.outputs)?;
+            assignment.finish(partition, &self.plan.stretch, &mut self.outputs.held)?;
             let moved = assignment.moved().is_some();
             if let Work::Running { task, .. } = &mut assignment.work {
-                let flushed = task.flush(moved, &mut self.outputs);
+                let flushed = task.flush(moved, &mut self.outputs.held);
                 flushed.map_err(|error| store_fault(partition.number, &error))?;
             }
+            // One partition after the other, so that only one's are in memory twice.
+            self.outputs.send(&mut self.broker, &mut self.batch)?;
         }
-        self.send_outputs()?;
         self.step(Step::Committing);
         let moved = self.assignments.iter();
         let offsets: Vec<(Partition, i64)> = moved
@@ -68,7 +69,7 @@ impl<B: Broker> Worker<B> {
     pub(super) fn settle_unasked(&mut self) -> Result<(), Fault> {
         for (partition, assignment) in &mut self.assignments {
             if let Work::Running { task, .. } = &mut assignment.work {
-                let flushed = task.flush(true, &mut self.outputs);
+                let flushed = task.flush(true, &mut self.outputs.held);
                 flushed.map_err(|error| store_fault(partition.number, &error))?;
             }
         }

@@ -6,6 +6,7 @@
 //! Kafka first, disk second: the disk may lag, and is caught up from the changelog; it never leads.
 
 mod commit;
+mod outputs;
 mod rebalance;
 mod report;
 mod traffic;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::outputs::Outputs;
 use self::traffic::Traffic;
 use crate::mutant::{Mutant, is_armed};
 use crate::runtime::assignment::{Assignment, Work};
@@ -42,8 +44,8 @@ pub struct Worker<B> {
     assignments: BTreeMap<Partition, Assignment>,
     commands_partitions: i32,
     batch: Batch,
-    outputs: Vec<Output>,
-    traffic: Traffic,
+    outputs: Outputs,
+    read: Traffic,
     now: Now,
     reported: Duration,
     commits: u64,
@@ -66,8 +68,8 @@ impl<B: Broker> Worker<B> {
             assignments: BTreeMap::new(),
             commands_partitions,
             batch: Batch::default(),
-            outputs: Vec::new(),
-            traffic: Traffic::default(),
+            outputs: Outputs::default(),
+            read: Traffic::default(),
             now,
             reported: now.monotonic,
             commits: 0,
@@ -97,7 +99,7 @@ impl<B: Broker> Worker<B> {
     pub fn drain(&mut self, now: Now) -> Result<(), Fault> {
         self.now = now;
         let drained = if self.batch.opened.is_some() { self.commit() } else { Ok(()) };
-        self.traffic.report(&self.plan.instruments);
+        self.report_traffic();
         drained
     }
 
@@ -178,7 +180,8 @@ impl<B: Broker> Worker<B> {
         self.vitals.in_hand(&record.partition.topic, record.partition.number, record.offset);
         let used = match &mut assignment.work {
             Work::Intake { intake, next, waiting } => {
-                let taken = take(&self.plan, intake, record, self.commands_partitions, &mut self.outputs);
+                let taken =
+                    take(&self.plan, intake, record, self.commands_partitions, &mut self.outputs.held);
                 match taken {
                     true => *next = record.offset + if is_armed(Mutant::TakeTheLastAgain) { 0 } else { 1 },
                     false => *waiting = true,
@@ -187,7 +190,7 @@ impl<B: Broker> Worker<B> {
             }
             Work::Running { task, sweeping } => {
                 let timed = self.batch.is_timed().then_some(self.now);
-                let applied = apply(&self.plan, task, record, timed, &mut self.outputs)?;
+                let applied = apply(&self.plan, task, record, timed, &mut self.outputs.held)?;
                 *sweeping |= !applied;
                 applied
             }
@@ -198,18 +201,9 @@ impl<B: Broker> Worker<B> {
         }
         assignment.last_timestamp = Some(record.timestamp);
         self.batch.open(self.now.monotonic);
-        self.traffic.read(&record.partition.topic);
+        self.read.count(&record.partition.topic);
         self.batch.count_input(record);
-        self.send_outputs()
-    }
-
-    fn send_outputs(&mut self) -> Result<(), Fault> {
-        for output in self.outputs.drain(..) {
-            self.batch.count_output(&output);
-            self.traffic.written(&output.topic);
-            self.broker.send(output)?;
-        }
-        Ok(())
+        self.outputs.send_many(&mut self.broker, &mut self.batch)
     }
 
     // ---- Other work of a turn --------------------------------------------------------------------------
@@ -267,7 +261,7 @@ impl<B: Broker> Worker<B> {
             let Work::Running { task, sweeping } = &mut assignment.work else { continue };
             let number = partition.number;
             let settled =
-                task.sweep(SWEEP_MAX, &mut self.outputs).map_err(|error| task_fault(number, &error))?;
+                task.sweep(SWEEP_MAX, &mut self.outputs.held).map_err(|error| task_fault(number, &error))?;
             if settled > 0 {
                 self.batch.open(self.now.monotonic);
                 self.batch.records += settled;
@@ -277,7 +271,7 @@ impl<B: Broker> Worker<B> {
                 self.broker.resume(partition)?;
             }
         }
-        self.send_outputs()
+        self.outputs.send_many(&mut self.broker, &mut self.batch)
     }
 }
 

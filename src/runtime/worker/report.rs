@@ -10,7 +10,7 @@ use crate::runtime::instruments::progress::Place;
 
 impl<B: Broker> Worker<B> {
     pub(super) fn report(&mut self) {
-        self.traffic.report(&self.plan.instruments);
+        self.report_traffic();
         let mut state = WorkerState::Running;
         let mut lagging = false;
         let thorough = self.now.monotonic.saturating_sub(self.reported) >= Duration::from_secs(1);
@@ -43,6 +43,13 @@ impl<B: Broker> Worker<B> {
         self.vitals.state(state, self.now.monotonic);
         self.vitals.lag(lagging, self.now.monotonic);
     }
+
+    pub(super) fn report_traffic(&mut self) {
+        let instruments = &self.plan.instruments;
+        self.read.take(|topic, records| instruments.records_in(topic, records));
+        self.outputs.sent.take(|topic, records| instruments.records_out(topic, records));
+    }
+
     /// Where each partition stands as the group sees it. One that is restored is not expected to get on.
     fn places(&self) -> impl Iterator<Item = Place<'_>> {
         let known = self.assignments.iter().filter(|(_, assignment)| assignment.next().is_some());
