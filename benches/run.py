@@ -13,6 +13,7 @@ Ends with 0 when all outputs agree and no target was missed, else with 1.
   restart    state kept: until the first decision
   latency    from a request's sending to its decision, paced
   all        all of these
+  profile    where the product's CPU goes during a drain, by perf
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from pathlib import Path
 
 import confluent_kafka
 
-from measure import drains, live
+from measure import drains, live, profile
 from measure.bench import Bench
 from measure.peers import PEERS
 from measure.process import Process
@@ -90,6 +91,7 @@ def measures_of(bench: Bench) -> dict[str, Callable[[], Figure]]:
         "restore": lambda: live.restore(bench, following),
         "restart": lambda: live.restart(bench, following),
         "latency": lambda: live.latency(bench, following),
+        "profile": lambda: profile.profile(bench),
     }
 
 
@@ -124,7 +126,7 @@ def parse() -> Asked:
     parser = argparse.ArgumentParser(
         prog="./dev bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("measure", nargs="?", default="drain", choices=[*MEASURES, "all"])
+    parser.add_argument("measure", nargs="?", default="drain", choices=[*MEASURES, "all", "profile"])
     parser.add_argument("--events", type=number, default=2_000_000, help="records in the topic [2,000,000]")
     parser.add_argument(
         "--users", type=number, default=200_000, help="users among whom they are drawn [200,000]"
