@@ -5,6 +5,7 @@ pub mod demo;
 mod explain;
 mod lint;
 mod load;
+mod plan;
 mod registry;
 mod replay;
 mod run;
@@ -63,6 +64,8 @@ enum Command {
     Demo(demo::DemoArguments),
     /// Show or make the topics and schemas that the pipeline needs.
     Topics(topics::TopicsArguments),
+    /// Work out how large an installation has to be for a load, from what the work was measured to cost.
+    Plan(plan::PlanArguments),
     /// Check a configuration without running it.
     Lint(lint::LintArguments),
     /// Show the configuration in force.
@@ -112,6 +115,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Run(arguments) => run::run(&console, arguments),
         Command::Demo(arguments) => demo::run(&console, arguments),
         Command::Topics(arguments) => topics::run(arguments),
+        Command::Plan(arguments) => plan::run(arguments),
         Command::Lint(arguments) => lint::run(arguments),
         Command::Config(arguments) => config_command::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
