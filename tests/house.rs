@@ -21,7 +21,7 @@ const HOMES: [(&str, &[&str]); 11] = [
     ("axum", &["service/"]),
     ("apache_avro", &["codec/", "service/registry_server"]),
     ("schema_registry_converter", &["codec/registry"]),
-    ("cel", &["domain/expression.rs", "domain/scope.rs"]),
+    ("cel", &["domain/expression", "domain/scope.rs"]),
     ("postcard", &["codec/"]),
     ("prometheus", &["service/metrics"]),
     ("serde_saphyr", &["config/", "cli/test"]),
