@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use compact_str::CompactString;
+
 use super::{Change, PersonRow, Position, Row, Store, StoreError};
 use crate::codec::row::PERSON_PREFIX;
 use crate::domain::person::Person;
@@ -15,7 +17,7 @@ const NOWHERE: &str = "memory";
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     rows: BTreeMap<Vec<u8>, Kept>,
-    due: BTreeSet<(Timestamp, Box<str>)>,
+    due: BTreeSet<(Timestamp, CompactString)>,
     position: Option<Position>,
 }
 
@@ -23,7 +25,7 @@ pub struct MemoryStore {
 #[derive(Clone, Debug)]
 struct Kept {
     value: Vec<u8>,
-    due: Option<(Timestamp, Box<str>)>,
+    due: Option<(Timestamp, CompactString)>,
 }
 
 impl Store for MemoryStore {
@@ -42,8 +44,14 @@ impl Store for MemoryStore {
         Ok(with_prefix.map(|(key, row)| (key.clone(), row.value.clone())).collect())
     }
 
-    fn due(&self, until: Timestamp, limit: usize) -> Result<Vec<(Timestamp, Person)>, StoreError> {
-        let until_then = self.due.iter().take_while(|(due, _)| *due <= until);
+    fn due_after(
+        &self,
+        after: Option<Timestamp>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, Person)>, StoreError> {
+        let later = self.due.iter().skip_while(|(due, _)| after.is_some_and(|after| *due <= after));
+        let until_then = later.take_while(|(due, _)| *due <= until);
         Ok(until_then.take(limit).map(|(due, person)| (*due, Person::bare(person))).collect())
     }
 
@@ -75,7 +83,7 @@ impl Store for MemoryStore {
 }
 
 impl MemoryStore {
-    fn put(&mut self, change: &Change, entry: Option<(Timestamp, Box<str>)>) {
+    fn put(&mut self, change: &Change, entry: Option<(Timestamp, CompactString)>) {
         if let Some(former) = self.rows.remove(&change.key).and_then(|row| row.due) {
             self.due.remove(&former);
         }

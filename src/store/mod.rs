@@ -25,7 +25,17 @@ pub trait Store: Send {
 
     /// The persons whose rows are due at or before `until`, earliest first, at most `limit`; those due at the
     /// same time in the order of their keys.
-    fn due(&self, until: Timestamp, limit: usize) -> Result<Vec<(Timestamp, Person)>, StoreError>;
+    fn due(&self, until: Timestamp, limit: usize) -> Result<Vec<(Timestamp, Person)>, StoreError> {
+        self.due_after(None, until, limit)
+    }
+
+    /// The same of those that are due later than `after`, where that is given.
+    fn due_after(
+        &self,
+        after: Option<Timestamp>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, Person)>, StoreError>;
 
     /// At most `limit` persons, in the order of their keys, behind `after` where that is given.
     fn persons_after(&self, after: Option<&Person>, limit: usize) -> Result<Vec<Person>, StoreError>;

@@ -22,10 +22,13 @@ use crate::mutant::{Mutant, is_armed};
 /// Uncommitted changes of one partition over its store.
 pub struct Overlay {
     store: Box<dyn Store>,
-    persons: HashMap<Person, Entry, RandomState>,
+    /// In boxes, since the table has room for twice as many and moves them all when it grows.
+    persons: HashMap<Person, Box<Entry>, RandomState>,
     dirty: Vec<Person>,
     /// Due times of dirty persons; those of clean ones are in the store's index.
     due: BTreeSet<(Timestamp, Person)>,
+    /// Whoever the store's index has as due until then is dirty, so it is not asked for them again.
+    passed: Option<Timestamp>,
     rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// The digest of the committed state, where that is known.
     digest: Option<Digest>,
@@ -83,6 +86,7 @@ impl Overlay {
             persons: HashMap::default(),
             dirty: Vec::new(),
             due: BTreeSet::new(),
+            passed: None,
             rows: BTreeMap::new(),
             digest: Some(Digest::default()),
             digest_flushed: None,
@@ -124,7 +128,7 @@ impl Overlay {
                 dirty: false,
                 used: self.turn,
             };
-            self.persons.insert(person.clone(), entry);
+            self.persons.insert(person.clone(), Box::new(entry));
         }
         Ok(self.persons.get_mut(person).expect("the entry was there or has just been inserted"))
     }
@@ -149,17 +153,23 @@ impl Overlay {
     }
 
     /// At most `limit` persons whose profiles are due at or before `until`.
-    pub fn due(&self, until: Timestamp, limit: usize) -> Result<Vec<Person>, OverlayError> {
+    pub fn due(&mut self, until: Timestamp, limit: usize) -> Result<Vec<Person>, OverlayError> {
         let staged = self.due.iter().take_while(|(due, _)| *due <= until).take(limit);
         let mut persons: Vec<Person> = staged.map(|(_, person)| person.clone()).collect();
         if persons.len() < limit {
             // The index below still has the dirty ones under their old due times.
-            let committed = self.store.due(until, limit.saturating_add(self.dirty.len()))?;
+            let asked = limit.saturating_add(self.dirty.len());
+            let committed = self.store.due_after(self.passed, until, asked)?;
+            let all = committed.len() < asked;
             let clean = committed
                 .into_iter()
                 .map(|(_, person)| person)
                 .filter(|person| self.persons.get(person).is_none_or(|entry| !entry.dirty));
-            persons.extend(clean.take(limit - persons.len()));
+            let staged = persons.len();
+            persons.extend(clean.take(limit - staged));
+            if all && persons.len() == staged {
+                self.passed = self.passed.max(Some(until));
+            }
         }
         Ok(persons)
     }
@@ -214,9 +224,11 @@ impl Overlay {
         let dropped = usize::from(is_armed(Mutant::DropStagedRow) && self.dirty.len() > 1);
         let forgotten = if is_armed(Mutant::ForgetDigest) { self.dirty.first() } else { None };
         let mut changes = Vec::with_capacity(self.dirty.len());
+        let mut scratch = Vec::new();
         for person in self.dirty.iter().skip(dropped) {
             let Some(entry) = self.persons.get_mut(person) else { continue };
-            let (key, value) = (row::profile_key(person), row::encode_profile(&entry.profile));
+            let (key, value) =
+                (row::profile_key(person), row::encode_profile_with(&mut scratch, &entry.profile));
             entry.flushed_hash = row_hash(&key, &value);
             if let Some(digest) = digest.as_mut().filter(|_| forgotten != Some(person)) {
                 digest.replace(entry.committed_hash, Some(entry.flushed_hash));
@@ -246,6 +258,7 @@ impl Overlay {
         }
         self.digest = self.digest_flushed;
         self.due.clear();
+        self.passed = None;
         self.rows.clear();
         self.make_room();
         self.turn += 1;
@@ -260,6 +273,7 @@ impl Overlay {
         self.persons.clear();
         self.dirty.clear();
         self.due.clear();
+        self.passed = None;
         self.rows.clear();
     }
 

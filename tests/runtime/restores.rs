@@ -54,8 +54,13 @@ impl Store for Shelf {
         self.0.lock().unwrap().scan(prefix)
     }
 
-    fn due(&self, until: Timestamp, limit: usize) -> Result<Vec<(Timestamp, Person)>, StoreError> {
-        self.0.lock().unwrap().due(until, limit)
+    fn due_after(
+        &self,
+        after: Option<Timestamp>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, Person)>, StoreError> {
+        self.0.lock().unwrap().due_after(after, until, limit)
     }
 
     fn persons_after(&self, after: Option<&Person>, limit: usize) -> Result<Vec<Person>, StoreError> {
@@ -184,7 +189,8 @@ impl World {
 
     fn commit(&mut self) {
         let mut outputs = Vec::new();
-        self.task().flush(true, &mut outputs).unwrap();
+        self.task().flush(true).unwrap();
+        outputs.extend(self.task().flushed());
         let topic = Arc::clone(&self.plan.shared.topics.changelog);
         self.changelog.extend(outputs.into_iter().filter(|output| output.topic == topic));
         for output in &mut self.changelog {
@@ -212,7 +218,7 @@ impl World {
             Deed::Commit => self.commit(),
             Deed::GiveUp => {
                 // What was flushed is given up too.
-                self.task().flush(true, &mut Vec::new()).unwrap();
+                self.task().flush(true).unwrap();
                 self.task().rewind(0).unwrap();
             }
             Deed::Restart => self.start(),

@@ -183,8 +183,13 @@ impl Store for SimulatedStore {
         self.present.scan(prefix)
     }
 
-    fn due(&self, until: Timestamp, limit: usize) -> Result<Vec<(Timestamp, Person)>, StoreError> {
-        self.present.due(until, limit)
+    fn due_after(
+        &self,
+        after: Option<Timestamp>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, Person)>, StoreError> {
+        self.present.due_after(after, until, limit)
     }
 
     fn persons_after(&self, after: Option<&Person>, limit: usize) -> Result<Vec<Person>, StoreError> {

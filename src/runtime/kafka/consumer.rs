@@ -9,6 +9,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use compact_str::CompactString;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
@@ -42,7 +43,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A member of the application's group.
 pub(super) struct GroupConsumer {
     consumer: BaseConsumer<Context>,
-    group: Box<str>,
+    group: CompactString,
     coverage: Coverage,
     /// What the worker was told of and has not answered yet.
     unanswered: Option<Rebalance>,

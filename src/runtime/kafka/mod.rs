@@ -22,6 +22,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use compact_str::CompactString;
 use rdkafka::ClientConfig;
 
 use super::broker::{Bounds, Broker, Output, Partition, Polled, Replay};
@@ -48,7 +49,7 @@ const SUCCESSION: Duration = Duration::from_secs(3);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     /// The application id: the group, and the root of every name.
-    pub application: Box<str>,
+    pub application: CompactString,
     /// The ordinal of the process: the number at the end of its pod's name.
     pub ordinal: u32,
     /// The number of the worker thread.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use compact_str::CompactString;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
@@ -23,7 +24,7 @@ const TAIL_OFFSETS: i64 = 64;
 pub struct OffsetClient {
     consumer: BaseConsumer,
     kafka: KafkaConfig,
-    group: Box<str>,
+    group: CompactString,
 }
 
 impl OffsetClient {

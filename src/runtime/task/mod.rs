@@ -6,6 +6,8 @@ pub mod knowledge;
 
 use std::sync::Arc;
 
+use compact_str::CompactString;
+
 use crate::codec::command;
 use crate::codec::output::OutputCodec;
 use crate::codec::reject::{Reject, RejectCode};
@@ -70,7 +72,7 @@ pub enum Applied {
     /// A request was answered.
     Answered(Times),
     /// A message id was seen before.
-    Duplicate(Box<str>),
+    Duplicate(CompactString),
     /// Content or definitions changed.
     Knowledge,
     /// Persons are due first: call [`Task::sweep`] until nothing is, then hand in the same record again.
@@ -191,9 +193,9 @@ impl Task {
         Ok(persons.len() + self.reindex(limit)?)
     }
 
-    /// Encodes what the open transaction has changed: the changelog's records and the profiles' updates.
-    /// `moved` tells whether input was read; without that and without a change nothing is written.
-    pub fn flush(&mut self, moved: bool, outputs: &mut Vec<Output>) -> Result<(), StoreError> {
+    /// Encodes what the open transaction has changed. `moved` tells whether input was read; without that and
+    /// without a change nothing is written. What is to be said of it is in [`Task::flushed`].
+    pub fn flush(&mut self, moved: bool) -> Result<(), StoreError> {
         if !moved && self.overlay.is_clean() {
             return Ok(());
         }
@@ -203,20 +205,25 @@ impl Task {
             () => (self.input_next, self.stream_time),
         };
         self.flushed = self.overlay.flush(|digest| Meta { input_next, stream_time, digest })?;
+        Ok(())
+    }
+
+    /// The changelog's records and the profiles' updates of what was flushed. Each is made when it is asked for,
+    /// so that they are never in memory all at once.
+    pub fn flushed(&self) -> impl Iterator<Item = Output> {
         let topics = &self.shared.topics;
-        outputs.extend(self.flushed.iter().map(|change| Output {
+        let rows = self.flushed.iter().map(|change| Output {
             topic: Arc::clone(&topics.changelog),
             partition: Some(self.number),
             key: Some(change.key.clone()),
             value: change.value.clone(),
             headers: Vec::new(),
-        }));
-        let risen = self.overlay.dirty().filter(|dirty| dirty.risen);
-        outputs.extend(risen.map(|dirty| {
+        });
+        let risen = self.overlay.dirty().filter(|dirty| dirty.risen && self.is_flushed());
+        rows.chain(risen.map(|dirty| {
             let update = self.shared.outputs.profile_update(dirty.person, dirty.profile, &self.rules);
             keyed(&topics.profile_updates, dirty.person, update)
-        }));
-        Ok(())
+        }))
     }
 
     /// Forgets everything that is not committed. `first` is where the input begins for a state that has seen

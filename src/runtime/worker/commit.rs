@@ -29,12 +29,14 @@ impl<B: Broker> Worker<B> {
             assignment.finish(partition, &self.plan.stretch, &mut self.outputs.held)?;
             let moved = assignment.moved().is_some();
             if let Work::Running { task, .. } = &mut assignment.work {
-                let flushed = task.flush(moved, &mut self.outputs.held);
-                flushed.map_err(|error| store_fault(partition.number, &error))?;
+                task.flush(moved).map_err(|error| store_fault(partition.number, &error))?;
+                self.outputs.send(&mut self.broker, &mut self.batch)?;
+                for output in task.flushed() {
+                    self.outputs.send_one(output, &mut self.broker)?;
+                }
             }
-            // One partition after the other, so that only one's are in memory twice.
-            self.outputs.send(&mut self.broker, &mut self.batch)?;
         }
+        self.outputs.send(&mut self.broker, &mut self.batch)?;
         self.step(Step::Committing);
         let moved = self.assignments.iter();
         let offsets: Vec<(Partition, i64)> = moved
@@ -69,8 +71,8 @@ impl<B: Broker> Worker<B> {
     pub(super) fn settle_unasked(&mut self) -> Result<(), Fault> {
         for (partition, assignment) in &mut self.assignments {
             if let Work::Running { task, .. } = &mut assignment.work {
-                let flushed = task.flush(true, &mut self.outputs.held);
-                flushed.map_err(|error| store_fault(partition.number, &error))?;
+                task.flush(true).map_err(|error| store_fault(partition.number, &error))?;
+                self.outputs.held.extend(task.flushed());
             }
         }
         self.settle_early()

@@ -37,11 +37,16 @@ impl Outputs {
     pub(super) fn send(&mut self, broker: &mut impl Broker, batch: &mut Batch) -> Result<(), Fault> {
         self.count(batch);
         (self.counted, self.counted_bytes) = (0, 0);
-        for output in self.held.drain(..) {
-            self.sent.count(&output.topic);
-            broker.send(output)?;
+        for output in std::mem::take(&mut self.held) {
+            self.send_one(output, broker)?;
         }
         Ok(())
+    }
+
+    /// Hands over an output at once.
+    pub(super) fn send_one(&mut self, output: Output, broker: &mut impl Broker) -> Result<(), Fault> {
+        self.sent.count(&output.topic);
+        broker.send(output)
     }
 
     /// Forgets what is held: the transaction is given up.

@@ -20,6 +20,7 @@ mod scratch;
 
 use std::cell::RefCell;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use rocksdb::{ColumnFamily, DB, DEFAULT_COLUMN_FAMILY_NAME, ReadOptions, WriteBatch, WriteOptions};
@@ -44,6 +45,8 @@ pub struct RocksStore {
     /// A key that no entry of the index lies before. Deleted entries slow a scan down until they are
     /// compacted away, so each scan starts here, and none is made before the first entry is due.
     first_due: RefCell<Vec<u8>>,
+    /// Keys between which the last scan that began further on has found no entry. The next change may add one.
+    gap: RefCell<Range<Vec<u8>>>,
 }
 
 impl RocksStore {
@@ -69,7 +72,8 @@ impl RocksStore {
             open_database(directory, memory, options).map_err(|error| fault.on_open(&error, existing))?;
         let position = read_position(&database, &fault)?;
         let first_due = RefCell::new(layout::index_start());
-        Ok(RocksStore { database, options, memory: memory.clone(), fault, position, first_due })
+        let (memory, gap) = (memory.clone(), RefCell::default());
+        Ok(RocksStore { database, options, memory, fault, position, first_due, gap })
     }
 
     /// Moves a damaged store aside, to `<directory>.damaged-<n>`, so that a new one can be opened in its place
@@ -220,23 +224,37 @@ impl Store for RocksStore {
         Ok(rows)
     }
 
-    fn due(&self, until: Timestamp, limit: usize) -> Result<Vec<(Timestamp, Person)>, StoreError> {
+    fn due_after(
+        &self,
+        after: Option<Timestamp>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, Person)>, StoreError> {
         let mut first_due = self.first_due.borrow_mut();
+        let mut gap = self.gap.borrow_mut();
         let end = layout::index_end(until);
-        if limit == 0 || *first_due >= end {
+        let start = after.map(layout::index_end).filter(|start| *start > *first_due);
+        let start = start.unwrap_or_else(|| first_due.clone());
+        let from = if gap.contains(&start) { &gap.end } else { &start };
+        if limit == 0 || *from >= end {
             return Ok(Vec::new());
         }
         let mut due = Vec::new();
         let mut first_found = None;
         // The walk goes on to the first entry after `until`, to learn when the next scan is worth making.
-        self.walk(&first_due, Some(INDEX_END), |key, _| {
+        self.walk(from, Some(INDEX_END), |key, _| {
             first_found.get_or_insert_with(|| key.to_vec());
             if key < end.as_slice() && due.len() < limit {
                 due.push(layout::split_index_key(key, &self.fault)?);
             }
             Ok(key < end.as_slice() && due.len() < limit)
         })?;
-        *first_due = first_found.unwrap_or_else(|| INDEX_END.to_vec());
+        let first_found = first_found.unwrap_or_else(|| INDEX_END.to_vec());
+        if start == *first_due {
+            *first_due = first_found;
+        } else {
+            *gap = start..first_found;
+        }
         Ok(due)
     }
 
@@ -267,6 +285,7 @@ impl Store for RocksStore {
         writing.disable_wal(!self.options.write_ahead_log);
         self.database.write_opt(batch, &writing).map_err(|error| self.fault.of(&error))?;
         self.position = Some(position);
+        self.gap.take();
         let first_due = self.first_due.get_mut();
         if let Some(first_entry) = first_entry.filter(|entry| entry < first_due) {
             *first_due = first_entry;

@@ -119,7 +119,8 @@ fn run(plan: &Arc<Plan>, input: &[u8]) -> Verdict {
         });
     }
     sweep(&mut task, &mut outputs)?;
-    task.flush(true, &mut outputs).map_err(|error| error.to_string())?;
+    task.flush(true).map_err(|error| error.to_string())?;
+    outputs.extend(task.flushed());
     task.settle(1).map_err(|error| error.to_string())?;
     law(outputs.len() < 100_000, "very many outputs")?;
     let (time, next) = (task.stream_time(), task.input_next());

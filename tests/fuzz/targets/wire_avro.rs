@@ -5,6 +5,7 @@ use apache_avro::Schema;
 use bespoke::codec::registry::admission::admit;
 use bespoke::codec::wire::confluent_frame;
 use bespoke::domain::time::Timestamp;
+use compact_str::CompactString;
 
 use super::events::judged;
 use super::samples::AT;
@@ -156,7 +157,7 @@ fn seeds() -> Vec<Vec<u8>> {
 fn open() -> Run {
     let source = source(0);
     // Most inputs share their schema with the one before.
-    let mut last: (Vec<u8>, Result<Schema, Box<str>>) = (Vec::new(), Err("no schema".into()));
+    let mut last: (Vec<u8>, Result<Schema, CompactString>) = (Vec::new(), Err("no schema".into()));
     Box::new(move |input| {
         let Some((length, rest)) = input.split_first_chunk::<2>() else { return Ok(0) };
         let (schema, record) = rest.split_at(usize::from(u16::from_be_bytes(*length)).min(rest.len()));
