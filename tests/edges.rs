@@ -37,6 +37,7 @@ use bespoke::service::build;
 use bespoke::service::registry_server::RegistryServer;
 use bespoke::service::watchdog::ExitReason;
 use bespoke::store::memory::MemoryStore;
+use compact_str::CompactString;
 
 /// 2026-01-05T10:00:00Z.
 const AT: Timestamp = Timestamp::from_ms(1_767_607_200_000);
@@ -143,7 +144,7 @@ fn scenario_16_damaged_avro_is_one_dead_letter_each_and_its_neighbours_arrive() 
         assert!(["malformed_avro", "empty", "too_large"].contains(&&*code), "record {number}: {code}");
         assert!(!header("__streams.errors.message").is_empty());
     }
-    let ids: Vec<Box<str>> = log
+    let ids: Vec<CompactString> = log
         .read("edges-commands")
         .iter()
         .map(|record| match command::decode(record.value.as_deref().unwrap()) {
@@ -151,7 +152,7 @@ fn scenario_16_damaged_avro_is_one_dead_letter_each_and_its_neighbours_arrive() 
             other => panic!("{other:?}"),
         })
         .collect();
-    let expected: Vec<Box<str>> = (0..bad.len()).map(|number| format!("good-{number}").into()).collect();
+    let expected: Vec<CompactString> = (0..bad.len()).map(|number| format!("good-{number}").into()).collect();
     assert_eq!(ids, expected, "every neighbour, once and in order");
     let grown = peak_memory_bytes().saturating_sub(memory_before);
     println!("scenario 16: {} bad records, {} KiB more memory", bad.len(), grown >> 10);

@@ -1,5 +1,6 @@
 //! Values for the tests of this floor: arbitrary ones, and a few fixed ones that golden bytes are made of.
 
+use compact_str::CompactString;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -220,12 +221,12 @@ fn window() -> Window {
     Window { bucket_ms: HOUR_MS, buckets: 168, timed: true }
 }
 
-fn affinity(parts: (Box<str>, f64, i64, u32, Option<Timestamp>)) -> Affinity {
+fn affinity(parts: (CompactString, f64, i64, u32, Option<Timestamp>)) -> Affinity {
     let (value, score, hour, evidence, tagged_at) = parts;
     Affinity { value, score, hour, evidence, tagged_at }
 }
 
-fn affinity_parts() -> impl Strategy<Value = (Box<str>, f64, i64, u32, Option<Timestamp>)> {
+fn affinity_parts() -> impl Strategy<Value = (CompactString, f64, i64, u32, Option<Timestamp>)> {
     (text(), number(), instant().prop_map(Timestamp::hour), any::<u32>(), option::of(instant()))
 }
 
@@ -290,7 +291,7 @@ fn of(names: &'static [&'static str]) -> impl Strategy<Value = NameId> {
     prop::sample::select(names).prop_map(NameId::of)
 }
 
-fn text() -> impl Strategy<Value = Box<str>> {
+fn text() -> impl Strategy<Value = CompactString> {
     vec(any::<char>(), 0..8).prop_map(|characters| characters.into_iter().collect::<String>().into())
 }
 

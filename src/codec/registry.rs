@@ -24,6 +24,7 @@ use std::thread;
 use std::time::Duration;
 
 use apache_avro::Schema;
+use compact_str::CompactString;
 use schema_registry_converter::async_impl::schema_registry::{
     SrSettings, get_schema_by_subject_and_version, perform_sr_call, post_schema,
 };
@@ -71,7 +72,7 @@ pub enum Lookup {
     Missing,
     /// The registry has a schema that cannot be used, and why: it is not Avro, does not parse, refers to
     /// other schemas, is recursive, or is longer or deeper than is safe to decode with.
-    Unusable(Box<str>),
+    Unusable(CompactString),
 }
 
 /// Why the registry could not be used or said no.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use compact_str::CompactString;
+
 /// The closed list of reasons. Each is a label on metrics and a header on dead letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RejectCode {
@@ -39,9 +41,9 @@ pub struct Reject {
     /// Which reason of the closed list.
     pub code: RejectCode,
     /// Where in the value, as a JSON path such as `$.properties.price`; `$` for the whole.
-    pub path: Box<str>,
+    pub path: CompactString,
     /// What is wrong and what was expected, for people. Never contains text of the payload.
-    pub message: Box<str>,
+    pub message: CompactString,
 }
 
 impl RejectCode {
@@ -84,7 +86,7 @@ impl RejectCode {
 
 impl Reject {
     /// A reject of this code at this JSON path.
-    pub fn new(code: RejectCode, path: &str, message: impl Into<Box<str>>) -> Reject {
+    pub fn new(code: RejectCode, path: &str, message: impl Into<CompactString>) -> Reject {
         Reject { code, path: path.into(), message: message.into() }
     }
 }

@@ -12,6 +12,7 @@
 //! The first byte of a value is the format's version. On the changelog a null value deletes the row. What
 //! consumers read is in `output`, never these rows.
 
+use compact_str::CompactString;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -96,13 +97,19 @@ pub fn content_key(content_id: &str) -> Vec<u8> {
 }
 
 /// The content that a content row is about.
-pub fn content_id_of_key(key: &[u8]) -> Box<str> {
+pub fn content_id_of_key(key: &[u8]) -> CompactString {
     String::from_utf8_lossy(key.strip_prefix(CONTENT_PREFIX).unwrap_or(key)).into()
 }
 
 /// The value of a person's row.
 pub fn encode_profile(profile: &Profile) -> Vec<u8> {
-    encode(FORMAT, profile, ROW_BYTES)
+    encode(FORMAT, profile, Vec::with_capacity(ROW_BYTES))
+}
+
+/// The same, in just the memory that it needs: a commit holds many rows at once. `scratch` is for repeated use.
+pub fn encode_profile_with(scratch: &mut Vec<u8>, profile: &Profile) -> Vec<u8> {
+    *scratch = encode(FORMAT, profile, std::mem::take(scratch));
+    scratch.as_slice().to_vec()
 }
 
 /// Reads the value of a person's row.
@@ -112,7 +119,7 @@ pub fn decode_profile(value: &[u8]) -> Result<Profile, RowError> {
 
 /// The value of a content row.
 pub fn encode_content(content: &Content) -> Vec<u8> {
-    encode(FORMAT, content, ROW_BYTES)
+    encode(FORMAT, content, Vec::with_capacity(ROW_BYTES))
 }
 
 /// Reads the value of a content row.
@@ -122,7 +129,7 @@ pub fn decode_content(value: &[u8]) -> Result<Content, RowError> {
 
 /// The value of the [`META_KEY`] row.
 pub fn encode_meta(meta: &Meta) -> Vec<u8> {
-    encode(META_FORMAT, meta, 64)
+    encode(META_FORMAT, meta, Vec::with_capacity(64))
 }
 
 /// Reads the value of the [`META_KEY`] row.
@@ -147,14 +154,14 @@ pub fn encode_definitions(text: &str) -> Vec<u8> {
 }
 
 /// Reads the value of the [`DEFINITIONS_KEY`] row.
-pub fn decode_definitions(value: &[u8]) -> Result<Box<str>, RowError> {
+pub fn decode_definitions(value: &[u8]) -> Result<CompactString, RowError> {
     let text = std::str::from_utf8(body(value)?).map_err(|error| damaged(error.to_string()))?;
     Ok(text.into())
 }
 
 /// The value of the [`RESTORING_KEY`] row: the digest of what the store has, where that is known.
 pub fn encode_restoring(digest: &Option<Digest>) -> Vec<u8> {
-    encode(FORMAT, digest, 32)
+    encode(FORMAT, digest, Vec::with_capacity(32))
 }
 
 /// Reads the value of the [`RESTORING_KEY`] row.
@@ -162,8 +169,8 @@ pub fn decode_restoring(value: &[u8]) -> Result<Option<Digest>, RowError> {
     decode(value)
 }
 
-fn encode<T: Serialize>(format: u8, row: &T, room: usize) -> Vec<u8> {
-    let mut value = Vec::with_capacity(room);
+fn encode<T: Serialize>(format: u8, row: &T, mut value: Vec<u8>) -> Vec<u8> {
+    value.clear();
     value.push(format);
     postcard::to_extend(row, value).expect("a row has no part of unknown length, and memory grows")
 }

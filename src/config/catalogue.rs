@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use compact_str::CompactString;
+
 use super::node::{Node, Place, Value};
 use super::problems::Problems;
 use super::section::{self, Section, Text};
@@ -50,7 +52,7 @@ fn content(
     node: &mut Node,
     number: usize,
     rules: &RuleBook,
-    seen: &mut HashSet<Box<str>>,
+    seen: &mut HashSet<CompactString>,
     problems: &mut Problems<'_>,
 ) -> Option<Content> {
     let mut section = Section::open(node, &format!("catalogue.items.{number}"), keys::CONTENT, problems)?;
@@ -93,7 +95,7 @@ pub(crate) fn weights(
     count_max: usize,
     least: f64,
     problems: &mut Problems<'_>,
-) -> Vec<(Box<str>, f64)> {
+) -> Vec<(CompactString, f64)> {
     let path = section.path_of(key);
     let Some(node) = section.find(key) else { return Vec::new() };
     let place = node.place.clone();
@@ -141,6 +143,6 @@ fn instant(section: &mut Section<'_>, key: &str, problems: &mut Problems<'_>) ->
 }
 
 /// Where the topic of content stands, if there is one.
-pub(crate) fn place(topic: &Option<Text>) -> Option<(Box<str>, Place)> {
+pub(crate) fn place(topic: &Option<Text>) -> Option<(CompactString, Place)> {
     topic.as_ref().map(|topic| (topic.text.clone(), topic.place.clone()))
 }

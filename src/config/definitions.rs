@@ -3,6 +3,8 @@
 
 use std::ops::RangeInclusive;
 
+use compact_str::CompactString;
+
 use super::finding::ConfigErrors;
 use super::keys::Key;
 use super::names::Names;
@@ -116,7 +118,11 @@ pub(crate) fn each<T>(
 }
 
 /// The names of events under a key.
-pub(crate) fn events(section: &mut Section<'_>, key: &str, problems: &mut Problems<'_>) -> Vec<Box<str>> {
+pub(crate) fn events(
+    section: &mut Section<'_>,
+    key: &str,
+    problems: &mut Problems<'_>,
+) -> Vec<CompactString> {
     let path = section.path_of(key);
     let events = section.texts(key, EVENTS_MAX, problems);
     for event in events.iter().filter(|event| event.text.len() > EVENT_BYTES_MAX) {
@@ -130,7 +136,11 @@ pub(crate) fn events(section: &mut Section<'_>, key: &str, problems: &mut Proble
 }
 
 /// The name of one event under a key.
-pub(crate) fn event(section: &mut Section<'_>, key: &str, problems: &mut Problems<'_>) -> Option<Box<str>> {
+pub(crate) fn event(
+    section: &mut Section<'_>,
+    key: &str,
+    problems: &mut Problems<'_>,
+) -> Option<CompactString> {
     let text = section.text(key, problems)?;
     events(section, key, problems);
     Some(text.text)

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use compact_str::CompactString;
+
 use super::effective::{self, Origins};
 use super::finding::{ConfigErrors, Finding};
 use super::node::{Node, Place, Source, Value};
@@ -144,7 +146,10 @@ fn read_config(process: &mut Node, defined: &mut Node, problems: &mut Problems<'
     })
 }
 
-fn definitions_topic(process: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<(Box<str>, Place)> {
+fn definitions_topic(
+    process: &mut Section<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<(CompactString, Place)> {
     let mut section = process.section("definitions", keys::DEFINITIONS_SOURCE, problems)?;
     section.text("topic", problems).map(|topic| (topic.text, topic.place))
 }
@@ -152,8 +157,8 @@ fn definitions_topic(process: &mut Section<'_>, problems: &mut Problems<'_>) -> 
 /// A keyed source stands in for the command log, so everything that needs that log is refused beside it.
 fn check_keyed(
     sources: &sources::Sources,
-    catalogue: &Option<(Box<str>, Place)>,
-    definitions: &Option<(Box<str>, Place)>,
+    catalogue: &Option<(CompactString, Place)>,
+    definitions: &Option<(CompactString, Place)>,
     problems: &mut Problems<'_>,
 ) {
     let Some(keyed) = &sources.keyed else { return };

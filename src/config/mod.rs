@@ -39,6 +39,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use compact_str::CompactString;
+
 use crate::domain::catalogue::Content;
 use crate::domain::rulebook::RuleBook;
 
@@ -46,7 +48,7 @@ use crate::domain::rulebook::RuleBook;
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The application id: the root of every name and the consumer group's id.
-    pub application: Box<str>,
+    pub application: CompactString,
     /// Where Kafka is and what its clients are told.
     pub kafka: KafkaConfig,
     /// Where the schema registry is.
@@ -54,11 +56,11 @@ pub struct Config {
     /// Where records come from. At least one.
     pub sources: Vec<SourceConfig>,
     /// The topic of content, if there is one.
-    pub catalogue_topic: Option<Box<str>>,
+    pub catalogue_topic: Option<CompactString>,
     /// Content that is declared in the file; the catalogue topic adds to it.
     pub contents: Vec<Content>,
     /// The topic on which new definitions arrive, if there is one.
-    pub definitions_topic: Option<Box<str>>,
+    pub definitions_topic: Option<CompactString>,
     /// The names of the topics that the application owns.
     pub topics: TopicNames,
     /// How many partitions the application's topics have, 1 to 1,024.
@@ -74,7 +76,7 @@ pub struct Config {
     /// The address of the HTTP endpoints.
     pub http_listen: std::net::SocketAddr,
     /// The endpoint that traces are sent to, if any.
-    pub otlp_endpoint: Option<Box<str>>,
+    pub otlp_endpoint: Option<CompactString>,
     /// How persons are keyed.
     pub ids: crate::codec::wire::Ids,
     /// The largest input record, in bytes, 1 KiB to 64 MiB; a larger one is a dead letter.
@@ -93,16 +95,16 @@ pub struct Config {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AliasTable {
     /// Names of events: (alias, canonical name). At most 1,000.
-    pub events: Vec<(Box<str>, Box<str>)>,
+    pub events: Vec<(CompactString, CompactString)>,
     /// Names of fields: (alias, canonical name). At most 1,000.
-    pub fields: Vec<(Box<str>, Box<str>)>,
+    pub fields: Vec<(CompactString, CompactString)>,
 }
 
 /// Where Kafka is and what its clients are told.
 #[derive(Clone)]
 pub struct KafkaConfig {
     /// host:port, separated by commas.
-    pub bootstrap: Box<str>,
+    pub bootstrap: CompactString,
     /// Passed to the consumers of librdkafka; settings that would break exactly-once are refused.
     pub consumer: BTreeMap<String, String>,
     /// Passed to the producers of librdkafka; settings that would break exactly-once are refused.
@@ -157,9 +159,9 @@ impl Assignor {
 #[derive(Clone)]
 pub struct RegistryConfig {
     /// Its URL.
-    pub url: Box<str>,
+    pub url: CompactString,
     /// User and password for basic authentication.
-    pub credentials: Option<(Box<str>, Box<str>)>,
+    pub credentials: Option<(CompactString, CompactString)>,
     /// How long a request may take, in milliseconds.
     pub timeout_ms: u64,
 }
@@ -180,7 +182,7 @@ impl fmt::Debug for RegistryConfig {
 #[derive(Clone, Debug)]
 pub struct SourceConfig {
     /// The topic.
-    pub topic: Box<str>,
+    pub topic: CompactString,
     /// How values are encoded.
     pub format: Format,
     /// Whether device clocks are corrected.
@@ -213,17 +215,17 @@ pub enum Start {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicNames {
     /// Everything that happens to persons, keyed by person.
-    pub commands: Box<str>,
+    pub commands: CompactString,
     /// The changelog of the profiles.
-    pub changelog: Box<str>,
+    pub changelog: CompactString,
     /// The latest profile of each person.
-    pub profile_updates: Box<str>,
+    pub profile_updates: CompactString,
     /// Decisions.
-    pub decisions: Box<str>,
+    pub decisions: CompactString,
     /// Who entered or left which segment.
-    pub segment_changes: Box<str>,
+    pub segment_changes: CompactString,
     /// Records that could not be used.
-    pub dead_letters: Box<str>,
+    pub dead_letters: CompactString,
 }
 
 impl TopicNames {

@@ -4,6 +4,8 @@
 
 use std::ops::RangeInclusive;
 
+use compact_str::CompactString;
+
 use super::keys::{Absent, Key};
 use super::node::{Entry, Node, Place, Scalar, Source, Value};
 use super::problems::Problems;
@@ -25,7 +27,7 @@ pub(crate) struct Section<'n> {
 #[derive(Clone, Debug)]
 pub(crate) struct Text {
     /// The text.
-    pub(crate) text: Box<str>,
+    pub(crate) text: CompactString,
     /// Where it stands.
     pub(crate) place: Place,
 }

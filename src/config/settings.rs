@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use compact_str::CompactString;
+
 use super::node::Place;
 use super::pass_through::{self, Clients};
 use super::problems::Problems;
@@ -17,7 +19,7 @@ const ALIASES_MAX: usize = 1_000;
 const MIB: i64 = 1 << 20;
 
 /// The application's name.
-pub(crate) fn application(process: &mut Section<'_>, problems: &mut Problems<'_>) -> Box<str> {
+pub(crate) fn application(process: &mut Section<'_>, problems: &mut Problems<'_>) -> CompactString {
     let Some(text) = process.text("application", problems) else { return "unnamed".into() };
     let allowed =
         |next: char| next.is_ascii_lowercase() || next.is_ascii_digit() || matches!(next, '.' | '-');
@@ -56,7 +58,7 @@ pub(crate) fn kafka(process: &mut Section<'_>, problems: &mut Problems<'_>) -> O
     })
 }
 
-fn bootstrap(kafka: &mut Section<'_>, problems: &mut Problems<'_>) -> Box<str> {
+fn bootstrap(kafka: &mut Section<'_>, problems: &mut Problems<'_>) -> CompactString {
     let Some(text) = kafka.text("bootstrap", problems) else { return "".into() };
     for broker in text.text.split(',').map(str::trim) {
         let parts = broker.rsplit_once(':');
@@ -90,7 +92,7 @@ pub(crate) fn registry(process: &mut Section<'_>, problems: &mut Problems<'_>) -
 }
 
 /// An address of http or https, without credentials in it: those would be shown with it.
-fn url(section: &mut Section<'_>, key: &str, problems: &mut Problems<'_>) -> Option<Box<str>> {
+fn url(section: &mut Section<'_>, key: &str, problems: &mut Problems<'_>) -> Option<CompactString> {
     let path = section.path_of(key);
     let text = section.text(key, problems)?;
     let rest = text.text.strip_prefix("http://").or_else(|| text.text.strip_prefix("https://"));
@@ -119,7 +121,7 @@ pub(crate) struct Topics {
     /// How many replicas each partition has.
     pub(crate) replication: i32,
     /// The names again, each with where it stands.
-    pub(crate) places: Vec<(Box<str>, Place)>,
+    pub(crate) places: Vec<(CompactString, Place)>,
 }
 
 /// Reads `topics`.
@@ -131,7 +133,7 @@ pub(crate) fn topics(
     let mut topics = process.section("topics", keys::TOPICS, problems)?;
     let names = TopicNames::of(application);
     let mut places = Vec::new();
-    let mut name = |key: &str, default: &str, problems: &mut Problems<'_>| -> Box<str> {
+    let mut name = |key: &str, default: &str, problems: &mut Problems<'_>| -> CompactString {
         topics.put_default(key, default);
         let place = topics.place_of(key);
         let text = topics.text(key, problems).map_or_else(|| default.into(), |text| text.text);
@@ -201,7 +203,7 @@ pub(crate) fn http_listen(
 }
 
 /// `telemetry.otlp_endpoint`.
-pub(crate) fn otlp_endpoint(process: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<Box<str>> {
+pub(crate) fn otlp_endpoint(process: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<CompactString> {
     let mut telemetry = process.section("telemetry", keys::TELEMETRY, problems)?;
     url(&mut telemetry, "otlp_endpoint", problems)
 }
@@ -215,7 +217,7 @@ pub(crate) fn record_bytes_max(process: &mut Section<'_>, problems: &mut Problem
 /// `aliases`.
 pub(crate) fn aliases(process: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<AliasTable> {
     let mut aliases = process.section("aliases", keys::ALIASES, problems)?;
-    let mut table = |key: &str| -> Vec<(Box<str>, Box<str>)> {
+    let mut table = |key: &str| -> Vec<(CompactString, CompactString)> {
         let path = aliases.path_of(key);
         let Some(node) = aliases.find(key) else { return Vec::new() };
         let place = node.place.clone();

@@ -1,5 +1,7 @@
 //! Reads `slots`, and the `rules` that ask for their decisions.
 
+use compact_str::CompactString;
+
 use super::condition::{self, Sight};
 use super::definitions::{WAIT_MS, each, event, one_of};
 use super::names::{Declared, Names, names_of, position};
@@ -96,7 +98,7 @@ fn declared(
     kind: &str,
     known: &[Declared],
     problems: &mut Problems<'_>,
-) -> Option<Box<str>> {
+) -> Option<CompactString> {
     let path = section.path_of(key);
     let text = section.text(key, problems)?;
     if position(known, &text.text).is_none() {

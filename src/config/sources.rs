@@ -1,5 +1,7 @@
 //! Reads `sources`, and checks the names of all topics together.
 
+use compact_str::CompactString;
+
 use super::node::{Place, Value};
 use super::problems::Problems;
 use super::section::Section;
@@ -16,7 +18,7 @@ pub(crate) struct Sources {
     /// The sources.
     pub(crate) sources: Vec<SourceConfig>,
     /// Their topics.
-    pub(crate) topics: Vec<(Box<str>, Place)>,
+    pub(crate) topics: Vec<(CompactString, Place)>,
     /// Where the first says that it is keyed.
     pub(crate) keyed: Option<Place>,
 }
@@ -63,7 +65,7 @@ fn source(mut section: Section<'_>, read: &mut Sources, problems: &mut Problems<
 
 /// Checks the names of all topics: Kafka must accept each, no two may be one, and no two should get the same
 /// name in metrics.
-pub(crate) fn check_topics(topics: &[(Box<str>, Place)], problems: &mut Problems<'_>) {
+pub(crate) fn check_topics(topics: &[(CompactString, Place)], problems: &mut Problems<'_>) {
     for (number, (topic, place)) in topics.iter().enumerate() {
         let allowed = |next: char| next.is_ascii_alphanumeric() || matches!(next, '.' | '_' | '-');
         if topic.len() > TOPIC_BYTES_MAX || !topic.chars().all(allowed) || matches!(&**topic, "." | "..") {

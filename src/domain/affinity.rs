@@ -6,6 +6,7 @@
 //! sum stays signed and is floored at zero only when it is read: flooring on write would make it depend on
 //! the order.
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::time::{HOUR_MS, Timestamp};
@@ -51,7 +52,7 @@ impl Decay {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Affinity {
     /// The value.
-    pub value: Box<str>,
+    pub value: CompactString,
     /// The signed score as of `hour`.
     pub score: f64,
     /// The hour that the score is as of.

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::time::Timestamp;
@@ -12,15 +13,15 @@ use super::time::Timestamp;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Content {
     /// Its id, which decisions name.
-    pub content_id: Box<str>,
+    pub content_id: CompactString,
     /// The slots that it may fill; none means any.
-    pub slots: Vec<Box<str>>,
+    pub slots: Vec<CompactString>,
     /// How much it is about each value of an interest, as (`shoes`, 1.0): at most 64, weights not negative.
-    pub weights: Vec<(Box<str>, f64)>,
+    pub weights: Vec<(CompactString, f64)>,
     /// How good it is for somebody about whom nothing is known; not negative.
     pub base_weight: f64,
     /// The product that it shows, where it shows one: left out for those who saw or bought that product.
-    pub item_id: Option<Box<str>>,
+    pub item_id: Option<CompactString>,
     /// It may be shown from this instant on.
     pub starts_at: Option<Timestamp>,
     /// It may be shown until before this instant.
@@ -30,9 +31,9 @@ pub struct Content {
 /// All content, found by id and by what it is about.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Catalogue {
-    contents: BTreeMap<Box<str>, Arc<Content>>,
-    about: BTreeMap<Box<str>, Vec<(Arc<Content>, f64)>>,
-    by_base_weight: BTreeMap<(Reverse<u64>, Box<str>), Arc<Content>>,
+    contents: BTreeMap<CompactString, Arc<Content>>,
+    about: BTreeMap<CompactString, Vec<(Arc<Content>, f64)>>,
+    by_base_weight: BTreeMap<(Reverse<u64>, CompactString), Arc<Content>>,
 }
 
 impl Content {
@@ -113,7 +114,7 @@ impl Catalogue {
     }
 }
 
-fn base_weight_key(content: &Content) -> (Reverse<u64>, Box<str>) {
+fn base_weight_key(content: &Content) -> (Reverse<u64>, CompactString) {
     (Reverse(content.base_weight_rank()), content.content_id.clone())
 }
 

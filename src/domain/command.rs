@@ -1,5 +1,6 @@
 //! What a partition of the command topic carries: everything that can change a profile, in one order.
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::catalogue::Content;
@@ -15,11 +16,11 @@ pub enum Command {
     /// A piece of content was withdrawn. Sent to every partition.
     ContentWithdrawn {
         /// Its id.
-        content_id: Box<str>,
+        content_id: CompactString,
     },
     /// The definitions of attributes, segments, rules and slots were replaced. Sent to every partition.
     DefinitionsChanged {
         /// The new definitions as YAML, already checked by whoever sent the command.
-        text: Box<str>,
+        text: CompactString,
     },
 }

@@ -4,6 +4,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use compact_str::CompactString;
+
 use super::affinity::Affinity;
 use super::catalogue::{Catalogue, Content};
 use super::decision::{Decision, DecisionCause, Excluded, LadderStep, Ranked, Reason};
@@ -20,7 +22,7 @@ const EXCLUDED_MAX: usize = 20;
 /// An answer for a slot, before it is addressed to anybody.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Answer {
-    slot: Box<str>,
+    slot: CompactString,
     ladder: LadderStep,
     ranked: Vec<Ranked>,
     excluded: Vec<Excluded>,
@@ -51,7 +53,7 @@ pub(crate) fn decide(
     profile: &Profile,
     now: Timestamp,
     slot: &str,
-    exclude: &[Box<str>],
+    exclude: &[CompactString],
 ) -> Answer {
     let mut answer =
         Answer { slot: slot.into(), ladder: LadderStep::Nothing, ranked: Vec::new(), excluded: Vec::new() };
@@ -60,7 +62,7 @@ pub(crate) fn decide(
     let shares = interest.map(|interest| shares(profile.affinities(interest.id), interest, now));
     let shares = shares.unwrap_or_default();
     let known = !shares.is_empty();
-    let contributions = contributions(knowledge.catalogue, shares);
+    let contributions = contributions(knowledge.catalogue, &shares);
     let mut candidates = candidates(&contributions);
     while let Some(candidate) = candidates.pop() {
         if !candidate.content.is_eligible(slot, now) {
@@ -86,22 +88,17 @@ pub(crate) fn decide(
 
 /// What the person's affinities add to which content, that of one piece of content side by side in the order of
 /// values, so that sums over it are the same on every replay.
-fn contributions<'a>(
-    catalogue: &'a Catalogue,
-    shares: Vec<(&'a Affinity, f64, f64)>,
-) -> Vec<Contribution<'a>> {
-    let mut contributions = Vec::new();
-    for (affinity, score, share) in shares {
-        contributions.extend(catalogue.about(&affinity.value).map(|(content, weight)| Contribution {
-            content,
-            affinity,
-            share,
-            score,
-            weight: share * weight,
-        }));
-    }
-    contributions.sort_by_key(|contribution| std::ptr::from_ref(contribution.content).addr());
-    contributions
+fn contributions<'a>(catalogue: &'a Catalogue, shares: &[(&'a Affinity, f64, f64)]) -> Vec<Contribution<'a>> {
+    let spoken_for = shares.iter().enumerate().flat_map(|(number, (affinity, ..))| {
+        catalogue.about(&affinity.value).map(move |(content, weight)| (content, number, weight))
+    });
+    let mut spoken_for: Vec<(&Content, usize, f64)> = spoken_for.collect();
+    spoken_for.sort_unstable_by_key(|(content, number, _)| (std::ptr::from_ref(*content).addr(), *number));
+    let contributions = spoken_for.into_iter().filter_map(|(content, number, weight)| {
+        let (affinity, score, share) = *shares.get(number)?;
+        Some(Contribution { content, affinity, share, score, weight: share * weight })
+    });
+    contributions.collect()
 }
 
 /// The content that is spoken for, the best on top.
@@ -122,40 +119,34 @@ pub fn shares<'a>(
     interest: &InterestRule,
     now: Timestamp,
 ) -> Vec<(&'a Affinity, f64, f64)> {
-    let mut positive = scores(affinities, interest, now);
-    positive.retain(|(_, score)| *score > 0.0);
-    let sum: f64 = positive.iter().map(|(_, score)| score).sum();
-    positive.into_iter().map(|(affinity, score)| (affinity, score, score / sum)).collect()
+    let mut positive = all_shares(affinities, interest, now);
+    positive.retain(|(_, score, _)| *score > 0.0);
+    positive
 }
 
-/// The other affinities, with their score and no share, in the order of values: they speak for nothing.
-pub fn without_share<'a>(
+/// The same of all affinities: those without a positive score speak for nothing and have no share.
+pub fn all_shares<'a>(
     affinities: &'a [Affinity],
     interest: &InterestRule,
     now: Timestamp,
 ) -> Vec<(&'a Affinity, f64, f64)> {
-    let others = scores(affinities, interest, now).into_iter().filter(|(_, score)| *score <= 0.0);
-    others.map(|(affinity, score)| (affinity, score, 0.0)).collect()
-}
-
-/// All affinities with their scores as of an instant, in the order of values.
-fn scores<'a>(
-    affinities: &'a [Affinity],
-    interest: &InterestRule,
-    now: Timestamp,
-) -> Vec<(&'a Affinity, f64)> {
     let hour = now.hour();
-    let scored =
-        |affinity: &'a Affinity| (affinity, affinity.score_at(hour.max(affinity.hour), &interest.decay));
-    let mut scores: Vec<_> = affinities.iter().map(scored).collect();
-    scores.sort_by(|one, other| one.0.value.cmp(&other.0.value));
-    scores
+    let scored = |affinity: &'a Affinity| {
+        (affinity, affinity.score_at(hour.max(affinity.hour), &interest.decay), 0.0)
+    };
+    let mut shares: Vec<_> = affinities.iter().map(scored).collect();
+    shares.sort_unstable_by(|one, other| one.0.value.cmp(&other.0.value));
+    let sum: f64 = shares.iter().map(|(_, score, _)| score).filter(|score| **score > 0.0).sum();
+    for (_, score, share) in shares.iter_mut().filter(|(_, score, _)| *score > 0.0) {
+        *share = *score / sum;
+    }
+    shares
 }
 
 fn exclusion(
     rule: &SlotRule,
     profile: &Profile,
-    exclude: &[Box<str>],
+    exclude: &[CompactString],
     content: &Content,
 ) -> Option<&'static str> {
     let shown = content.shown_item();
@@ -246,7 +237,7 @@ impl Answer {
         rule: &SlotRule,
         profile: &Profile,
         now: Timestamp,
-        exclude: &[Box<str>],
+        exclude: &[CompactString],
         known: bool,
     ) {
         for content in knowledge.catalogue.by_base_weight() {
@@ -278,7 +269,7 @@ impl Answer {
 
     /// The declared list is the last resort, whether its content is in the catalogue or not; only what the
     /// requester does not want is left out of it.
-    fn fall_back(&mut self, catalogue: &Catalogue, rule: &SlotRule, exclude: &[Box<str>]) {
+    fn fall_back(&mut self, catalogue: &Catalogue, rule: &SlotRule, exclude: &[CompactString]) {
         let unwanted = |content_id: &str| {
             let shown = catalogue.get(content_id).map_or(content_id, Content::shown_item);
             exclude.iter().any(|id| **id == *content_id || **id == *shown)

@@ -1,6 +1,8 @@
 //! What `react` says to the outside: decisions and segment changes. Nothing in them comes from a wall clock
 //! or an offset, so that a replay says the same.
 
+use compact_str::CompactString;
+
 use super::person::Person;
 use super::time::Timestamp;
 
@@ -18,11 +20,11 @@ pub enum Emission {
 pub struct Decision {
     /// An id that every replay derives again: a UUID of version 5 over the person and the request's or the
     /// rule's own id.
-    pub decision_id: Box<str>,
+    pub decision_id: CompactString,
     /// The requester's id; none where a rule asked.
-    pub request_id: Option<Box<str>>,
+    pub request_id: Option<CompactString>,
     /// The slot.
-    pub slot: Box<str>,
+    pub slot: CompactString,
     /// For whom.
     pub person: Person,
     /// The version of the profile that was used.
@@ -43,9 +45,9 @@ pub struct Decision {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DecisionCause {
     /// A request, by its message id.
-    Request(Box<str>),
+    Request(CompactString),
     /// A rule, by its name, and what set it off: a message id, or none when it was the passing of time.
-    Rule(Box<str>, Option<Box<str>>),
+    Rule(CompactString, Option<CompactString>),
 }
 
 /// How much was known about the person: each step is taken when the one before has no answer.
@@ -78,7 +80,7 @@ impl LadderStep {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ranked {
     /// The content.
-    pub content_id: Box<str>,
+    pub content_id: CompactString,
     /// Its score; what it means depends on the ladder step.
     pub score: f64,
     /// Why it stands where it stands, strongest first, at most 3.
@@ -93,14 +95,14 @@ pub struct Reason {
     /// How much of the score it explains.
     pub weight: f64,
     /// What it rests on, such as `category shoes, share 0.62, score 11.2, 9 events`.
-    pub evidence: Box<str>,
+    pub evidence: CompactString,
 }
 
 /// Content that was left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Excluded {
     /// The content.
-    pub content_id: Box<str>,
+    pub content_id: CompactString,
     /// Why: `recent`, `bought` or `requested`.
     pub reason: &'static str,
 }
@@ -110,11 +112,11 @@ pub struct Excluded {
 pub struct SegmentChange {
     /// An id that every replay derives again: a UUID of version 5 over the segment, the person and the
     /// version of the profile after the change.
-    pub transition_id: Box<str>,
+    pub transition_id: CompactString,
     /// Who.
     pub person: Person,
     /// Which segment; `interest:value` for a tag.
-    pub segment: Box<str>,
+    pub segment: CompactString,
     /// Entered, else left.
     pub entered: bool,
     /// When, in event time: the due time if time was the cause, else stream time.
@@ -122,5 +124,5 @@ pub struct SegmentChange {
     /// The version of the profile after the change.
     pub profile_version: u64,
     /// The event that caused it, by its message id; none when it was the passing of time.
-    pub cause: Option<Box<str>>,
+    pub cause: Option<CompactString>,
 }

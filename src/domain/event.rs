@@ -1,6 +1,7 @@
 //! A behavioural event as the rules see it: decoded, validated, its name canonical and its clock corrected.
 //! What the record looked like on the wire is the codec's business.
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::person::Person;
@@ -20,9 +21,9 @@ pub const IDENTIFY: &str = "identify";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// The sender's id of this message, 1 to 100 characters; the key of de-duplication.
-    pub message_id: Box<str>,
+    pub message_id: CompactString,
     /// The canonical name, such as `product_viewed`.
-    pub name: Box<str>,
+    pub name: CompactString,
     /// Whose event it is.
     pub person: Person,
     /// When it happened, after correction of the device's clock.
@@ -34,17 +35,17 @@ pub struct Event {
     /// Whether `timestamp` lay in the future and was set to `received_at`.
     pub time_clamped: bool,
     /// The source topic that it came from.
-    pub source: Box<str>,
+    pub source: CompactString,
     /// The products that it is about. At most 200.
     pub items: Vec<Item>,
     /// The order that it belongs to.
-    pub order_id: Option<Box<str>>,
+    pub order_id: Option<CompactString>,
     /// The value of the event, where the sender states one.
     pub value: Option<Money>,
     /// What a decision request asks for.
     pub request: Option<DecisionRequest>,
     /// The path of the page on which it happened.
-    pub page: Option<Box<str>>,
+    pub page: Option<CompactString>,
     /// Everything else that the sender said about the event.
     pub properties: Properties,
     /// What an `identify` call says about the person.
@@ -55,11 +56,11 @@ pub struct Event {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Item {
     /// The product's id.
-    pub item_id: Box<str>,
+    pub item_id: CompactString,
     /// Its category.
-    pub category: Option<Box<str>>,
+    pub category: Option<CompactString>,
     /// Its brand.
-    pub brand: Option<Box<str>>,
+    pub brand: Option<CompactString>,
     /// The price of one unit, in hundredths of the currency's unit.
     pub price_hundredths: Option<i64>,
     /// How many units; 1 unless said otherwise.
@@ -72,18 +73,18 @@ pub struct Money {
     /// The amount in hundredths of the currency's unit.
     pub hundredths: i64,
     /// The currency's ISO 4217 code.
-    pub currency: Box<str>,
+    pub currency: CompactString,
 }
 
 /// What a decision request asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecisionRequest {
     /// The requester's id, by which it finds the answer.
-    pub request_id: Box<str>,
+    pub request_id: CompactString,
     /// The slot to fill.
-    pub slot: Box<str>,
+    pub slot: CompactString,
     /// Content that the requester does not want. At most 200.
-    pub exclude: Vec<Box<str>>,
+    pub exclude: Vec<CompactString>,
 }
 
 impl Event {

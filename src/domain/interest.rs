@@ -1,5 +1,7 @@
 //! Interests: what a person's events add to the affinities, and which values become tags.
 
+use compact_str::CompactString;
+
 use super::affinity::{Affinity, TOLERANCE};
 use super::decision::{Emission, SegmentChange};
 use super::event::{Event, Item};
@@ -30,7 +32,7 @@ pub(crate) fn untag(change: &mut Change<'_>, timed_only: bool) {
     let rules = change.rules;
     for rule in rules.interests.iter().filter(|rule| rule.timed || !timed_only) {
         let hour = change.now.hour();
-        let fallen: Vec<Box<str>> = change
+        let fallen: Vec<CompactString> = change
             .profile
             .affinities_mut(rule.id)
             .iter_mut()
@@ -102,7 +104,7 @@ fn changed<'a>(change: &mut Change<'a>, rule: &'a InterestRule, value: &str, ent
     if !rule.as_segments {
         return;
     }
-    let segment: Box<str> = format!("{}:{value}", rule.name).into();
+    let segment: CompactString = format!("{}:{value}", rule.name).into();
     let cause = match &change.profile.cause {
         Cause::Event(message_id) => Some(message_id.clone()),
         Cause::None | Cause::Time => None,

@@ -2,13 +2,14 @@
 
 use std::fmt;
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 /// The key of a person: the kind of id and the id, as `user:42` or `anonymous:8f3a`; or the bare id, for an
 /// application that declares that its sources carry only one kind. Its bytes are the key of Kafka records.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Person(Box<str>);
+pub struct Person(CompactString);
 
 /// The kinds of id that a person may be known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

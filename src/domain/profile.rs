@@ -1,5 +1,6 @@
 //! What is known about one person. It is one row of the state, changed only by `react`.
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::affinity::Affinity;
@@ -34,7 +35,7 @@ pub struct Profile {
     /// The session.
     pub session: Session,
     /// The last distinct items, newest arrival first.
-    pub recent: Vec<Box<str>>,
+    pub recent: Vec<CompactString>,
     /// The orders.
     pub orders: Orders,
     /// The segments that the person is in, or waits to be in.
@@ -50,7 +51,7 @@ pub enum Cause {
     #[default]
     None,
     /// An event, by its message id.
-    Event(Box<str>),
+    Event(CompactString),
     /// The passing of time: something was due.
     Time,
 }
@@ -95,14 +96,14 @@ pub struct Orders {
     /// The hashes of the ids of the last 256 orders and refunds: each counts once.
     pub seen: Vec<u64>,
     /// The last 200 distinct items bought, newest first.
-    pub items: Vec<Box<str>>,
+    pub items: Vec<CompactString>,
 }
 
 /// Revenue in one currency.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revenue {
     /// The currency's ISO 4217 code.
-    pub currency: Box<str>,
+    pub currency: CompactString,
     /// The amount in hundredths of the currency's unit.
     pub hundredths: i64,
 }

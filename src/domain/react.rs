@@ -4,6 +4,8 @@
 //! the same emissions, for ever. The profile is changed in place, because copying it for every event would
 //! cost more than the change.
 
+use compact_str::CompactString;
+
 use super::catalogue::Catalogue;
 use super::decide::decide;
 use super::decision::{Decision, DecisionCause, Emission};
@@ -377,8 +379,17 @@ impl Measure {
 }
 
 /// Puts a text first in a list of distinct texts of limited length.
-pub(crate) fn remember_first(list: &mut Vec<Box<str>>, text: &str, length_max: usize) {
-    list.retain(|other| &**other != text);
-    list.insert(0, text.into());
+pub(crate) fn remember_first(list: &mut Vec<CompactString>, text: &str, length_max: usize) {
+    match list.iter().position(|other| other == text) {
+        Some(at) => {
+            if let Some(up_to_it) = list.get_mut(..=at) {
+                up_to_it.rotate_right(1);
+            }
+        }
+        None => {
+            list.truncate(length_max.saturating_sub(1));
+            list.insert(0, text.into());
+        }
+    }
     list.truncate(length_max);
 }

@@ -1,6 +1,8 @@
 //! What an application declares: attributes, interests, segments, rules and slots, checked and compiled.
 //! The configuration floor makes it from text; nothing in here can be wrong any more.
 
+use compact_str::CompactString;
+
 use super::expression::Expression;
 
 /// The stable number of a declared name: what rows store instead of the name.
@@ -63,7 +65,7 @@ pub struct SessionRule {
 #[derive(Clone, Debug, Default)]
 pub struct RecentRule {
     /// The canonical names of the events whose items are remembered.
-    pub events: Vec<Box<str>>,
+    pub events: Vec<CompactString>,
     /// How many items are remembered, at most 200.
     pub items_max: usize,
 }
@@ -74,9 +76,9 @@ pub struct AttributeRule {
     /// Its number.
     pub id: NameId,
     /// Its name, as rules and outputs call it.
-    pub name: Box<str>,
+    pub name: CompactString,
     /// The canonical names of the events that count; none means every event but decision requests.
-    pub events: Vec<Box<str>>,
+    pub events: Vec<CompactString>,
     /// A condition on the event; events for which it is not true do not count.
     pub filter: Option<Expression>,
     /// What is added up.
@@ -95,7 +97,7 @@ pub enum Measure {
     /// What the event is worth, in hundredths of the currency's unit.
     Value,
     /// A property that is a number, in millionths.
-    Property(Box<str>),
+    Property(CompactString),
 }
 
 /// A sliding window of whole buckets: at T it holds the buckets in (bucket(T) - buckets, bucket(T)].
@@ -115,11 +117,11 @@ pub struct InterestRule {
     /// Its number.
     pub id: NameId,
     /// Its name.
-    pub name: Box<str>,
+    pub name: CompactString,
     /// Where an event carries the values.
     pub facet: Facet,
     /// By event: what one item of it adds to the score.
-    pub weights: Vec<(Box<str>, f64)>,
+    pub weights: Vec<(CompactString, f64)>,
     /// The score's half-life.
     pub decay: super::affinity::Decay,
     /// A value becomes a tag when its score reaches this.
@@ -155,7 +157,7 @@ pub struct SegmentRule {
     /// Its number.
     pub id: NameId,
     /// Its name.
-    pub name: Box<str>,
+    pub name: CompactString,
     /// Who is in it.
     pub membership: Membership,
 }
@@ -175,9 +177,9 @@ pub enum Membership {
     /// Those who did one thing and then not another: a cart filled and not ordered for a day.
     Absence {
         /// The canonical name of the event that starts the wait. The first counts, later ones do not.
-        after: Box<str>,
+        after: CompactString,
         /// The canonical name of the event that ends the wait, and the membership.
-        without: Box<str>,
+        without: CompactString,
         /// How long the wait is, in milliseconds.
         for_ms: i64,
     },
@@ -189,13 +191,13 @@ pub struct DecisionRule {
     /// Its number.
     pub id: NameId,
     /// Its name.
-    pub name: Box<str>,
+    pub name: CompactString,
     /// What sets it off.
     pub trigger: Trigger,
     /// A further condition.
     pub when: Option<Expression>,
     /// The slot to decide.
-    pub slot: Box<str>,
+    pub slot: CompactString,
     /// How long it rests after it fired, in milliseconds.
     pub cooldown_ms: i64,
     /// An event older than this against stream time sets nothing off, in milliseconds.
@@ -206,30 +208,30 @@ pub struct DecisionRule {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trigger {
     /// An event of this canonical name.
-    Event(Box<str>),
+    Event(CompactString),
     /// The person entered this segment.
-    Entered(Box<str>),
+    Entered(CompactString),
     /// The person left this segment.
-    Left(Box<str>),
+    Left(CompactString),
     /// A value of this interest became a tag.
-    Tagged(Box<str>),
+    Tagged(CompactString),
 }
 
 /// A place where content is shown.
 #[derive(Clone, Debug)]
 pub struct SlotRule {
     /// Its name.
-    pub name: Box<str>,
+    pub name: CompactString,
     /// How many pieces of content a decision names, 1 to 100.
     pub items_max: usize,
     /// The interest that scores content.
-    pub interest: Box<str>,
+    pub interest: CompactString,
     /// Whether content that shows one of the recent items is left out.
     pub exclude_recent: bool,
     /// Whether content that shows an item bought before is left out.
     pub exclude_bought: bool,
     /// Content ids to answer with when there is nothing better, best first.
-    pub fallback: Vec<Box<str>>,
+    pub fallback: Vec<CompactString>,
 }
 
 impl Default for IntakeRule {

@@ -1,6 +1,7 @@
 //! Properties and traits: what senders say in their own words. They are flat, so that nothing that walks
 //! them can recurse: `{"cart": {"total": 5}}` becomes `cart.total = 5`.
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 /// A property's value.
@@ -13,15 +14,15 @@ pub enum Scalar {
     /// A number with a fraction; never NaN or infinite.
     Float(f64),
     /// A text.
-    Text(Box<str>),
+    Text(CompactString),
     /// A list of texts.
-    Texts(Vec<Box<str>>),
+    Texts(Vec<CompactString>),
 }
 
 /// Names and values, sorted by name, each name once.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Properties(Vec<(Box<str>, Scalar)>);
+pub struct Properties(Vec<(CompactString, Scalar)>);
 
 impl Properties {
     /// Sets one property. An earlier value of the same name is replaced.

@@ -2,6 +2,8 @@
 //!
 //! A condition that cannot be said, because something it names is absent, lets nobody in and nobody out.
 
+use compact_str::CompactString;
+
 use super::decision::{Emission, SegmentChange};
 use super::person::Person;
 use super::profile::{Cause, Profile, SegmentStatus};
@@ -39,13 +41,13 @@ pub(crate) fn due(rules: &RuleBook, profile: &Profile) -> Option<Timestamp> {
 }
 
 /// The id of a transition, the same on every replay.
-pub(crate) fn transition_id(person: &Person, segment: &str, version: u64, entered: bool) -> Box<str> {
+pub(crate) fn transition_id(person: &Person, segment: &str, version: u64, entered: bool) -> CompactString {
     let way = if entered { "enter" } else { "leave" };
     stable_id(&format!("segment|{person}|{segment}|{version}|{way}"))
 }
 
 /// A UUID of version 5 over a name (RFC 9562, section 5.5).
-pub(crate) fn stable_id(name: &str) -> Box<str> {
+pub(crate) fn stable_id(name: &str) -> CompactString {
     const NAMESPACE: uuid::Uuid = uuid::Uuid::from_u128(0x5a2f_3b0e_97c4_4d6b_8f10_c1d5_7e6a_90b3);
     uuid::Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string().into()
 }
@@ -149,6 +151,6 @@ impl Touched<'_> {
     }
 }
 
-fn any_in(touched: &[&str], read: &[Box<str>]) -> bool {
+fn any_in(touched: &[&str], read: &[CompactString]) -> bool {
     touched.iter().any(|name| read.iter().any(|read| **read == **name))
 }

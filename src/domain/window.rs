@@ -48,6 +48,10 @@ impl Counter {
 
     /// Takes out what has left the window at `now`. Returns whether the number changed.
     pub fn expire(&mut self, now: Timestamp, window: &Window) -> bool {
+        // Mostly nothing has left, which the oldest bucket tells.
+        if self.due(window).is_none_or(|due| due > now) {
+            return false;
+        }
         let oldest_kept = now.bucket(window.bucket_ms).saturating_sub(window.buckets).saturating_add(1);
         // One after the other from the oldest, so that the bucket that was due is gone in any case.
         let gone = self.buckets.iter().take_while(|entry| entry.0 < oldest_kept).count();

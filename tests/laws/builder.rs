@@ -15,6 +15,7 @@ use bespoke::domain::rulebook::{
 };
 use bespoke::domain::scalar::Properties;
 use bespoke::domain::time::{HOUR_MS, Timestamp};
+use compact_str::CompactString;
 
 pub(crate) const MINUTE_MS: i64 = 60_000;
 pub(crate) const CATEGORIES: [&str; 4] = ["shoes", "hats", "bags", "coats"];
@@ -71,7 +72,7 @@ pub(crate) fn request(message_id: &str, exclude: &[&str], timestamp: Timestamp) 
     Event { request, ..event(message_id, "decision_request", timestamp) }
 }
 
-pub(crate) fn names(names: &[&str]) -> Vec<Box<str>> {
+pub(crate) fn names(names: &[&str]) -> Vec<CompactString> {
     names.iter().map(|name| (*name).into()).collect()
 }
 

@@ -6,6 +6,7 @@ use bespoke::domain::decide::shares;
 use bespoke::domain::decision::{Decision, LadderStep, Ranked};
 use bespoke::domain::rulebook::NameId;
 use bespoke::domain::time::HOUR_MS;
+use compact_str::CompactString;
 use proptest::prelude::*;
 
 use super::builder::*;
@@ -37,7 +38,7 @@ fn catalogue() -> impl Strategy<Value = Catalogue> {
 }
 
 /// Somebody who viewed and bought so many things, for whom a decision is asked.
-fn asked() -> impl Strategy<Value = (Story, Vec<Box<str>>)> {
+fn asked() -> impl Strategy<Value = (Story, Vec<CompactString>)> {
     let seen = prop::collection::vec((0..CATEGORIES.len(), 0..5_u8, 0..24_i64, any::<bool>()), 0..6);
     let exclude = prop::collection::vec(prop::sample::select(vec!["c-01", "c-02", "p-1", "default"]), 0..3);
     (catalogue(), seen, exclude).prop_map(|(catalogue, seen, exclude)| {
@@ -55,7 +56,7 @@ fn asked() -> impl Strategy<Value = (Story, Vec<Box<str>>)> {
     })
 }
 
-fn ask(story: &mut Story, exclude: &[Box<str>]) -> Decision {
+fn ask(story: &mut Story, exclude: &[CompactString]) -> Decision {
     let exclude: Vec<&str> = exclude.iter().map(|id| &**id).collect();
     story.send(&request("ask", &exclude, at(24, 0)));
     let mut decisions = story.decisions();
@@ -64,7 +65,7 @@ fn ask(story: &mut Story, exclude: &[Box<str>]) -> Decision {
 }
 
 /// What may be shown: content that is eligible and that neither the request nor the person's past excludes.
-fn allowed<'a>(story: &'a Story, exclude: &'a [Box<str>]) -> impl Iterator<Item = &'a Content> {
+fn allowed<'a>(story: &'a Story, exclude: &'a [CompactString]) -> impl Iterator<Item = &'a Content> {
     story.catalogue.iter().filter(move |content| {
         let is = |id: &str| id == content.shown_item();
         content.is_eligible("home", at(24, 0))
@@ -75,7 +76,7 @@ fn allowed<'a>(story: &'a Story, exclude: &'a [Box<str>]) -> impl Iterator<Item 
 }
 
 /// The ranking by its definition: id and score, and whether anything is known of the person.
-fn expected(story: &Story, exclude: &[Box<str>]) -> (Vec<(Box<str>, f64)>, bool) {
+fn expected(story: &Story, exclude: &[CompactString]) -> (Vec<(CompactString, f64)>, bool) {
     let interest = story.rules.interest("category").unwrap();
     let shares = shares(story.profile.affinities(NameId::of("category")), interest, at(24, 0));
     let score = |content: &Content| -> f64 {
@@ -116,9 +117,9 @@ proptest! {
         let decision = ask(&mut story, &exclude);
         prop_assert_eq!(&again, &decision);
         if expected.is_empty() {
-            let wanted: Vec<Box<str>> =
+            let wanted: Vec<CompactString> =
                 story.rules.slots[0].fallback.iter().filter(|id| !exclude.contains(id)).cloned().collect();
-            let ids: Vec<Box<str>> = decision.ranked.iter().map(|ranked| ranked.content_id.clone()).collect();
+            let ids: Vec<CompactString> = decision.ranked.iter().map(|ranked| ranked.content_id.clone()).collect();
             prop_assert_eq!(ids, wanted);
             prop_assert_eq!(decision.ladder, LadderStep::Fallback);
             return Ok(());
@@ -137,7 +138,7 @@ proptest! {
 
     #[test]
     fn what_is_left_out_is_said_and_not_shown((mut story, exclude) in asked()) {
-        let allowed: Vec<Box<str>> = allowed(&story, &exclude).map(|content| content.content_id.clone()).collect();
+        let allowed: Vec<CompactString> = allowed(&story, &exclude).map(|content| content.content_id.clone()).collect();
         let decision = ask(&mut story, &exclude);
         for excluded in &decision.excluded {
             prop_assert!(!allowed.contains(&excluded.content_id));

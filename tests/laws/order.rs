@@ -5,6 +5,7 @@ use bespoke::domain::event::Event;
 use bespoke::domain::profile::Profile;
 use bespoke::domain::rulebook::NameId;
 use bespoke::domain::time::{HOUR_MS, Timestamp};
+use compact_str::CompactString;
 use proptest::prelude::*;
 
 use super::builder::*;
@@ -57,7 +58,7 @@ fn numbers(profile: &Profile) -> Vec<(u32, i64)> {
 }
 
 /// The scores of an interest at the end, by value.
-fn scores(profile: &Profile, interest: &str) -> Vec<(Box<str>, f64, u32)> {
+fn scores(profile: &Profile, interest: &str) -> Vec<(CompactString, f64, u32)> {
     let rules = shop();
     let decay = &rules.interest(interest).unwrap().decay;
     let affinities = profile.affinities(NameId::of(interest)).iter();

@@ -10,6 +10,7 @@ use bespoke::domain::rulebook::{
     Facet, IntakeRule, InterestRule, Measure, NameId, RecentRule, RuleBook, SessionRule, SlotRule,
 };
 use bespoke::domain::time::{DAY_MS, HOUR_MS, Timestamp};
+use compact_str::CompactString;
 use proptest::prelude::*;
 
 use super::builder::*;
@@ -65,21 +66,21 @@ fn declared() -> RuleBook {
 /// One user, folded as the definition says.
 #[derive(Default)]
 struct User {
-    ring: Vec<Box<str>>,
+    ring: Vec<CompactString>,
     /// The hours of counted events, as they are kept.
-    hours: Vec<(i64, Box<str>)>,
+    hours: Vec<(i64, CompactString)>,
     as_of: i64,
     events: u64,
     orders: u64,
     items: u64,
     cents: i64,
-    scores: BTreeMap<Box<str>, Vec<(f64, i64)>>,
-    fans: BTreeSet<Box<str>>,
+    scores: BTreeMap<CompactString, Vec<(f64, i64)>>,
+    fans: BTreeSet<CompactString>,
     sessions: u64,
     session_events: u64,
     started_at: i64,
     last_at: i64,
-    recent: Vec<Box<str>>,
+    recent: Vec<CompactString>,
     cart: Option<i64>,
     abandoner: bool,
     frequent: bool,

@@ -6,6 +6,7 @@ use bespoke::domain::event::Event;
 use bespoke::domain::profile::{Cause, Profile};
 use bespoke::domain::react::Outcome;
 use bespoke::domain::time::{HOUR_MS, Timestamp};
+use compact_str::CompactString;
 use proptest::prelude::*;
 
 use super::builder::*;
@@ -191,7 +192,7 @@ fn without_stamps(profile: Profile) -> Profile {
     Profile { version: 0, as_of: Timestamp::EARLIEST, cause: Cause::None, ..profile }
 }
 
-fn version_and_cause(said: &Emission) -> (u64, Option<Box<str>>) {
+fn version_and_cause(said: &Emission) -> (u64, Option<CompactString>) {
     use bespoke::domain::decision::DecisionCause;
     match said {
         Emission::SegmentChange(change) => (change.profile_version, change.cause.clone()),
@@ -202,7 +203,7 @@ fn version_and_cause(said: &Emission) -> (u64, Option<Box<str>>) {
     }
 }
 
-fn id(said: &Emission) -> Box<str> {
+fn id(said: &Emission) -> CompactString {
     match said {
         Emission::SegmentChange(change) => change.transition_id.clone(),
         Emission::Decision(decision) => decision.decision_id.clone(),

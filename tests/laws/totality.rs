@@ -7,11 +7,12 @@ use bespoke::domain::profile::Profile;
 use bespoke::domain::rulebook::{Facet, Measure, RuleBook};
 use bespoke::domain::scalar::{Properties, Scalar};
 use bespoke::domain::time::Timestamp;
+use compact_str::CompactString;
 use proptest::prelude::*;
 
 use super::builder::*;
 
-fn text() -> impl Strategy<Value = Box<str>> {
+fn text() -> impl Strategy<Value = CompactString> {
     prop_oneof![
         Just("".into()),
         (0..600).prop_map(|number| format!("t{number}").into()),

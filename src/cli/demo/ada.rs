@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use compact_str::CompactString;
+
 use super::paint::Paint;
 use super::script::{moment, topic};
 use crate::codec::output::content_decision::{ContentDecision, DecisionCauseKind, LadderStep};
@@ -25,9 +27,9 @@ const INDENT: &str = "              ";
 
 /// What is known of her here.
 pub(super) struct Ada {
-    application: Box<str>,
+    application: CompactString,
     sources: Vec<Source>,
-    topics: [Box<str>; 3],
+    topics: [CompactString; 3],
     /// What she has done and nothing has followed from yet.
     deeds: VecDeque<Deed>,
     profile: Option<ProfileUpdate<'static>>,
@@ -37,7 +39,7 @@ pub(super) struct Ada {
 }
 
 struct Deed {
-    message_id: Box<str>,
+    message_id: CompactString,
     text: String,
 }
 

@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
+use compact_str::CompactString;
+
 use super::fold::{Folded, fold};
 use super::script::{Script, topic};
 use super::stage::Stage;
@@ -34,7 +36,7 @@ pub(super) struct Finding {
 
 /// All that was read back.
 pub(super) struct Evidence {
-    inputs: BTreeMap<Box<str>, Vec<Record>>,
+    inputs: BTreeMap<CompactString, Vec<Record>>,
     commands: Vec<Record>,
     dead_letters: Vec<Record>,
     decisions: Vec<ContentDecision<'static>>,

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use compact_str::CompactString;
+
 use super::super::load::print;
 use super::ada::Ada;
 use super::pace::Pace;
@@ -43,7 +45,7 @@ pub(super) struct Play<'a> {
     stop: Stop,
     tally: Tally,
     ada: Ada,
-    decisions_topic: Box<str>,
+    decisions_topic: CompactString,
     partitions: u64,
     fed: u64,
     news_since: Option<Duration>,

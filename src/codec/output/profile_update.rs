@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use serde::{Deserialize, Serialize};
 
 use super::long;
-use crate::domain::decide::{shares, without_share};
+use crate::domain::decide::all_shares;
 use crate::domain::person::Person;
 use crate::domain::profile::{self, Cause, Orders, Profile, SegmentStatus, Session};
 use crate::domain::react::due;
@@ -264,13 +264,11 @@ impl<'a> Attribute<'a> {
 
 impl<'a> Interest<'a> {
     fn of(rule: &'a InterestRule, profile: &'a Profile) -> Interest<'a> {
-        let mut best = shares(profile.affinities(rule.id), rule, profile.as_of);
-        if rule.show_negative {
-            best.extend(without_share(profile.affinities(rule.id), rule, profile.as_of));
-        }
+        let mut best = all_shares(profile.affinities(rule.id), rule, profile.as_of);
+        best.retain(|(_, score, _)| rule.show_negative || *score > 0.0);
         // They come in the order of values, in which equals stay. Scores are compared in steps of 1e-9, so
         // that the order of additions does not decide between equals.
-        best.sort_by_cached_key(|(_, score, _)| Reverse((score * 1e9).round() as i128));
+        best.sort_by_cached_key(|(_, score, _)| Reverse(((score * 1e9).round() as i128, *score > 0.0)));
         let affinities = best.into_iter().take(rule.top).map(|(affinity, score, share)| InterestAffinity {
             value: Cow::from(&*affinity.value),
             score,

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 use apache_avro::Schema;
 use apache_avro::schema::Name;
+use compact_str::CompactString;
 
 /// The longest text of a schema, in bytes.
 pub const SCHEMA_BYTES_MAX: usize = 1 << 20;
@@ -23,7 +24,7 @@ const REASON_CHARACTERS_MAX: usize = 300;
 ///
 /// # Errors
 /// With the reason why it is not safe to use.
-pub fn admit(text: &str) -> Result<Schema, Box<str>> {
+pub fn admit(text: &str) -> Result<Schema, CompactString> {
     if text.len() > SCHEMA_BYTES_MAX {
         return Err("it is longer than 1 MiB".into());
     }
@@ -47,7 +48,7 @@ impl Extent {
 
     /// Measures without writing anything out: each named type is measured once. A name that is being measured
     /// has no extent yet, and meeting it again is recursion.
-    fn of(schema: &Schema, names: &mut HashMap<Name, Option<Extent>>) -> Result<Extent, Box<str>> {
+    fn of(schema: &Schema, names: &mut HashMap<Name, Option<Extent>>) -> Result<Extent, CompactString> {
         match schema {
             Schema::Ref { name } => match names.get(name) {
                 Some(Some(extent)) => Ok(*extent),
@@ -75,7 +76,7 @@ impl Extent {
     fn around<'a>(
         parts: impl IntoIterator<Item = &'a Schema>,
         names: &mut HashMap<Name, Option<Extent>>,
-    ) -> Result<Extent, Box<str>> {
+    ) -> Result<Extent, CompactString> {
         let mut whole = Extent::LEAF;
         for part in parts {
             let part = Extent::of(part, names)?;

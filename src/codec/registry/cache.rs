@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use apache_avro::Schema;
+use compact_str::CompactString;
 
 use super::Lookup;
 
@@ -35,7 +36,7 @@ struct Known {
 enum Open {
     Pending { trouble: Option<(u64, String)> },
     Missing,
-    Unusable(Box<str>),
+    Unusable(CompactString),
 }
 
 impl Cache {

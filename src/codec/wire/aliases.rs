@@ -3,8 +3,9 @@
 //! how a field is read is the business of the other files.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
+use compact_str::CompactString;
 use foldhash::fast::FixedState;
 
 use super::field::Field;
@@ -84,10 +85,10 @@ const FIELDS: &[(Scope, &str, &[&str])] = &[
 /// The names that senders use and the canonical names that they stand for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Aliases {
-    events: BTreeMap<Box<str>, Box<str>>,
+    events: HashMap<CompactString, CompactString, FixedState>,
     /// By scope: what each known name stands for. The spellings that senders use most are in it besides those
     /// of `snake_case`, so that they are found as they stand.
-    fields: [HashMap<Box<str>, Target, FixedState>; Scope::ALL.len()],
+    fields: [HashMap<CompactString, Target, FixedState>; Scope::ALL.len()],
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -126,7 +127,7 @@ impl<'n> Canonical<'n> {
 impl Default for Aliases {
     /// No aliases: each name stands for itself.
     fn default() -> Aliases {
-        let mut aliases = Aliases { events: BTreeMap::new(), fields: Default::default() };
+        let mut aliases = Aliases { events: HashMap::default(), fields: Default::default() };
         for scope in Scope::ALL {
             for field in Field::ALL {
                 aliases.put(scope, field.name(), &Target { canonical: Canonical::Field(field), rank: 0 });
@@ -168,7 +169,7 @@ impl Aliases {
 
     /// The canonical name of an event: `Product Added`, `productAdded` and `add_to_cart` are all
     /// `product_added`. A name that the table does not know is only written in `snake_case`.
-    pub fn canonical_event(&self, name: &str) -> Box<str> {
+    pub fn canonical_event(&self, name: &str) -> CompactString {
         let name = snake_case(name);
         match self.events.get(&*name) {
             Some(canonical) => canonical.clone(),
@@ -189,7 +190,7 @@ impl Aliases {
         }
     }
 
-    fn names(&self, scope: Scope) -> &HashMap<Box<str>, Target, FixedState> {
+    fn names(&self, scope: Scope) -> &HashMap<CompactString, Target, FixedState> {
         let [envelope, properties, item, content] = &self.fields;
         match scope {
             Scope::Envelope => envelope,

@@ -125,12 +125,70 @@ fn of_fraction(number: f64) -> Option<i64> {
 }
 
 fn of_text(text: &str) -> Option<i64> {
+    if let Some(ms) = of_plain_text(text.as_bytes()) {
+        return Some(ms);
+    }
     let at = text.parse::<jiff::Timestamp>().ok()?;
     Some(at.as_microsecond().div_euclid(1000))
 }
 
+/// An instant as JavaScript's `toISOString` writes it, to the millisecond and in UTC: `2026-01-05T10:00:00.123Z`.
+/// Most senders write this, and reading just this takes a fifth of the time. None for anything else.
+fn of_plain_text(text: &[u8]) -> Option<i64> {
+    let &[
+        y1,
+        y2,
+        y3,
+        y4,
+        b'-',
+        mo1,
+        mo2,
+        b'-',
+        d1,
+        d2,
+        b'T',
+        h1,
+        h2,
+        b':',
+        mi1,
+        mi2,
+        b':',
+        s1,
+        s2,
+        b'.',
+        f1,
+        f2,
+        f3,
+        b'Z',
+    ] = text
+    else {
+        return None;
+    };
+    let number = |digits: &[u8]| {
+        digits.iter().try_fold(0_i64, |number, digit| {
+            digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0'))
+        })
+    };
+    let (year, month, day) = (number(&[y1, y2, y3, y4])?, number(&[mo1, mo2])?, number(&[d1, d2])?);
+    let (hour, minute, second) = (number(&[h1, h2])?, number(&[mi1, mi2])?, number(&[s1, s2])?);
+    // What is at the edge of a month, a leap second or beyond all time is for the library.
+    if !(1970..2200).contains(&year) || !(1..=12).contains(&month) || !(1..=28).contains(&day) {
+        return None;
+    }
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    // Howard Hinnant's days_from_civil, for years after 0: a year begins in March, so that the day that is
+    // there every fourth year comes last.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (era, year) = (year / 400, year % 400);
+    let days = era * 146_097 + year * 365 + year / 4 - year / 100 + (153 * month + 2) / 5 + day - 1 - 719_468;
+    Some((((days * 24 + hour) * 60 + minute) * 60 + second) * 1000 + number(&[f1, f2, f3])?)
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::*;
@@ -161,6 +219,28 @@ mod tests {
         }
         let times = times_of(json!({"timestamp": 1_767_607_200}), Clock::Trust).unwrap();
         assert_eq!(times.timestamp.ms(), 1_767_607_200_000);
+    }
+
+    proptest! {
+        #[test]
+        fn plain_texts_are_read_as_the_library_reads_them(ms in 0..7_258_118_400_000_i64) {
+            let text = jiff::Timestamp::from_millisecond(ms).unwrap();
+            let text = format!("{text:.3}");
+            let read = of_plain_text(text.as_bytes());
+            prop_assert!(read.is_none_or(|read| read == ms), "{} as {:?}", text, read);
+            prop_assert!(read.is_some() || text.get(8..10) > Some("28"), "{}", text);
+            prop_assert_eq!(of_text(&text), Some(ms));
+        }
+
+        #[test]
+        fn what_looks_plain_is_read_as_the_library_reads_it(
+            text in "[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}[Zz]"
+        ) {
+            if let Some(read) = of_plain_text(text.as_bytes()) {
+                let at: jiff::Timestamp = text.parse().unwrap();
+                prop_assert_eq!(read, at.as_millisecond());
+            }
+        }
     }
 
     #[test]

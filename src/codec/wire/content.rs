@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use compact_str::CompactString;
+
 use super::aliases::{Aliases, Scope};
 use super::clock::instant_of;
 use super::field::Field;
@@ -66,7 +68,7 @@ pub fn decode_content(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Comman
     }))
 }
 
-fn id_of_key(key: Option<&[u8]>) -> Result<Box<str>, Reject> {
+fn id_of_key(key: Option<&[u8]>) -> Result<CompactString, Reject> {
     let advice = "no contentId, and no key to take its place; send the content's id as the record's key";
     let key = key.filter(|key| !key.is_empty());
     let key = key.ok_or_else(|| Reject::new(RejectCode::MissingField, "$.contentId", advice))?;
@@ -79,15 +81,15 @@ fn id_of_key(key: Option<&[u8]>) -> Result<Box<str>, Reject> {
     }
 }
 
-fn names(found: Option<Found>) -> Result<Vec<Box<str>>, Reject> {
+fn names(found: Option<Found>) -> Result<Vec<CompactString>, Reject> {
     match found {
         Some(found) => found.elements(ENTRIES_MAX)?.map(|found| Ok(found.to_id()?.into())).collect(),
         None => Ok(Vec::new()),
     }
 }
 
-fn weights(fields: &mut Fields) -> Result<Vec<(Box<str>, f64)>, Reject> {
-    let mut weights: BTreeMap<Box<str>, f64> =
+fn weights(fields: &mut Fields) -> Result<Vec<(CompactString, f64)>, Reject> {
+    let mut weights: BTreeMap<CompactString, f64> =
         names(fields.take(Field::Categories))?.into_iter().map(|name| (name, 1.0)).collect();
     if let Some(found) = fields.take(Field::Weights) {
         for member in found.members()? {

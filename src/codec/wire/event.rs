@@ -1,6 +1,8 @@
 //! A JSON tree to an event: which part of which shape is which field of the event. How each field is read
 //! stands in the files beside this one.
 
+use compact_str::CompactString;
+
 use super::Source;
 use super::aliases::Scope;
 use super::clock::times;
@@ -31,7 +33,7 @@ pub(super) fn assemble(
     source: &Source,
     tree: &Tree<'_>,
     record_time: Timestamp,
-    derived_id: impl FnOnce() -> Box<str>,
+    derived_id: impl FnOnce() -> CompactString,
 ) -> Result<Event, Reject> {
     if !matches!(tree, Tree::Object(_)) {
         return Err(Reject::new(RejectCode::InvalidField, "$", "not an object; send one event as {...}"));
@@ -74,7 +76,7 @@ pub(super) fn assemble(
 }
 
 /// The canonical name: from the kind of call where that decides it, else from the event's own name.
-fn name(source: &Source, envelope: &mut Fields) -> Result<Box<str>, Reject> {
+fn name(source: &Source, envelope: &mut Fields) -> Result<CompactString, Reject> {
     let kind = envelope.peek(Field::Type).and_then(Tree::text).unwrap_or_default();
     let is_kind = |name: &str| kind.eq_ignore_ascii_case(name);
     let called = match () {
@@ -114,11 +116,14 @@ fn stated_name(found: Found<'_>) -> Result<&str, Reject> {
     }
 }
 
-fn message_id(envelope: &mut Fields, derived: impl FnOnce() -> Box<str>) -> Result<Box<str>, Reject> {
+fn message_id(
+    envelope: &mut Fields,
+    derived: impl FnOnce() -> CompactString,
+) -> Result<CompactString, Reject> {
     envelope.take(Field::MessageId).map_or_else(|| Ok(derived()), short_id)
 }
 
-fn short_id(found: Found) -> Result<Box<str>, Reject> {
+fn short_id(found: Found) -> Result<CompactString, Reject> {
     let id = found.to_id()?;
     if id.len() > MESSAGE_ID_CHARACTERS_MAX && id.chars().count() > MESSAGE_ID_CHARACTERS_MAX {
         return Err(found.invalid("longer than 100 characters; send a shorter id"));
@@ -190,11 +195,11 @@ fn page_of_context<'t>(envelope: &mut Fields<'t>) -> Result<Option<&'t Tree<'t>>
 
 /// The path of the page: the context's, else the properties', else that of GA4's `page_location`. What is
 /// no text is no path; it is not worth a reject.
-fn page(context: Option<&Tree<'_>>, properties: &Fields) -> Option<Box<str>> {
+fn page(context: Option<&Tree<'_>>, properties: &Fields) -> Option<CompactString> {
     let stated = context.or_else(|| properties.peek(Field::Path)).and_then(Tree::text);
     let located = || properties.peek(Field::PageLocation).and_then(Tree::text).map(path_of);
     let path = stated.or_else(located).filter(|path| !path.is_empty())?;
-    path.get(..path.floor_char_boundary(PAGE_BYTES_MAX)).map(Box::from)
+    path.get(..path.floor_char_boundary(PAGE_BYTES_MAX)).map(CompactString::from)
 }
 
 fn path_of(address: &str) -> &str {

@@ -10,10 +10,12 @@ use super::tree::Tree;
 use crate::codec::reject::{Reject, RejectCode};
 
 /// The members of objects that mean one thing together, such as `properties` and `ecommerce`.
-#[derive(Default)]
 pub(super) struct Fields<'t> {
     members: Vec<Member<'t>>,
-    taken: Vec<Field>,
+    /// By field: the best member that is not taken, counted from 1; 0 where there is none.
+    best: [u16; Field::ALL.len()],
+    /// Whether a field has had several members.
+    rivals: bool,
     objects: usize,
 }
 
@@ -23,6 +25,13 @@ struct Member<'t> {
     rank: usize,
     /// Which of the objects it stood in.
     object: usize,
+    taken: bool,
+}
+
+impl Default for Fields<'_> {
+    fn default() -> Self {
+        Fields { members: Vec::new(), best: [0; Field::ALL.len()], rivals: false, objects: 0 }
+    }
 }
 
 impl<'t> Member<'t> {
@@ -63,15 +72,20 @@ impl<'t> Fields<'t> {
 
     /// Adds what has not been taken of other fields, under the names that it has in another scope.
     pub(super) fn add_rest(&mut self, rest: Fields<'t>, aliases: &'t Aliases, scope: Scope) {
-        rest.members.into_iter().for_each(|member| self.push(member.found, aliases, scope));
+        let rest = rest.members.into_iter().filter(|member| !member.taken);
+        rest.for_each(|member| self.push(member.found, aliases, scope));
         self.objects += 1;
     }
 
     /// Takes out the best member of this field. Null counts as absent.
     pub(super) fn take(&mut self, field: Field) -> Option<Found<'t>> {
-        let best = self.best(field)?;
-        self.taken.push(field);
-        Some(self.members.swap_remove(best).found)
+        let at = self.at(field)?;
+        let member = self.members.get_mut(at)?;
+        member.taken = true;
+        let found = member.found;
+        let next = if self.rivals { self.next_best(field) } else { 0 };
+        self.set_best(field, next);
+        Some(found)
     }
 
     /// Takes out a member that must be there.
@@ -84,8 +98,7 @@ impl<'t> Fields<'t> {
 
     /// Looks at the best member of this field.
     pub(super) fn peek(&self, field: Field) -> Option<&'t Tree<'t>> {
-        let best = self.best(field)?;
-        self.members.get(best).map(|member| member.found.value())
+        self.members.get(self.at(field)?).map(|member| member.found.value())
     }
 
     /// What has not been taken, with names, sorted. A member goes by its canonical name, unless a better one
@@ -93,17 +106,20 @@ impl<'t> Fields<'t> {
     pub(super) fn into_rest(mut self) -> Vec<(Cow<'t, str>, Found<'t>)> {
         self.members.sort_by(|one, other| {
             let by_name = one.canonical.name().cmp(other.canonical.name());
-            by_name.then_with(|| one.precedence().cmp(&other.precedence()))
+            by_name
+                .then_with(|| other.taken.cmp(&one.taken))
+                .then_with(|| one.precedence().cmp(&other.precedence()))
         });
         let mut rest: Vec<(Cow<'t, str>, Found<'t>)> = Vec::with_capacity(self.members.len());
         let mut before: Option<Cow<'t, str>> = None;
-        for Member { found, canonical, .. } in self.members {
-            let is_taken = matches!(&canonical, Canonical::Field(field) if self.taken.contains(field));
+        for Member { found, canonical, taken, .. } in self.members {
             let canonical = canonical.into_name();
-            let is_used = is_taken || before.as_ref() == Some(&canonical);
-            let name = if is_used { snake_case(found.key()) } else { canonical.clone() };
+            if !taken {
+                let is_used = before.as_ref() == Some(&canonical);
+                let name = if is_used { snake_case(found.key()) } else { canonical.clone() };
+                rest.push((name, found));
+            }
             before = Some(canonical);
-            rest.push((name, found));
         }
         rest
     }
@@ -113,13 +129,38 @@ impl<'t> Fields<'t> {
             return;
         }
         let (canonical, rank) = aliases.canonical_field(scope, found.key());
-        self.members.push(Member { found, canonical, rank, object: self.objects });
+        let field = match canonical {
+            Canonical::Field(field) => Some(field),
+            Canonical::Property(_) => None,
+        };
+        let member = Member { found, canonical, rank, object: self.objects, taken: false };
+        if let Some(field) = field {
+            let best = self.at(field).and_then(|at| self.members.get(at));
+            self.rivals |= best.is_some();
+            if best.is_none_or(|best| member.precedence() < best.precedence()) {
+                // Fewer values than this fit into a record.
+                self.set_best(field, u16::try_from(self.members.len() + 1).unwrap_or(u16::MAX));
+            }
+        }
+        self.members.push(member);
     }
 
-    fn best(&self, field: Field) -> Option<usize> {
-        let is_named = |member: &Member<'_>| matches!(member.canonical, Canonical::Field(of) if of == field);
-        let named = self.members.iter().enumerate().filter(|(_, member)| is_named(member));
-        named.min_by_key(|(_, member)| member.precedence()).map(|(at, _)| at)
+    fn at(&self, field: Field) -> Option<usize> {
+        self.best.get(field as usize).filter(|best| **best > 0).map(|best| usize::from(*best) - 1)
+    }
+
+    fn set_best(&mut self, field: Field, best: u16) {
+        if let Some(slot) = self.best.get_mut(field as usize) {
+            *slot = best;
+        }
+    }
+
+    /// The best member of a field among those that are left, counted from 1; 0 where there is none.
+    fn next_best(&self, field: Field) -> u16 {
+        let left = (1..).zip(&self.members).filter(|(_, member)| {
+            !member.taken && matches!(member.canonical, Canonical::Field(of) if of == field)
+        });
+        left.min_by_key(|(_, member)| member.precedence()).map_or(0, |(at, _)| at)
     }
 }
 

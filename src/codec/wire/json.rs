@@ -178,7 +178,8 @@ impl<'de> Visitor<'de> for Reader<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Tree<'de>, A::Error> {
         let inside = self.inside::<A::Error>()?;
-        let mut members: Vec<Member<'de>> = Vec::new();
+        // A record has about a dozen members, the objects in it a few.
+        let mut members: Vec<Member<'de>> = Vec::with_capacity(if self.depth == 0 { 12 } else { 0 });
         let mut keys: HashSet<Cow<'de, str>> = HashSet::new();
         while let Some(key) = object.next_key_seed(Key)? {
             let is_known = if members.len() < COMPARED_MAX {

@@ -27,6 +27,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use apache_avro::Schema;
+use compact_str::CompactString;
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -43,7 +44,7 @@ pub use content::decode_content;
 #[derive(Clone, Debug)]
 pub struct Source {
     /// The topic, which the event names as its source.
-    pub topic: Box<str>,
+    pub topic: CompactString,
     /// Whether devices' clocks are corrected.
     pub clock: Clock,
     /// Which ids make the person's key.
@@ -51,7 +52,7 @@ pub struct Source {
     /// What senders call things.
     pub aliases: Arc<Aliases>,
     /// The canonical names of the events that are accepted; none accepts every name.
-    pub known_events: Option<Arc<BTreeSet<Box<str>>>>,
+    pub known_events: Option<Arc<BTreeSet<CompactString>>>,
     /// The longest value that is read, in bytes.
     pub record_bytes_max: usize,
 }
@@ -127,6 +128,6 @@ impl Source {
     }
 }
 
-fn derived_id(bytes: &[u8]) -> Box<str> {
+fn derived_id(bytes: &[u8]) -> CompactString {
     format!("x-{:032x}", xxh3_128(bytes)).into()
 }

@@ -1,6 +1,8 @@
 //! Prices and values: decimal numbers to whole hundredths, rounded half away from zero. A price that is
 //! negative, not finite or beyond all reason is refused, not repaired.
 
+use compact_str::CompactString;
+
 use super::field::Field;
 use super::fields::Fields;
 use super::found::Found;
@@ -18,7 +20,7 @@ pub(super) struct Stated {
     /// Its value.
     pub(super) value: Option<Money>,
     /// The currency of its prices, where one is stated.
-    pub(super) currency: Option<Box<str>>,
+    pub(super) currency: Option<CompactString>,
 }
 
 /// Takes `value` and `currency` out of the properties. A `value` that is no number is an error where it must
@@ -95,7 +97,7 @@ fn hundredths_of_text(text: &str) -> Option<i64> {
     Some(if is_negative && !is_zero { -1 } else { amount })
 }
 
-fn code_of(found: Found) -> Result<Box<str>, Reject> {
+fn code_of(found: Found) -> Result<CompactString, Reject> {
     match found.value() {
         Tree::Text(code) if code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
             Ok(code.to_ascii_uppercase().into())

@@ -1,6 +1,8 @@
 //! What senders say in their own words, made flat: `{"cart": {"total": 5}}` becomes `cart.total = 5`. Names
 //! are written in `snake_case`, so that `isGift` and `is_gift` are one property.
 
+use compact_str::CompactString;
+
 use super::aliases::snake_case;
 use super::fields::Fields;
 use super::tree::{Member, Tree};
@@ -89,7 +91,7 @@ fn texts(list: &[Tree<'_>]) -> Option<Scalar> {
     if texts.is_empty() { None } else { Some(Scalar::Texts(texts)) }
 }
 
-fn cut(text: &str) -> Box<str> {
+fn cut(text: &str) -> CompactString {
     text.get(..text.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default().into()
 }
 

@@ -59,7 +59,7 @@ fn the_definitions_are_what_the_file_says() {
     let [views, units, revenue, rating, everything] = rules.attributes.as_slice() else { panic!("five") };
     assert_eq!(views.window, Some(Window { bucket_ms: HOUR_MS, buckets: 168, timed: true }));
     assert_eq!(views.filter.as_ref().unwrap().source(), "event.value > 10.0");
-    assert_eq!(units.events, ["order_completed".into(), "order_refunded".into()]);
+    assert_eq!(units.events, ["order_completed", "order_refunded"]);
     assert_eq!(units.window, Some(Window { bucket_ms: HOUR_MS, buckets: 720, timed: true }));
     assert_eq!(revenue.window, Some(Window { bucket_ms: DAY_MS, buckets: 90, timed: true }));
     assert_eq!((&rating.measure, &rating.window), (&Measure::Property("rating".into()), &None));
@@ -80,7 +80,7 @@ fn the_definitions_are_what_the_file_says() {
     assert_eq!((rule.cooldown_ms, rule.event_age_ms_max), (HOUR_MS, 2 * HOUR_MS));
     let slot = rules.slot("home_hero").unwrap();
     assert_eq!((slot.items_max, slot.exclude_recent, slot.exclude_bought), (3, true, true));
-    assert_eq!(slot.fallback, ["welcome".into()]);
+    assert_eq!(slot.fallback, ["welcome"]);
 }
 
 #[test]

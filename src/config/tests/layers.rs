@@ -97,9 +97,9 @@ fn definitions_see_no_environment_and_no_files() {
     let text = "slots: {t: {interest: i, fallback: ['${file:/run/password}']}}\n\
                 interests: {i: {facet: item, weights: {x: 1}, enter: 1}}\n";
     let rules = parse_definitions(text, "d").unwrap();
-    assert_eq!(rules.slots[0].fallback, ["${file:/run/password}".into()]);
+    assert_eq!(rules.slots[0].fallback, ["${file:/run/password}"]);
     let config = load(&format!("{HEAD}{text}")).unwrap();
-    assert_eq!(config.rules.slots[0].fallback, ["${file:/run/password}".into()]);
+    assert_eq!(config.rules.slots[0].fallback, ["${file:/run/password}"]);
 }
 
 #[test]
