@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use super::task::TaskError;
 use crate::codec::digest::{Digest, is_counted, row_hash};
 use crate::codec::row::{self, Meta};
-use crate::store::{Change, Store, StoreError};
+use crate::store::{Change, DueBefore, Store, StoreError};
 
 /// The digest of a store that is being restored.
 pub(super) struct Recount {
@@ -44,18 +44,29 @@ impl Recount {
         Ok(Recount { digest, noted: false })
     }
 
-    /// Takes in what the store is about to absorb. Answers a change that must be absorbed with it.
-    pub(super) fn take(&mut self, store: &dyn Store, changes: &[Change]) -> Result<Change, StoreError> {
+    /// Takes in what the store is about to absorb, and tells the changes when the rows that they replace are due,
+    /// since those are read here. Answers a change that must be absorbed with them.
+    pub(super) fn take(&mut self, store: &dyn Store, changes: &mut [Change]) -> Result<Change, StoreError> {
         if let Some(digest) = &mut self.digest {
-            let mut taken: HashMap<&[u8], Option<u64>> = HashMap::new();
-            for Change { key, value, .. } in changes.iter().filter(|change| is_counted(&change.key)) {
-                let after = value.as_ref().map(|value| row_hash(key, value));
-                let before = match taken.insert(key, after) {
-                    Some(before) => before,
-                    None => store.load(key)?.map(|value| row_hash(key, &value)),
-                };
-                digest.replace(before, after);
+            let mut due_before = Vec::with_capacity(changes.len());
+            let mut taken: HashMap<&[u8], Option<u64>> = HashMap::with_capacity(changes.len());
+            for Change { key, value, .. } in &*changes {
+                let mut due = DueBefore::Unknown;
+                if is_counted(key) {
+                    let after = value.as_ref().map(|value| row_hash(key, value));
+                    let before = match taken.insert(key, after) {
+                        Some(before) => before,
+                        None => {
+                            let row = store.load_person(key)?;
+                            due = DueBefore::Known(row.as_ref().and_then(|row| row.due));
+                            row.map(|row| row_hash(key, &row.value))
+                        }
+                    };
+                    digest.replace(before, after);
+                }
+                due_before.push(due);
             }
+            changes.iter_mut().zip(due_before).for_each(|(change, due)| change.due_before = due);
         }
         self.noted = true;
         Ok(change(row::RESTORING_KEY, Some(row::encode_restoring(&self.digest))))
@@ -131,7 +142,8 @@ mod tests {
         for part in parts {
             let mut recount = Recount::begin(store).unwrap();
             let mut changes = part.to_vec();
-            changes.push(recount.take(store, part).unwrap());
+            let note = recount.take(store, &mut changes).unwrap();
+            changes.push(note);
             let next = store.position().map_or(0, |position| position.changelog_next);
             let changelog_next = next + part.len() as i64;
             store.absorb(&changes, Position { changelog_next, input_next: 9 }).unwrap();

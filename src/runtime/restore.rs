@@ -139,7 +139,8 @@ impl Restore {
             }
             changes.push(change(plan, key, value).map_err(|error| task_fault(number, &error))?);
         }
-        let note = self.recount.take(&*self.store, &changes).map_err(|error| store_fault(number, &error))?;
+        let note =
+            self.recount.take(&*self.store, &mut changes).map_err(|error| store_fault(number, &error))?;
         changes.push(note);
         self.store.absorb(&changes, position).map_err(|error| store_fault(number, &error))
     }

@@ -138,7 +138,7 @@ mod tests {
         instruments.records_out("updates", 4);
         instruments.dead_letter("malformed-json");
         instruments.duplicate("web");
-        instruments.decision("home", "affinity");
+        instruments.decisions("home", "affinity", 1);
         instruments.committed(5, Duration::from_millis(20));
         instruments.aborted("rebalance");
         instruments.lag("clicks", 3, 17, 2.5);

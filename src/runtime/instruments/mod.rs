@@ -78,9 +78,11 @@ impl Instruments {
         self.0.duplicates.add(1, &[KeyValue::new("source", source.to_owned())]);
     }
 
-    /// A content decision, by its slot and the step of the ladder that answered.
-    pub fn decision(&self, slot: &str, ladder: &'static str) {
-        self.0.decisions.add(1, &[KeyValue::new("slot", slot.to_owned()), KeyValue::new("ladder", ladder)]);
+    /// Content decisions, by their slot and the step of the ladder that answered.
+    pub fn decisions(&self, slot: &str, ladder: &'static str, decisions: u64) {
+        self.0
+            .decisions
+            .add(decisions, &[KeyValue::new("slot", slot.to_owned()), KeyValue::new("ladder", ladder)]);
     }
 
     /// A committed transaction: its input records and how long the commit took.

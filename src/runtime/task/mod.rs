@@ -4,6 +4,7 @@
 
 pub mod knowledge;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use compact_str::CompactString;
@@ -62,6 +63,8 @@ pub struct Task {
     reindexing: Option<Option<Person>>,
     /// Changes as encoded for the changelog, kept from `flush` to `settle`.
     flushed: Vec<Change>,
+    /// How many decisions were made since that was asked last, by slot and step of the ladder.
+    decided: BTreeMap<(CompactString, &'static str), u64>,
 }
 
 /// What became of a record.
@@ -124,6 +127,7 @@ impl Task {
             stream_time: Timestamp::EARLIEST,
             input_next: 0,
             flushed: Vec::new(),
+            decided: BTreeMap::new(),
         };
         task.load()?;
         task.check_index(restored)?;
@@ -288,7 +292,21 @@ impl Task {
         })
     }
 
-    fn emit(&self, emissions: Vec<Emission>, outputs: &mut Vec<Output>) {
+    /// How many decisions were made since this was asked last, by slot and step of the ladder; those of a
+    /// transaction that was given up are among them, as they are among the records that were written.
+    pub fn take_decided(&mut self) -> impl Iterator<Item = ((CompactString, &'static str), u64)> {
+        std::mem::take(&mut self.decided).into_iter()
+    }
+
+    fn emit(&mut self, emissions: Vec<Emission>, outputs: &mut Vec<Output>) {
+        for emission in &emissions {
+            if let Emission::Decision(decision) = emission {
+                // A slot that no definition names may be any text that somebody asked for.
+                let known = self.rules.slot(&decision.slot).is_some();
+                let slot = if known { decision.slot.clone() } else { CompactString::const_new("unknown") };
+                *self.decided.entry((slot, decision.ladder.as_str())).or_default() += 1;
+            }
+        }
         let topics = &self.shared.topics;
         outputs.extend(emissions.into_iter().map(|emission| match emission {
             Emission::Decision(decision) => {

@@ -17,7 +17,12 @@ impl<B: Broker> Worker<B> {
         if !self.told {
             state = WorkerState::WaitingForAssignment;
         }
-        for (partition, assignment) in &self.assignments {
+        for (partition, assignment) in &mut self.assignments {
+            if let Work::Running { task, .. } = &mut assignment.work {
+                for ((slot, ladder), decisions) in task.take_decided() {
+                    self.plan.instruments.decisions(&slot, ladder, decisions);
+                }
+            }
             match &assignment.work {
                 Work::Restoring(_) => state = WorkerState::Restoring,
                 Work::Intake { waiting: true, .. } => state = WorkerState::WaitingFor(Dependency::Registry),
