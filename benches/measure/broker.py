@@ -21,6 +21,13 @@ from .settings import PROFILES, Failed, Settings
 TIMEOUT_S = 60
 # How far behind the end the last record of a topic is looked for first: behind it lie commit markers alone.
 TAIL_RECORDS = 64
+# What a broker says of a group that a member has just left, and of one that it is only beginning to look after.
+PASSING = (
+    KafkaError.NON_EMPTY_GROUP,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+)
 
 
 class Broker:
@@ -86,7 +93,7 @@ class Broker:
                 code = error.args[0].code()
                 if code == KafkaError.GROUP_ID_NOT_FOUND:
                     return
-                if code != KafkaError.NON_EMPTY_GROUP or time.monotonic() > deadline:
+                if code not in PASSING or time.monotonic() > deadline:
                     raise
             time.sleep(0.2)
 

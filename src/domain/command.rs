@@ -7,6 +7,8 @@ use super::catalogue::Content;
 use super::event::Event;
 
 /// One entry of the command log.
+// Nearly every command is an event: a box would cost each of them an allocation.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Command {
     /// A person did something, or somebody asks for a decision about that person.

@@ -131,9 +131,8 @@ pub fn all_shares<'a>(
     now: Timestamp,
 ) -> Vec<(&'a Affinity, f64, f64)> {
     let hour = now.hour();
-    let scored = |affinity: &'a Affinity| {
-        (affinity, affinity.score_at(hour.max(affinity.hour), &interest.decay), 0.0)
-    };
+    let scored =
+        |affinity: &'a Affinity| (affinity, affinity.score_at(hour.max(affinity.hour), &interest.decay), 0.0);
     let mut shares: Vec<_> = affinities.iter().map(scored).collect();
     shares.sort_unstable_by(|one, other| one.0.value.cmp(&other.0.value));
     let sum: f64 = shares.iter().map(|(_, score, _)| score).filter(|score| **score > 0.0).sum();

@@ -163,6 +163,8 @@ pub struct SegmentRule {
 }
 
 /// Who is in a segment.
+// There are a few dozen of them in a process.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug)]
 pub enum Membership {
     /// Those for whom a condition holds.

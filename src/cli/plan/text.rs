@@ -264,7 +264,7 @@ fn broken(found: &Break, simulation: &Simulation) -> Vec<Cell> {
         ),
     };
     let factor = match found.factor {
-        factor if factor == 0.0 => "at any load".to_owned(),
+        0.0 => "at any load".to_owned(),
         factor if factor.is_infinite() => "at no load".to_owned(),
         factor => format!("{} times", shown(factor)),
     };
