@@ -39,7 +39,8 @@ main() {
 start_all() {
   local home=$1 count=$2 cluster first node voters=()
   cluster=$(cluster_id)
-  first=$(free_port $((20000 + RANDOM % 20000)) $((4 * count)) 2>/dev/null)
+  # Below the ports that the kernel gives to outgoing connections, of which one could come before the broker.
+  first=$(free_port $((20000 + RANDOM % 12000)) $((4 * count)) 2>/dev/null)
   for node in $(seq "$count"); do
     voters+=("$node@127.0.0.1:$((first + 4 * (node - 1) + 1))")
   done
