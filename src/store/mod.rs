@@ -17,7 +17,7 @@ pub trait Store: Send {
     /// The value of a row.
     fn load(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// A person's row.
+    /// The value of a row and when it is due, which only persons' rows ever are.
     fn load_person(&self, key: &[u8]) -> Result<Option<PersonRow>, StoreError>;
 
     /// All rows whose keys start with `prefix`, in the order of keys. For the few rows that are not persons'.

@@ -13,7 +13,7 @@ use crate::codec::reject::{Reject, RejectCode};
 pub(super) struct Fields<'t> {
     members: Vec<Member<'t>>,
     /// By field: the best member that is not taken, counted from 1; 0 where there is none.
-    best: [u16; Field::ALL.len()],
+    best: [u32; Field::ALL.len()],
     /// Whether a field has had several members.
     rivals: bool,
     objects: usize,
@@ -138,25 +138,25 @@ impl<'t> Fields<'t> {
             let best = self.at(field).and_then(|at| self.members.get(at));
             self.rivals |= best.is_some();
             if best.is_none_or(|best| member.precedence() < best.precedence()) {
-                // Fewer values than this fit into a record.
-                self.set_best(field, u16::try_from(self.members.len() + 1).unwrap_or(u16::MAX));
+                // No record has so many members.
+                self.set_best(field, u32::try_from(self.members.len() + 1).unwrap_or(u32::MAX));
             }
         }
         self.members.push(member);
     }
 
     fn at(&self, field: Field) -> Option<usize> {
-        self.best.get(field as usize).filter(|best| **best > 0).map(|best| usize::from(*best) - 1)
+        self.best.get(field as usize).filter(|best| **best > 0).map(|best| *best as usize - 1)
     }
 
-    fn set_best(&mut self, field: Field, best: u16) {
+    fn set_best(&mut self, field: Field, best: u32) {
         if let Some(slot) = self.best.get_mut(field as usize) {
             *slot = best;
         }
     }
 
     /// The best member of a field among those that are left, counted from 1; 0 where there is none.
-    fn next_best(&self, field: Field) -> u16 {
+    fn next_best(&self, field: Field) -> u32 {
         let left = (1..).zip(&self.members).filter(|(_, member)| {
             !member.taken && matches!(member.canonical, Canonical::Field(of) if of == field)
         });

@@ -198,7 +198,7 @@ fn declare(meter: &Meter, gauges: Arc<Gauges>) -> Inner {
         aborts: counter("bespoke_aborts_total", "Aborted transactions, by reason."),
         latency: histogram(
             "bespoke_record_latency_seconds",
-            "How long records took between two points of their path.",
+            "How long every 64th record took between two points of its path.",
             &LATENCY_BOUNDARIES_S,
         ),
         latency_labels: ["received_to_applied", "appended_to_applied", "appended_to_committed"]

@@ -125,7 +125,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn both_stores_answer_alike(steps in vec(step(), 1..12), asked in vec((-4..4_i64, 0..4_usize), 12)) {
+    fn both_stores_answer_alike(
+        steps in vec(step(), 1..12),
+        asked in vec((-4..4_i64, 0..4_usize), 12),
+        passed in vec((-4..4_i64, -4..5_i64), 6),
+    ) {
         let scratch = Scratch::new();
         let mut disk = Some(scratch.open("store", true).unwrap());
         let mut memory = MemoryStore::default();
@@ -144,6 +148,13 @@ proptest! {
             prop_assert_eq!(disk.position(), memory.position());
             prop_assert_eq!(due(disk, until, limit), due(&memory, until, limit));
             prop_assert_eq!(due(disk, i64::MAX, 99), due(&memory, i64::MAX, 99));
+            // Twice, since the first time tells the one on disk where nothing lies.
+            for (after, until) in passed.iter().chain(&passed).copied() {
+                let [after, until] = [after, until].map(Timestamp::from_ms);
+                prop_assert_eq!(
+                    disk.due_after(Some(after), until, limit), memory.due_after(Some(after), until, limit)
+                );
+            }
             for prefix in ["", "p", "pa", "s", "t\u{7f}"] {
                 prop_assert_eq!(disk.scan(prefix.as_bytes()), memory.scan(prefix.as_bytes()));
                 prop_assert_eq!(disk.load(prefix.as_bytes()), memory.load(prefix.as_bytes()));
