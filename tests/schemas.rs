@@ -305,10 +305,10 @@ fn affinities() -> Vec<Affinity> {
         tagged_at,
     };
     vec![
-        affinity("socks", 4.0, 0, Some(at(-5))),
-        affinity("hats", 4.0, 0, None),
         affinity("boots", 16.0, -168, Some(at(-170))),
         affinity("gloves", -1.0, 0, None),
+        affinity("hats", 4.0, 0, None),
+        affinity("socks", 4.0, 0, Some(at(-5))),
     ]
 }
 

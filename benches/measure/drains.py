@@ -7,7 +7,7 @@ import hashlib
 
 from .bench import Bench
 from .broker import Broker
-from .product import Copy, copy_executable
+from .product import Copy, bench_executable
 from .report import Figure
 from .settings import Failed, Load
 
@@ -55,7 +55,7 @@ def _against_peers(bench: Bench, load: Load) -> Figure:
 def limit(bench: Bench) -> Figure:
     """Against a bare copy of the same bytes through the same client."""
     load, case = bench.settings.load(), "limit"
-    copy = Copy(bench.settings, bench.broker, copy_executable(bench.settings))
+    copy = Copy(bench.settings, bench.broker, bench_executable("copy"))
     bench.drains("limit", case, [bench.bespoke, copy], load, bench.settings.rounds(5), judged=False)
     # A drain of the product leaves the topic of the copy as it is.
     same = _hashes(bench.broker, load.name) == _hashes(bench.broker, copy.topic)

@@ -134,18 +134,18 @@ class Copy(Engine):
         raise Failed("a copy has nothing to dump")
 
 
-def copy_executable(settings: Settings) -> Path:
-    """Builds the copy with the release's settings, as it is measured."""
-    command = ["cargo", "bench", "--locked", "--no-run", "--bench", "copy", "--message-format", "json"]
+def bench_executable(name: str) -> Path:
+    """Builds one of the benchmarks."""
+    command = ["cargo", "bench", "--locked", "--no-run", "--bench", name, "--message-format", "json"]
     root = CONFIGURATION.parents[2]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise Failed(f"the copy does not build:\n{done.stderr[-4000:]}")
+        raise Failed(f"{name} does not build:\n{done.stderr[-4000:]}")
     for line in done.stdout.splitlines():
         said = json.loads(line)
-        if said.get("executable") and said["target"]["name"] == "copy":
+        if said.get("executable") and said["target"]["name"] == name:
             return Path(said["executable"])
-    raise Failed("cargo did not say where the copy is")
+    raise Failed(f"cargo did not say where {name} is")
 
 
 def _answers(address: str) -> bool:

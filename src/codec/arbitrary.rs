@@ -140,9 +140,7 @@ pub(crate) fn profile() -> impl Strategy<Value = Profile> {
                 seen: seen.into_iter().map(|(hash, at)| SeenId { hash, at }).collect(),
                 traits: properties,
                 counters,
-                interests: interests
-                    .map(|(id, parts)| (id, parts.into_iter().map(affinity).collect()))
-                    .collect(),
+                interests: interests.map(|(id, parts)| (id, affinities(parts))).collect(),
                 session: rest.0,
                 recent: rest.1,
                 orders: rest.2,
@@ -221,12 +219,21 @@ fn window() -> Window {
     Window { bucket_ms: HOUR_MS, buckets: 168, timed: true }
 }
 
-fn affinity(parts: (CompactString, f64, i64, u32, Option<Timestamp>)) -> Affinity {
+type AffinityParts = (CompactString, f64, i64, u32, Option<Timestamp>);
+
+fn affinity(parts: AffinityParts) -> Affinity {
     let (value, score, hour, evidence, tagged_at) = parts;
     Affinity { value, score, hour, evidence, tagged_at }
 }
 
-fn affinity_parts() -> impl Strategy<Value = (CompactString, f64, i64, u32, Option<Timestamp>)> {
+fn affinities(parts: Vec<AffinityParts>) -> Vec<Affinity> {
+    let mut affinities: Vec<Affinity> = parts.into_iter().map(affinity).collect();
+    affinities.sort_by(|one, other| one.value.cmp(&other.value));
+    affinities.dedup_by(|one, other| one.value == other.value);
+    affinities
+}
+
+fn affinity_parts() -> impl Strategy<Value = AffinityParts> {
     (text(), number(), instant().prop_map(Timestamp::hour), any::<u32>(), option::of(instant()))
 }
 

@@ -12,6 +12,8 @@
 //! The first byte of a value is the format's version. On the changelog a null value deletes the row. What
 //! consumers read is in `output`, never these rows.
 
+mod profile;
+
 use compact_str::CompactString;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -39,6 +41,8 @@ pub const RESTORING_KEY: &[u8] = b"d";
 const FORMAT: u8 = 1;
 /// The same of the [`Meta`] row. Version 1 had no digest.
 const META_FORMAT: u8 = 2;
+/// The same of a person's row, whose layout is in `profile`. Version 1 was as the other rows are.
+const PROFILE_FORMAT: u8 = 2;
 /// Room for a common profile; a larger one makes the buffer grow.
 const ROW_BYTES: usize = 1024;
 
@@ -103,18 +107,35 @@ pub fn content_id_of_key(key: &[u8]) -> CompactString {
 
 /// The value of a person's row.
 pub fn encode_profile(profile: &Profile) -> Vec<u8> {
-    encode(FORMAT, profile, Vec::with_capacity(ROW_BYTES))
+    let mut value = Vec::with_capacity(ROW_BYTES);
+    write_profile(profile, &mut value);
+    value
 }
 
 /// The same, in just the memory that it needs: a commit holds many rows at once. `scratch` is for repeated use.
 pub fn encode_profile_with(scratch: &mut Vec<u8>, profile: &Profile) -> Vec<u8> {
-    *scratch = encode(FORMAT, profile, std::mem::take(scratch));
+    scratch.clear();
+    write_profile(profile, scratch);
     scratch.as_slice().to_vec()
+}
+
+fn write_profile(profile: &Profile, value: &mut Vec<u8>) {
+    value.push(PROFILE_FORMAT);
+    profile::write(profile, value);
 }
 
 /// Reads the value of a person's row.
 pub fn decode_profile(value: &[u8]) -> Result<Profile, RowError> {
-    decode(value)
+    let (format, body) = versioned(value, PROFILE_FORMAT)?;
+    if format == PROFILE_FORMAT {
+        return profile::read(body).map_err(|reason| damaged(reason.to_owned()));
+    }
+    let mut profile: Profile = whole(body)?;
+    for (_, affinities) in &mut profile.interests {
+        // Version 1 had them in the order in which they came.
+        affinities.sort_by(|one, other| one.value.cmp(&other.value));
+    }
+    Ok(profile)
 }
 
 /// The value of a content row.
@@ -211,17 +232,29 @@ mod tests {
 
     use super::*;
     use crate::codec::arbitrary;
+    use crate::domain::affinity::Affinity;
 
-    /// A row as version 1 writes it. A row on somebody's disk looks like this: what changes the layout needs
-    /// a new format, and reads this one for ever.
+    /// Rows as each version writes them. A row on somebody's disk looks like this: what changes the layout needs
+    /// a new format, and reads these for ever.
     const FORMAT_1_PROFILE: &str = "\
         01ac0280a8a9d702ab020180bab7030001036d2d3101ffffffffffffffffff0180a8a9d7020503616765010506\
         6c6162656c730402016101620a6e6577736c6574746572000104706c616e0304676f6c6405726174696f020000\
         00000000e03f01070401c601040108010573686f6573000000000000f83fc801030180eef1d3020280eef1d302\
         80a8a9d70205010105736b752d31010201034555529d1f0180d4d4ab010180d4d4ab0101010105736b752d3203\
         09028098ffcd010a018098dca9030b00010c80dca9f001";
+    const FORMAT_2_PROFILE: &str = "\
+        023dac0280a8a9d702ab0280eef1d302036d2d3101ffffffffffffffff0005036167650205066c6162656c7305\
+        02016101620a6e6577736c65747465720104706c616e0404676f6c6405726174696f03000000000000e03f0107\
+        0000000401c601040108000000010573686f6573000000000000f83f000780bab7030280bab70300050105736b\
+        752d31010201034555529d1f80d4d4ab0180d4d4ab010101000000000000000105736b752d3203090000000280\
+        90aa89010a00000001ffefb2520b00000000010c00000080ccff66";
     const FORMAT_1_CONTENT: &str =
         "010862616e6e65722d310104686f6d65010573686f6573000000000000f03f000000000000d03f0105736b752d31010200";
+
+    fn bytes(hexadecimal: &str) -> Vec<u8> {
+        let digits = hexadecimal.as_bytes().chunks(2);
+        digits.map(|two| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap()).collect()
+    }
 
     fn hexadecimal(bytes: &[u8]) -> String {
         bytes.iter().fold(String::new(), |mut text, byte| {
@@ -232,7 +265,9 @@ mod tests {
 
     #[test]
     fn the_layouts_stay() {
-        assert_eq!(hexadecimal(&encode_profile(&arbitrary::sample_profile())), FORMAT_1_PROFILE);
+        let profile = encode_profile(&arbitrary::sample_profile());
+        assert_eq!(hexadecimal(&profile), FORMAT_2_PROFILE);
+        assert_eq!(decode_profile(&profile), Ok(arbitrary::sample_profile()));
         assert_eq!(hexadecimal(&encode_content(&arbitrary::sample_content())), FORMAT_1_CONTENT);
         let digest = Some(Digest { rows: 300, sum: u64::MAX });
         let meta = Meta { input_next: 300, stream_time: Timestamp::from_ms(1_700_000_000_000), digest };
@@ -240,6 +275,17 @@ mod tests {
         assert_eq!(hexadecimal(&encode_meta(&meta)), row);
         assert_eq!(hexadecimal(&encode_restoring(&digest)), "0101ac02ffffffffffffffffff01");
         assert_eq!(encode_definitions("slots: []"), b"\x01slots: []");
+    }
+
+    #[test]
+    fn a_profile_of_format_1_is_read_with_its_affinities_in_order() {
+        let mut profile = arbitrary::sample_profile();
+        assert_eq!(decode_profile(&bytes(FORMAT_1_PROFILE)), Ok(profile.clone()));
+        let affinities = &mut profile.interests[0].1;
+        affinities.push(Affinity::new("boots", 7));
+        let row = encode(FORMAT, &profile, Vec::new());
+        profile.interests[0].1.reverse();
+        assert_eq!(decode_profile(&row), Ok(profile));
     }
 
     #[test]
@@ -264,7 +310,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_refused_with_the_reason() {
-        assert_eq!(decode_profile(&[2, 0]), Err(RowError::Newer { found: 2, known: 1 }));
+        assert_eq!(decode_profile(&[3, 0]), Err(RowError::Newer { found: 3, known: 2 }));
+        assert_eq!(decode_content(&[2, 0]), Err(RowError::Newer { found: 2, known: 1 }));
         assert_eq!(decode_meta(&[3, 0]), Err(RowError::Newer { found: 3, known: 2 }));
         assert_eq!(decode_meta(&[]).unwrap_err().to_string(), "the row is damaged: it is empty");
         assert_eq!(decode_meta(&[0]).unwrap_err().to_string(), "the row is damaged: there is no format 0");
@@ -276,10 +323,12 @@ mod tests {
     #[test]
     fn a_length_beyond_the_row_takes_no_memory() {
         // Ten bytes that say that 2^64 - 1 traits follow; the zeros before them are the profile's numbers.
-        let mut value = vec![FORMAT, 0, 0, 0, 0, 0, 0, 0];
-        value.extend([0xff; 9]);
-        value.push(1);
-        assert!(matches!(decode_profile(&value), Err(RowError::Damaged { .. })));
+        for zeros in [vec![FORMAT, 0, 0, 0, 0, 0, 0, 0], vec![PROFILE_FORMAT, 0, 0, 0, 0, 0]] {
+            let mut value = zeros;
+            value.extend([0xff; 9]);
+            value.push(1);
+            assert!(matches!(decode_profile(&value), Err(RowError::Damaged { .. })));
+        }
     }
 
     proptest! {
@@ -320,8 +369,8 @@ mod tests {
 
         #[test]
         fn any_bytes_give_a_row_or_a_reason(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let value = [&[FORMAT], &bytes[..]].concat();
-            for value in [&value[..], &bytes[..]] {
+            let [first, second] = [FORMAT, PROFILE_FORMAT].map(|format| [&[format], &bytes[..]].concat());
+            for value in [&first[..], &second[..], &bytes[..]] {
                 let _ = (decode_profile(value), decode_content(value), decode_meta(value));
                 let _ = (decode_definitions(value), decode_restoring(value));
             }

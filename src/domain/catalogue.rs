@@ -1,10 +1,11 @@
 //! The content that decisions choose from, as one partition of the command log knows it.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use compact_str::CompactString;
+use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 
 use super::time::Timestamp;
@@ -29,10 +30,16 @@ pub struct Content {
 }
 
 /// All content, found by id and by what it is about.
+///
+/// Each piece of content has a number below [`Catalogue::numbers`], so that a decision can add up scores in a
+/// list. Which one it has means nothing: it depends on what came and went before.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Catalogue {
-    contents: BTreeMap<CompactString, Arc<Content>>,
-    about: BTreeMap<CompactString, Vec<(Arc<Content>, f64)>>,
+    numbers: BTreeMap<CompactString, usize>,
+    contents: Vec<Option<Arc<Content>>>,
+    /// The numbers that no content has.
+    free: BTreeSet<usize>,
+    about: HashMap<CompactString, Vec<(usize, f64)>, FixedState>,
     by_base_weight: BTreeMap<(Reverse<u64>, CompactString), Arc<Content>>,
 }
 
@@ -62,20 +69,31 @@ impl Catalogue {
     pub fn put(&mut self, content: Content) {
         self.withdraw(&content.content_id);
         let content = Arc::new(content);
+        let number = self.free.pop_first().unwrap_or(self.contents.len());
         for (value, weight) in &content.weights {
-            self.about.entry(value.clone()).or_default().push((Arc::clone(&content), *weight));
+            self.about.entry(value.clone()).or_default().push((number, *weight));
         }
         self.by_base_weight.insert(base_weight_key(&content), Arc::clone(&content));
-        self.contents.insert(content.content_id.clone(), content);
+        self.numbers.insert(content.content_id.clone(), number);
+        match self.contents.get_mut(number) {
+            Some(free) => *free = Some(content),
+            None => self.contents.push(Some(content)),
+        }
     }
 
     /// Takes a piece of content out, if it is there.
     pub fn withdraw(&mut self, content_id: &str) {
-        let Some(old) = self.contents.remove(content_id) else { return };
+        let Some(number) = self.numbers.remove(content_id) else { return };
+        let Some(old) = self.contents.get_mut(number).and_then(Option::take) else { return };
+        self.free.insert(number);
+        while let Some(None) = self.contents.last() {
+            self.contents.pop();
+            self.free.remove(&self.contents.len());
+        }
         self.by_base_weight.remove(&base_weight_key(&old));
         for (value, _) in &old.weights {
             if let Some(entries) = self.about.get_mut(value) {
-                entries.retain(|(content, _)| &*content.content_id != content_id);
+                entries.retain(|(other, _)| *other != number);
                 if entries.is_empty() {
                     self.about.remove(value);
                 }
@@ -85,17 +103,27 @@ impl Catalogue {
 
     /// The content with this id.
     pub fn get(&self, content_id: &str) -> Option<&Content> {
-        self.contents.get(content_id).map(|content| &**content)
+        self.numbered(*self.numbers.get(content_id)?)
+    }
+
+    /// The content with this number.
+    pub fn numbered(&self, number: usize) -> Option<&Content> {
+        self.contents.get(number)?.as_deref()
+    }
+
+    /// What all numbers are below.
+    pub fn numbers(&self) -> usize {
+        self.contents.len()
     }
 
     /// All content in the order of ids.
     pub fn iter(&self) -> impl Iterator<Item = &Content> {
-        self.contents.values().map(|content| &**content)
+        self.numbers.values().filter_map(|number| self.numbered(*number))
     }
 
-    /// The content that is about this value of an interest, with its weight for it.
-    pub fn about(&self, value: &str) -> impl Iterator<Item = (&Content, f64)> {
-        self.about.get(value).into_iter().flatten().map(|(content, weight)| (&**content, *weight))
+    /// The numbers of the content that is about this value of an interest, with its weight for it.
+    pub fn about(&self, value: &str) -> &[(usize, f64)] {
+        self.about.get(value).map_or(&[], Vec::as_slice)
     }
 
     /// All content, that of the highest base weight first, then in the order of ids.
@@ -105,12 +133,12 @@ impl Catalogue {
 
     /// How many pieces of content there are.
     pub fn len(&self) -> usize {
-        self.contents.len()
+        self.numbers.len()
     }
 
     /// Whether there is no content.
     pub fn is_empty(&self) -> bool {
-        self.contents.is_empty()
+        self.numbers.is_empty()
     }
 }
 
@@ -141,11 +169,26 @@ mod tests {
         let mut catalogue = Catalogue::default();
         catalogue.put(Content { weights: vec![("shoes".into(), 1.0)], ..content("a", 1.0) });
         catalogue.put(Content { weights: vec![("hats".into(), 0.5)], ..content("a", 3.0) });
-        assert_eq!(catalogue.about("shoes").count(), 0);
-        assert_eq!(catalogue.about("hats").map(|(_, weight)| weight).collect::<Vec<_>>(), [0.5]);
+        assert_eq!(catalogue.about("shoes"), []);
+        assert_eq!(catalogue.about("hats"), [(0, 0.5)]);
         assert_eq!(catalogue.by_base_weight().count(), 1);
         catalogue.withdraw("a");
         assert!(catalogue.is_empty());
         assert_eq!(catalogue, Catalogue::default());
+    }
+
+    #[test]
+    fn a_number_that_is_free_is_given_again() {
+        let mut catalogue = Catalogue::default();
+        for id in ["a", "b", "c"] {
+            catalogue.put(content(id, 1.0));
+        }
+        catalogue.withdraw("b");
+        catalogue.put(content("d", 1.0));
+        let numbered: Vec<&str> =
+            (0..catalogue.numbers()).map(|number| &*catalogue.numbered(number).unwrap().content_id).collect();
+        assert_eq!(numbered, ["a", "d", "c"]);
+        let ids: Vec<&str> = catalogue.iter().map(|content| &*content.content_id).collect();
+        assert_eq!(ids, ["a", "c", "d"]);
     }
 }

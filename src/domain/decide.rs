@@ -1,7 +1,7 @@
 //! Which content to show: affinity times content weight over what is eligible, with a ladder of fallbacks,
 //! so that every question has an answer.
 
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use compact_str::CompactString;
@@ -28,23 +28,16 @@ pub(crate) struct Answer {
     excluded: Vec<Excluded>,
 }
 
-/// What one affinity adds to the score of one piece of content.
-struct Contribution<'a> {
-    content: &'a Content,
-    affinity: &'a Affinity,
-    share: f64,
-    score: f64,
-    weight: f64,
-}
+/// An affinity, its score, and its share of the sum of all positive scores.
+type Share<'a> = (&'a Affinity, f64, f64);
 
-/// Content with its score, and where the score comes from.
-struct Candidate<'a, 'c> {
+/// Content with its score.
+struct Candidate<'a> {
     content: &'a Content,
     score: f64,
     /// The score in steps of 1e-9, in which scores are compared, so that the order of additions does not decide
     /// between equals.
     steps: i64,
-    contributions: &'c [Contribution<'a>],
 }
 
 /// Answers for one slot, as of `now`.
@@ -62,8 +55,7 @@ pub(crate) fn decide(
     let shares = interest.map(|interest| shares(profile.affinities(interest.id), interest, now));
     let shares = shares.unwrap_or_default();
     let known = !shares.is_empty();
-    let contributions = contributions(knowledge.catalogue, &shares);
-    let mut candidates = candidates(&contributions);
+    let mut candidates = candidates(knowledge.catalogue, &shares);
     while let Some(candidate) = candidates.pop() {
         if !candidate.content.is_eligible(slot, now) {
             continue;
@@ -71,7 +63,7 @@ pub(crate) fn decide(
         match exclusion(rule, profile, exclude, candidate.content) {
             Some(reason) => answer.exclude(candidate.content, reason),
             None if answer.ranked.len() < rule.items_max => {
-                answer.ranked.push(candidate.ranked(&rule.interest));
+                answer.ranked.push(candidate.ranked(&shares, &rule.interest));
             }
             None => break,
         }
@@ -86,55 +78,43 @@ pub(crate) fn decide(
     answer
 }
 
-/// What the person's affinities add to which content, that of one piece of content side by side in the order of
-/// values, so that sums over it are the same on every replay.
-fn contributions<'a>(catalogue: &'a Catalogue, shares: &[(&'a Affinity, f64, f64)]) -> Vec<Contribution<'a>> {
-    let spoken_for = shares.iter().enumerate().flat_map(|(number, (affinity, ..))| {
-        catalogue.about(&affinity.value).map(move |(content, weight)| (content, number, weight))
+/// The content that the affinities speak for, the best on top. What they add up to is summed in the order of
+/// values, so that it is the same on every replay.
+fn candidates<'a>(catalogue: &'a Catalogue, shares: &[Share<'_>]) -> BinaryHeap<Candidate<'a>> {
+    let mut scores = vec![0.0; catalogue.numbers()];
+    let mut spoken_for = Vec::with_capacity(scores.len());
+    for (affinity, _, share) in shares {
+        for (number, weight) in catalogue.about(&affinity.value) {
+            let contribution = share * weight;
+            if let Some(score) = scores.get_mut(*number).filter(|_| contribution > 0.0) {
+                if *score == 0.0 {
+                    spoken_for.push(*number);
+                }
+                *score += contribution;
+            }
+        }
+    }
+    let candidates = spoken_for.into_iter().filter_map(|number| {
+        let (content, score) = (catalogue.numbered(number)?, *scores.get(number)?);
+        Some(Candidate { content, score, steps: (score * 1e9).round() as i64 })
     });
-    let mut spoken_for: Vec<(&Content, usize, f64)> = spoken_for.collect();
-    spoken_for.sort_unstable_by_key(|(content, number, _)| (std::ptr::from_ref(*content).addr(), *number));
-    let contributions = spoken_for.into_iter().filter_map(|(content, number, weight)| {
-        let (affinity, score, share) = *shares.get(number)?;
-        Some(Contribution { content, affinity, share, score, weight: share * weight })
-    });
-    contributions.collect()
-}
-
-/// The content that is spoken for, the best on top.
-fn candidates<'a, 'c>(contributions: &'c [Contribution<'a>]) -> BinaryHeap<Candidate<'a, 'c>> {
-    let of_each = contributions.chunk_by(|one, other| std::ptr::eq(one.content, other.content));
-    let candidates = of_each.filter_map(|contributions| {
-        let content = contributions.first()?.content;
-        let score: f64 = contributions.iter().map(|contribution| contribution.weight).sum();
-        Some(Candidate { content, score, steps: (score * 1e9).round() as i64, contributions })
-    });
-    candidates.filter(|candidate| candidate.score > 0.0).collect()
+    candidates.collect()
 }
 
 /// The affinities with a positive score, with their score and their share of the sum, in the order of
 /// values, so that sums over them do not depend on the order of arrival.
-pub fn shares<'a>(
-    affinities: &'a [Affinity],
-    interest: &InterestRule,
-    now: Timestamp,
-) -> Vec<(&'a Affinity, f64, f64)> {
+pub fn shares<'a>(affinities: &'a [Affinity], interest: &InterestRule, now: Timestamp) -> Vec<Share<'a>> {
     let mut positive = all_shares(affinities, interest, now);
     positive.retain(|(_, score, _)| *score > 0.0);
     positive
 }
 
 /// The same of all affinities: those without a positive score speak for nothing and have no share.
-pub fn all_shares<'a>(
-    affinities: &'a [Affinity],
-    interest: &InterestRule,
-    now: Timestamp,
-) -> Vec<(&'a Affinity, f64, f64)> {
+pub fn all_shares<'a>(affinities: &'a [Affinity], interest: &InterestRule, now: Timestamp) -> Vec<Share<'a>> {
     let hour = now.hour();
     let scored =
         |affinity: &'a Affinity| (affinity, affinity.score_at(hour.max(affinity.hour), &interest.decay), 0.0);
-    let mut shares: Vec<_> = affinities.iter().map(scored).collect();
-    shares.sort_unstable_by(|one, other| one.0.value.cmp(&other.0.value));
+    let mut shares: Vec<Share<'a>> = affinities.iter().map(scored).collect();
     let sum: f64 = shares.iter().map(|(_, score, _)| score).filter(|score| **score > 0.0).sum();
     for (_, score, share) in shares.iter_mut().filter(|(_, score, _)| *score > 0.0) {
         *share = *score / sum;
@@ -161,21 +141,23 @@ fn exclusion(
     None
 }
 
-impl<'a> Candidate<'a, '_> {
-    /// The best has the highest. Among equals the one with the higher base weight is better, then the first id.
-    fn rank(&self) -> (i64, u64, Reverse<&'a str>) {
-        (self.steps, self.content.base_weight_rank(), Reverse(&self.content.content_id))
-    }
-
-    fn ranked(self, interest: &str) -> Ranked {
-        let mut strongest: Vec<&Contribution<'a>> = self.contributions.iter().collect();
-        strongest.sort_by(|one, other| other.weight.total_cmp(&one.weight));
-        let reasons = strongest.into_iter().take(REASONS_MAX).map(|from| Reason {
+impl Candidate<'_> {
+    fn ranked(self, shares: &[Share<'_>], interest: &str) -> Ranked {
+        let mut contributions: Vec<(&Share<'_>, f64)> = Vec::with_capacity(self.content.weights.len());
+        for share in shares {
+            let mut weights = self.content.weights.iter();
+            if let Some((_, weight)) = weights.find(|(value, _)| *value == share.0.value) {
+                contributions.push((share, share.2 * weight));
+            }
+        }
+        contributions.sort_by(|one, other| other.1.total_cmp(&one.1));
+        let strongest = contributions.into_iter().filter(|(_, weight)| *weight > 0.0).take(REASONS_MAX);
+        let reasons = strongest.map(|((affinity, score, share), weight)| Reason {
             code: "affinity",
-            weight: from.weight,
+            weight,
             evidence: format!(
-                "{interest} {}: share {:.3}, score {:.3}, {} events",
-                from.affinity.value, from.share, from.score, from.affinity.evidence
+                "{interest} {}: share {share:.3}, score {score:.3}, {} events",
+                affinity.value, affinity.evidence
             )
             .into(),
         });
@@ -183,23 +165,27 @@ impl<'a> Candidate<'a, '_> {
     }
 }
 
-impl PartialEq for Candidate<'_, '_> {
+impl PartialEq for Candidate<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.rank() == other.rank()
+        self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for Candidate<'_, '_> {}
+impl Eq for Candidate<'_> {}
 
-impl PartialOrd for Candidate<'_, '_> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+impl PartialOrd for Candidate<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Candidate<'_, '_> {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.rank().cmp(&other.rank())
+impl Ord for Candidate<'_> {
+    /// The best is the greatest: that of the highest score, among equals that of the higher base weight, then
+    /// that of the first id.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_score = self.steps.cmp(&other.steps);
+        let by_weight = || self.content.base_weight_rank().cmp(&other.content.base_weight_rank());
+        by_score.then_with(by_weight).then_with(|| other.content.content_id.cmp(&self.content.content_id))
     }
 }
 

@@ -63,9 +63,9 @@ fn first_loss(rule: &InterestRule, affinities: &[Affinity]) -> Option<Timestamp>
 fn add<'a>(change: &mut Change<'a>, rule: &'a InterestRule, event: &Event, value: &str, weight: f64) {
     let hour = change.now.hour();
     let affinities = change.profile.affinities_mut(rule.id);
-    let at = affinities.iter().position(|affinity| &*affinity.value == value).unwrap_or_else(|| {
-        affinities.push(Affinity::new(value, hour));
-        affinities.len() - 1
+    let at = position(affinities, value).unwrap_or_else(|at| {
+        affinities.insert(at, Affinity::new(value, hour));
+        at
     });
     let Some(affinity) = affinities.get_mut(at) else { return };
     affinity.add(weight, event.timestamp.hour(), hour, &rule.decay);
@@ -79,11 +79,17 @@ fn add<'a>(change: &mut Change<'a>, rule: &'a InterestRule, event: &Event, value
 fn tag<'a>(change: &mut Change<'a>, rule: &'a InterestRule, value: &str) {
     let (now, hour) = (change.now, change.now.hour());
     let affinities = change.profile.affinities_mut(rule.id);
-    let Some(affinity) = affinities.iter_mut().find(|affinity| &*affinity.value == value) else { return };
+    let at = position(affinities, value).ok();
+    let Some(affinity) = at.and_then(|at| affinities.get_mut(at)) else { return };
     if affinity.tagged_at.is_none() && affinity.score_at(hour, &rule.decay) >= rule.enter - TOLERANCE {
         affinity.tagged_at = Some(now);
         changed(change, rule, value, true);
     }
+}
+
+/// Where a value is among the affinities, or where it would have to be.
+fn position(affinities: &[Affinity], value: &str) -> Result<usize, usize> {
+    affinities.binary_search_by(|affinity| (*affinity.value).cmp(value))
 }
 
 /// Drops the value with the lowest score; among equals the one whose name is last.

@@ -30,7 +30,7 @@ pub struct Profile {
     pub traits: Properties,
     /// The attributes' numbers.
     pub counters: Vec<Counter>,
-    /// The affinities of each interest.
+    /// The affinities of each interest, sorted by value, each value once.
     pub interests: Vec<(NameId, Vec<Affinity>)>,
     /// The session.
     pub session: Session,

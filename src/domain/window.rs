@@ -8,6 +8,7 @@ use super::time::Timestamp;
 
 /// One attribute's number for one person.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Written")]
 pub struct Counter {
     /// Which attribute.
     pub id: NameId,
@@ -15,12 +16,41 @@ pub struct Counter {
     pub total: i64,
     /// (number of the bucket, sum in it), sorted by number; empty without a window.
     buckets: Vec<(i64, i64)>,
+    /// The number of the first bucket, again: with every event it is asked of every counter of a person, and in
+    /// the list it would be somewhere else in memory.
+    #[serde(skip)]
+    oldest: Option<i64>,
+}
+
+/// A counter as it is written.
+#[derive(Deserialize)]
+struct Written {
+    id: NameId,
+    total: i64,
+    buckets: Vec<(i64, i64)>,
+}
+
+impl From<Written> for Counter {
+    fn from(written: Written) -> Counter {
+        Counter::of_buckets(written.id, written.total, written.buckets)
+    }
 }
 
 impl Counter {
     /// An empty counter of this attribute.
     pub fn new(id: NameId) -> Counter {
         Counter { id, ..Counter::default() }
+    }
+
+    /// A counter as it was written: its number and its buckets.
+    pub(crate) fn of_buckets(id: NameId, total: i64, buckets: Vec<(i64, i64)>) -> Counter {
+        let oldest = buckets.first().map(|entry| entry.0);
+        Counter { id, total, buckets, oldest }
+    }
+
+    /// (number of the bucket, sum in it), sorted by number; empty without a window.
+    pub(crate) fn buckets(&self) -> &[(i64, i64)] {
+        &self.buckets
     }
 
     /// Adds an amount that happened at `at`. Returns whether it changes the number: an amount from before the
@@ -42,6 +72,7 @@ impl Counter {
             Ok(found) => self.add_to_bucket(found, amount),
             Err(place) => self.buckets.insert(place, (bucket, amount)),
         }
+        self.note_oldest();
         self.total = self.total.saturating_add(amount);
         true
     }
@@ -59,6 +90,7 @@ impl Counter {
             return false;
         }
         self.buckets.drain(..gone);
+        self.note_oldest();
         let before = self.total;
         // What remains is summed afresh: where a sum has reached the end of its range, a difference would
         // carry the error on for ever.
@@ -76,10 +108,13 @@ impl Counter {
         }
     }
 
+    fn note_oldest(&mut self) {
+        self.oldest = self.buckets.first().map(|entry| entry.0);
+    }
+
     /// When the oldest bucket leaves the window; never where that is beyond all time.
     pub fn due(&self, window: &Window) -> Option<Timestamp> {
-        let oldest = self.buckets.first()?.0;
-        oldest.checked_add(window.buckets)?.checked_mul(window.bucket_ms).map(Timestamp::from_ms)
+        self.oldest?.checked_add(window.buckets)?.checked_mul(window.bucket_ms).map(Timestamp::from_ms)
     }
 }
 

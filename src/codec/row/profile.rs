@@ -1,0 +1,237 @@
+//! The layout of a person's row, format 2. It is written once per person and commit, sent to the changelog,
+//! hashed and stored, so its size and the time it takes are a good part of what an event costs; against format 1,
+//! the derived encoding of the same fields, it is a quarter shorter and takes half the time.
+//!
+//! | part | bytes |
+//! | --- | --- |
+//! | a whole number | seven bits a byte, the lowest first; signed ones zigzag |
+//! | an instant | milliseconds before `as_of`, signed; those of message ids before the one that follows |
+//! | a hash, an id of a name, a score | eight, four and eight bytes, little-endian |
+//! | a text | its length and its bytes |
+//! | a list | its length and its elements |
+//!
+//! Whatever is a flag or says whether something is there stands in one byte at the front.
+
+mod reading;
+
+use crate::domain::affinity::Affinity;
+use crate::domain::profile::{Cause, Orders, Profile, SeenId, SegmentState, SegmentStatus, Session};
+use crate::domain::rulebook::NameId;
+use crate::domain::scalar::Scalar;
+use crate::domain::time::Timestamp;
+use crate::domain::window::Counter;
+
+pub(super) use reading::read;
+
+/// The bits of the first byte.
+const FIRST_AT: u8 = 1;
+const LAST_AT: u8 = 1 << 1;
+const ORDERS_FIRST_AT: u8 = 1 << 2;
+const ORDERS_LAST_AT: u8 = 1 << 3;
+const SESSION_OPEN: u8 = 1 << 4;
+const CAUSE_EVENT: u8 = 1 << 5;
+const CAUSE_TIME: u8 = 1 << 6;
+const FLAGS: u8 = 0x7f;
+
+/// What a segment's state begins with.
+const OUT: u8 = 0;
+const PENDING: u8 = 1;
+const IN: u8 = 2;
+
+/// What a trait's value begins with.
+const FALSE: u8 = 0;
+const TRUE: u8 = 1;
+const INTEGER: u8 = 2;
+const FLOAT: u8 = 3;
+const TEXT: u8 = 4;
+const TEXTS: u8 = 5;
+
+/// Adds the row of a profile to the bytes.
+pub(super) fn write(profile: &Profile, bytes: &mut Vec<u8>) {
+    Writer { bytes, as_of: profile.as_of }.profile(profile);
+}
+
+struct Writer<'b> {
+    bytes: &'b mut Vec<u8>,
+    as_of: Timestamp,
+}
+
+impl Writer<'_> {
+    fn profile(&mut self, profile: &Profile) {
+        self.byte(flags(profile));
+        self.unsigned(profile.version);
+        self.signed(profile.as_of.ms());
+        self.unsigned(profile.events_applied);
+        self.times(&[profile.first_at, profile.last_at]);
+        if let Cause::Event(message_id) = &profile.cause {
+            self.text(message_id);
+        }
+        self.seen(&profile.seen);
+        self.length(profile.traits.len());
+        for (name, value) in profile.traits.iter() {
+            self.text(name);
+            self.scalar(value);
+        }
+        self.list(&profile.counters, Self::counter);
+        self.list(&profile.interests, |writer, (id, affinities)| {
+            writer.name(*id);
+            writer.list(affinities, Self::affinity);
+        });
+        self.session(&profile.session);
+        self.list(&profile.recent, |writer, item| writer.text(item));
+        self.orders(&profile.orders);
+        self.list(&profile.segments, Self::segment);
+        self.list(&profile.rules_fired, |writer, (id, at)| {
+            writer.name(*id);
+            writer.time(*at);
+        });
+    }
+
+    fn seen(&mut self, seen: &[SeenId]) {
+        self.length(seen.len());
+        let mut after = self.as_of;
+        // From the last one backwards each is a little before the one that follows.
+        for SeenId { hash, at } in seen.iter().rev() {
+            self.hash(*hash);
+            self.signed(after.ms().wrapping_sub(at.ms()));
+            after = *at;
+        }
+    }
+
+    fn counter(&mut self, counter: &Counter) {
+        self.name(counter.id);
+        self.signed(counter.total);
+        self.length(counter.buckets().len());
+        let mut before = 0;
+        for (bucket, amount) in counter.buckets() {
+            self.signed(bucket.wrapping_sub(before));
+            self.signed(*amount);
+            before = *bucket;
+        }
+    }
+
+    fn affinity(&mut self, affinity: &Affinity) {
+        self.text(&affinity.value);
+        self.bytes.extend_from_slice(&affinity.score.to_le_bytes());
+        self.signed(self.as_of.hour().wrapping_sub(affinity.hour));
+        self.unsigned(u64::from(affinity.evidence) << 1 | u64::from(affinity.tagged_at.is_some()));
+        self.times(&[affinity.tagged_at]);
+    }
+
+    fn session(&mut self, session: &Session) {
+        self.unsigned(session.count);
+        self.time(session.started_at);
+        self.time(session.last_at);
+        self.unsigned(session.events);
+    }
+
+    fn orders(&mut self, orders: &Orders) {
+        self.unsigned(orders.count);
+        self.unsigned(orders.units);
+        self.list(&orders.revenue, |writer, revenue| {
+            writer.text(&revenue.currency);
+            writer.signed(revenue.hundredths);
+        });
+        self.times(&[orders.first_at, orders.last_at]);
+        self.list(&orders.seen, |writer, hash| writer.hash(*hash));
+        self.list(&orders.items, |writer, item| writer.text(item));
+    }
+
+    fn segment(&mut self, segment: &SegmentState) {
+        self.name(segment.id);
+        let (kind, at) = match segment.status {
+            SegmentStatus::Out => (OUT, None),
+            SegmentStatus::Pending { due_at } => (PENDING, Some(due_at)),
+            SegmentStatus::In { entered_at } => (IN, Some(entered_at)),
+        };
+        self.byte(kind);
+        self.times(&[at]);
+    }
+
+    fn scalar(&mut self, scalar: &Scalar) {
+        match scalar {
+            Scalar::Bool(value) => self.byte(if *value { TRUE } else { FALSE }),
+            Scalar::Integer(value) => {
+                self.byte(INTEGER);
+                self.signed(*value);
+            }
+            Scalar::Float(value) => {
+                self.byte(FLOAT);
+                self.bytes.extend_from_slice(&value.to_le_bytes());
+            }
+            Scalar::Text(value) => {
+                self.byte(TEXT);
+                self.text(value);
+            }
+            Scalar::Texts(values) => {
+                self.byte(TEXTS);
+                self.list(values, |writer, value| writer.text(value));
+            }
+        }
+    }
+
+    fn list<T>(&mut self, list: &[T], element: impl Fn(&mut Self, &T)) {
+        self.length(list.len());
+        for one in list {
+            element(self, one);
+        }
+    }
+
+    /// Those instants that are there.
+    fn times(&mut self, times: &[Option<Timestamp>]) {
+        times.iter().flatten().for_each(|at| self.time(*at));
+    }
+
+    fn time(&mut self, at: Timestamp) {
+        self.signed(self.as_of.ms().wrapping_sub(at.ms()));
+    }
+
+    fn name(&mut self, id: NameId) {
+        self.bytes.extend_from_slice(&id.0.to_le_bytes());
+    }
+
+    fn hash(&mut self, hash: u64) {
+        self.bytes.extend_from_slice(&hash.to_le_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        self.length(text.len());
+        self.bytes.extend_from_slice(text.as_bytes());
+    }
+
+    fn length(&mut self, length: usize) {
+        self.unsigned(length as u64);
+    }
+
+    fn signed(&mut self, number: i64) {
+        self.unsigned(((number << 1) ^ (number >> 63)).cast_unsigned());
+    }
+
+    fn unsigned(&mut self, number: u64) {
+        let mut rest = number;
+        while rest >= 0x80 {
+            self.bytes.push((rest as u8 & 0x7f) | 0x80);
+            rest >>= 7;
+        }
+        self.bytes.push(rest as u8);
+    }
+
+    fn byte(&mut self, byte: u8) {
+        self.bytes.push(byte);
+    }
+}
+
+fn flags(profile: &Profile) -> u8 {
+    let cause = match profile.cause {
+        Cause::None => 0,
+        Cause::Event(_) => CAUSE_EVENT,
+        Cause::Time => CAUSE_TIME,
+    };
+    let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+    cause
+        | flag(profile.first_at.is_some(), FIRST_AT)
+        | flag(profile.last_at.is_some(), LAST_AT)
+        | flag(profile.orders.first_at.is_some(), ORDERS_FIRST_AT)
+        | flag(profile.orders.last_at.is_some(), ORDERS_LAST_AT)
+        | flag(profile.session.open, SESSION_OPEN)
+}

@@ -1,0 +1,219 @@
+//! A row's bytes to a profile: any bytes give one or a reason, with memory bounded by their number.
+
+use compact_str::CompactString;
+
+use super::{
+    CAUSE_EVENT, CAUSE_TIME, FALSE, FIRST_AT, FLAGS, FLOAT, IN, INTEGER, LAST_AT, ORDERS_FIRST_AT,
+    ORDERS_LAST_AT, OUT, PENDING, SESSION_OPEN, TEXT, TEXTS, TRUE,
+};
+use crate::domain::affinity::Affinity;
+use crate::domain::profile::{Cause, Orders, Profile, Revenue, SeenId, SegmentState, SegmentStatus, Session};
+use crate::domain::rulebook::NameId;
+use crate::domain::scalar::{Properties, Scalar};
+use crate::domain::time::Timestamp;
+use crate::domain::window::Counter;
+
+/// Why the bytes are no row.
+type Reason = &'static str;
+
+const ENDS: Reason = "it ends before it is complete";
+
+/// The profile of a row.
+pub(in crate::codec::row) fn read(row: &[u8]) -> Result<Profile, Reason> {
+    let mut reader = Reader { rest: row, as_of: Timestamp::EARLIEST };
+    let profile = reader.profile()?;
+    if reader.rest.is_empty() { Ok(profile) } else { Err("further bytes follow after it") }
+}
+
+struct Reader<'r> {
+    rest: &'r [u8],
+    as_of: Timestamp,
+}
+
+impl<'r> Reader<'r> {
+    fn profile(&mut self) -> Result<Profile, Reason> {
+        let flags = self.byte()?;
+        let has = |flag: u8| flags & flag != 0;
+        if has(!FLAGS) || (has(CAUSE_EVENT) && has(CAUSE_TIME)) {
+            return Err("its first byte is none that is written");
+        }
+        let version = self.unsigned()?;
+        self.as_of = Timestamp::from_ms(self.signed()?);
+        Ok(Profile {
+            version,
+            as_of: self.as_of,
+            events_applied: self.unsigned()?,
+            first_at: self.time_if(has(FIRST_AT))?,
+            last_at: self.time_if(has(LAST_AT))?,
+            cause: match () {
+                () if has(CAUSE_EVENT) => Cause::Event(self.text()?),
+                () if has(CAUSE_TIME) => Cause::Time,
+                () => Cause::None,
+            },
+            seen: self.seen()?,
+            traits: self.traits()?,
+            counters: self.list(Self::counter)?,
+            interests: self.list(|reader| Ok((reader.name()?, reader.list(Self::affinity)?)))?,
+            session: self.session(has(SESSION_OPEN))?,
+            recent: self.list(Self::text)?,
+            orders: self.orders(has(ORDERS_FIRST_AT), has(ORDERS_LAST_AT))?,
+            segments: self.list(Self::segment)?,
+            rules_fired: self.list(|reader| Ok((reader.name()?, reader.time()?)))?,
+        })
+    }
+
+    fn seen(&mut self) -> Result<Vec<SeenId>, Reason> {
+        let mut after = self.as_of;
+        let mut seen = self.list(|reader| {
+            let hash = reader.hash()?;
+            after = Timestamp::from_ms(after.ms().wrapping_sub(reader.signed()?));
+            Ok(SeenId { hash, at: after })
+        })?;
+        seen.reverse();
+        Ok(seen)
+    }
+
+    fn traits(&mut self) -> Result<Properties, Reason> {
+        let mut traits = Properties::default();
+        for (name, value) in self.list(|reader| Ok((reader.text()?, reader.scalar()?)))? {
+            traits.set(&name, value);
+        }
+        Ok(traits)
+    }
+
+    fn counter(&mut self) -> Result<Counter, Reason> {
+        let (id, total) = (self.name()?, self.signed()?);
+        let mut before = 0_i64;
+        let buckets = self.list(|reader| {
+            before = before.wrapping_add(reader.signed()?);
+            Ok((before, reader.signed()?))
+        })?;
+        Ok(Counter::of_buckets(id, total, buckets))
+    }
+
+    fn affinity(&mut self) -> Result<Affinity, Reason> {
+        let value = self.text()?;
+        let score = f64::from_bits(self.hash()?);
+        let hour = self.as_of.hour().wrapping_sub(self.signed()?);
+        let evidence = self.unsigned()?;
+        let tagged_at = self.time_if(evidence & 1 == 1)?;
+        let evidence = u32::try_from(evidence >> 1).map_err(|_| "a count of evidence is out of range")?;
+        Ok(Affinity { value, score, hour, evidence, tagged_at })
+    }
+
+    fn session(&mut self, open: bool) -> Result<Session, Reason> {
+        let (count, started_at, last_at) = (self.unsigned()?, self.time()?, self.time()?);
+        Ok(Session { count, started_at, last_at, events: self.unsigned()?, open })
+    }
+
+    fn orders(&mut self, has_first: bool, has_last: bool) -> Result<Orders, Reason> {
+        Ok(Orders {
+            count: self.unsigned()?,
+            units: self.unsigned()?,
+            revenue: self
+                .list(|reader| Ok(Revenue { currency: reader.text()?, hundredths: reader.signed()? }))?,
+            first_at: self.time_if(has_first)?,
+            last_at: self.time_if(has_last)?,
+            seen: self.list(Self::hash)?,
+            items: self.list(Self::text)?,
+        })
+    }
+
+    fn segment(&mut self) -> Result<SegmentState, Reason> {
+        let id = self.name()?;
+        let status = match self.byte()? {
+            OUT => SegmentStatus::Out,
+            PENDING => SegmentStatus::Pending { due_at: self.time()? },
+            IN => SegmentStatus::In { entered_at: self.time()? },
+            _ => return Err("a segment's state is none that is written"),
+        };
+        Ok(SegmentState { id, status })
+    }
+
+    fn scalar(&mut self) -> Result<Scalar, Reason> {
+        Ok(match self.byte()? {
+            FALSE => Scalar::Bool(false),
+            TRUE => Scalar::Bool(true),
+            INTEGER => Scalar::Integer(self.signed()?),
+            FLOAT => Scalar::Float(f64::from_bits(self.hash()?)),
+            TEXT => Scalar::Text(self.text()?),
+            TEXTS => Scalar::Texts(self.list(Self::text)?),
+            _ => return Err("a trait's value is of no kind that is written"),
+        })
+    }
+
+    fn list<T>(&mut self, mut element: impl FnMut(&mut Self) -> Result<T, Reason>) -> Result<Vec<T>, Reason> {
+        let length = self.length()?;
+        let mut list = Vec::with_capacity(length);
+        for _ in 0..length {
+            list.push(element(self)?);
+        }
+        Ok(list)
+    }
+
+    /// A length that the bytes can hold: each element has one byte at least.
+    fn length(&mut self) -> Result<usize, Reason> {
+        let length = usize::try_from(self.unsigned()?).map_err(|_| ENDS)?;
+        if length > self.rest.len() { Err(ENDS) } else { Ok(length) }
+    }
+
+    fn text(&mut self) -> Result<CompactString, Reason> {
+        let length = self.length()?;
+        let text = std::str::from_utf8(self.take(length)?).map_err(|_| "a text is not UTF-8")?;
+        Ok(text.into())
+    }
+
+    fn time_if(&mut self, is_there: bool) -> Result<Option<Timestamp>, Reason> {
+        if is_there { self.time().map(Some) } else { Ok(None) }
+    }
+
+    fn time(&mut self) -> Result<Timestamp, Reason> {
+        Ok(Timestamp::from_ms(self.as_of.ms().wrapping_sub(self.signed()?)))
+    }
+
+    fn name(&mut self) -> Result<NameId, Reason> {
+        let (bytes, rest) = self.rest.split_first_chunk::<4>().ok_or(ENDS)?;
+        self.rest = rest;
+        Ok(NameId(u32::from_le_bytes(*bytes)))
+    }
+
+    fn hash(&mut self) -> Result<u64, Reason> {
+        let (bytes, rest) = self.rest.split_first_chunk::<8>().ok_or(ENDS)?;
+        self.rest = rest;
+        Ok(u64::from_le_bytes(*bytes))
+    }
+
+    fn signed(&mut self) -> Result<i64, Reason> {
+        let number = self.unsigned()?;
+        Ok((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
+    }
+
+    fn unsigned(&mut self) -> Result<u64, Reason> {
+        const TOO_LARGE: Reason = "a number has more than 64 bits";
+        let mut number = 0;
+        for place in 0..10 {
+            let byte = self.byte()?;
+            let bits = u64::from(byte & 0x7f);
+            if place == 9 && bits > 1 {
+                return Err(TOO_LARGE);
+            }
+            number |= bits << (place * 7);
+            if byte & 0x80 == 0 {
+                return Ok(number);
+            }
+        }
+        Err(TOO_LARGE)
+    }
+
+    fn byte(&mut self) -> Result<u8, Reason> {
+        let (byte, rest) = self.rest.split_first().ok_or(ENDS)?;
+        self.rest = rest;
+        Ok(*byte)
+    }
+
+    fn take(&mut self, length: usize) -> Result<&'r [u8], Reason> {
+        let (bytes, rest) = self.rest.split_at_checked(length).ok_or(ENDS)?;
+        self.rest = rest;
+        Ok(bytes)
+    }
+}
