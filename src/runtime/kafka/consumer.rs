@@ -30,8 +30,10 @@ pub const CONSUMER_SETTINGS: &[(&str, &str)] = &[
     ("check.crcs", "true"),
     ("queued.min.messages", "100000"),
     ("queued.max.messages.kbytes", "16384"),
-    ("fetch.message.max.bytes", "1048576"),
-    ("fetch.max.bytes", "8388608"),
+    // What a broker sends is counted as it lies there, packed, while the client unpacks all of an answer at once,
+    // with lz4 up to 255 times: so much for each partition bounds memory. A larger batch comes alone.
+    ("fetch.message.max.bytes", "131072"),
+    ("fetch.max.bytes", "1048576"),
     ("fetch.wait.max.ms", "100"),
     ("fetch.queue.backoff.ms", "20"),
 ];
