@@ -12,8 +12,10 @@ Ends with 0 when all outputs agree and no target was missed, else with 1.
   restore    state directory lost: until ready
   restart    state kept: until the first decision
   latency    from a request's sending to its decision, paced
+  pressure   a backlog that unpacks to 10 GB, a person who is half of the traffic, one who is all of it
   all        all of these
   profile    where the product's CPU goes during a drain, by perf
+  stages     what the work on an event costs stage by stage, and what a drain takes beside it
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from pathlib import Path
 
 import confluent_kafka
 
-from measure import drains, live, profile
+from measure import drains, live, pressure, profile, stages
 from measure.bench import Bench
 from measure.peers import PEERS
 from measure.process import Process
@@ -38,7 +40,7 @@ from measure.proofs import CannotCheck, Undecodable, Unreadable
 from measure.report import Figure, Report, progress
 from measure.settings import BENCHES, PEER, Failed, Settings
 
-MEASURES = ("drain", "unkeyed", "limit", "memory", "growth", "restore", "restart", "latency")
+MEASURES = ("drain", "unkeyed", "limit", "memory", "growth", "restore", "restart", "latency", "pressure")
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,9 @@ def measures_of(bench: Bench) -> dict[str, Callable[[], Figure]]:
         "restore": lambda: live.restore(bench, following),
         "restart": lambda: live.restart(bench, following),
         "latency": lambda: live.latency(bench, following),
+        "pressure": lambda: pressure.pressure(bench, following),
         "profile": lambda: profile.profile(bench),
+        "stages": lambda: stages.stages(bench),
     }
 
 
@@ -126,7 +130,7 @@ def parse() -> Asked:
     parser = argparse.ArgumentParser(
         prog="./dev bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("measure", nargs="?", default="drain", choices=[*MEASURES, "all", "profile"])
+    parser.add_argument("measure", nargs="?", default="drain", choices=[*MEASURES, "all", "profile", "stages"])
     parser.add_argument("--events", type=number, default=2_000_000, help="records in the topic [2,000,000]")
     parser.add_argument(
         "--users", type=number, default=200_000, help="users among whom they are drawn [200,000]"

@@ -81,9 +81,11 @@ def delays(
     starts: dict[int, int],
     seen: list[tuple[bytes, int]],
     skip_s: float,
+    but: str | None = None,
 ) -> Delays:
-    """Joins requests from these offsets on with the decisions that were seen, the warm-up left out."""
-    sent = _requests(broker, topic, starts)
+    """Joins requests from these offsets on with the decisions that were seen, the warm-up left out, and whoever
+    is not to count."""
+    sent = _requests(broker, topic, starts, but)
     if not sent:
         raise Failed(f"no requests in {topic}")
     counted_from = min(sent.values()) + int(skip_s * 1e9)
@@ -94,12 +96,12 @@ def delays(
     return Delays(len(took), len(wanted) - len(took), *quantiles)
 
 
-def _requests(broker: Broker, topic: str, starts: dict[int, int]) -> dict[str, int]:
+def _requests(broker: Broker, topic: str, starts: dict[int, int], but: str | None) -> dict[str, int]:
     """When each request was sent; a repeat of one is answered by nobody."""
     sent: dict[str, int] = {}
     for record in broker.records(topic, starts):
         value = record.value() or b""
-        if b'"decision_request"' not in value:
+        if b'"decision_request"' not in value or (but is not None and record.key() == but.encode()):
             continue
         try:
             request = json.loads(value)["properties"]["requestId"]

@@ -13,6 +13,8 @@ from .report import Figure, progress
 from .settings import Load
 
 TOPIC = "bench-live"
+# Whom the generator draws most.
+HOT = "u-000000"
 RESTART_EVENTS = 5_000
 RESTART_COMMIT_MS = 100
 RESTART_SECONDS = 2.0
@@ -136,7 +138,7 @@ def latency(bench: Bench, live: Live) -> Figure:
             case = _case(rate, commit_ms)
             for number in range(bench.settings.rounds(2)):
                 for engine in live.engines if number % 2 == 0 else reversed(live.engines):
-                    _paced(bench, live, engine, rate, commit_ms)
+                    paced(bench, live, engine, rate, commit_ms, case)
             bench.report.table(
                 "latency", f"{case}: {live.load}", case, [engine.name for engine in live.engines]
             )
@@ -146,21 +148,24 @@ def latency(bench: Bench, live: Live) -> Figure:
     return Figure(f"latency: {'; '.join(parts)}", good)
 
 
-def _paced(bench: Bench, live: Live, engine: Engine, rate: int, commit_ms: int) -> None:
+def paced(
+    bench: Bench, live: Live, engine: Engine, rate: int, commit_ms: int, case: str, hot: int = 0
+) -> None:
+    """One run at a rate; `hot` percent of the events are of one person, whose requests do not count."""
     settings = bench.settings
     process = live.follow(engine, commit_ms)
     time.sleep(2)
     starts, reader = bench.broker.ends(TOPIC), Reader(bench.broker)
     broker_before, before = bench.broker.cpu_s(), process.usage().cpu_s
-    sent = live.send(rate=rate, seconds=settings.warm_up_s + settings.seconds)
+    sent = live.send(rate=rate, seconds=settings.warm_up_s + settings.seconds, hot=hot)
     used, broker_s = process.usage(), bench.broker.cpu_s() - broker_before
     seen = reader.stop_when_idle(IDLE_S)
     process.stop()
-    measured = delays(bench.broker, engine, TOPIC, starts, seen, settings.warm_up_s)
+    measured = delays(bench.broker, engine, TOPIC, starts, seen, settings.warm_up_s, but=HOT if hot else None)
     bench.report.add(
         "latency",
         engine.name,
-        case=_case(rate, commit_ms),
+        case=case,
         rate=rate,
         commit_ms=commit_ms,
         **vars(measured),
