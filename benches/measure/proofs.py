@@ -10,7 +10,9 @@ from .settings import BENCHES
 sys.path.insert(0, str(BENCHES.parent / "tests" / "prove"))
 
 from oracle.log import CannotCheck  # noqa: E402
+from oracle.postcard import Unreadable  # noqa: E402
+from oracle.rows import profile_of  # noqa: E402
 from oracle.schemas import Schemas, Undecodable  # noqa: E402
-from oracle.state import Unreadable, number_of, profile_of  # noqa: E402
+from oracle.state import number_of  # noqa: E402
 
 __all__ = ["CannotCheck", "Schemas", "Undecodable", "Unreadable", "number_of", "profile_of"]

@@ -131,6 +131,7 @@ pub fn decode_profile(value: &[u8]) -> Result<Profile, RowError> {
         return profile::read(body).map_err(|reason| damaged(reason.to_owned()));
     }
     let mut profile: Profile = whole(body)?;
+    profile.traits = profile.traits.in_order();
     for (_, affinities) in &mut profile.interests {
         // Version 1 had them in the order in which they came.
         affinities.sort_by(|one, other| one.value.cmp(&other.value));

@@ -37,6 +37,14 @@ impl Properties {
         }
     }
 
+    /// The same, sorted by name and each name once, also where they were read from bytes that are otherwise: the
+    /// last value of a name is kept.
+    pub(crate) fn in_order(self) -> Properties {
+        let mut properties = Properties::default();
+        self.0.into_iter().for_each(|(name, value)| properties.set(&name, value));
+        properties
+    }
+
     /// The value of a property.
     pub fn get(&self, name: &str) -> Option<&Scalar> {
         self.position(name).ok().and_then(|at| self.0.get(at)).map(|entry| &entry.1)

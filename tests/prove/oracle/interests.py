@@ -68,7 +68,8 @@ def untag(change: Change, timed_only: bool) -> None:
     for at, rule in enumerate(change.book.interests):
         if not change.profile.tags[at] or (timed_only and not rule.timed):
             continue
-        tagged = [(v, one) for v, one in change.profile.affinities[at].items() if one.tagged_at is not None]
+        affinities = sorted(change.profile.affinities[at].items(), key=lambda entry: entry[0].encode())
+        tagged = [(v, one) for v, one in affinities if one.tagged_at is not None]
         for value, affinity in tagged:
             if affinity.at(hour, rule) < rule.leave - TOLERANCE:
                 affinity.tagged_at = affinity.falls_at = None

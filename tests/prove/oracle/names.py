@@ -46,7 +46,8 @@ def _attribute(name: str) -> Closure:
 def _tags(name: str) -> Closure:
     def read(scope: Any, variables: dict[str, Any]) -> list[str]:
         affinities = scope.profile.affinities[scope.book.interest_at[name]]
-        return [value for value, affinity in affinities.items() if affinity.tagged_at is not None]
+        tagged = [value for value, affinity in affinities.items() if affinity.tagged_at is not None]
+        return sorted(tagged, key=str.encode)
 
     return read
 

@@ -16,6 +16,7 @@ from .log import Log
 from .postcard import Bytes, Unreadable, content
 from .profile import TIME, Profile
 from .report import Report
+from .rows import profile_of
 from .transactions import Transactions
 
 FORMAT = 1
@@ -139,11 +140,6 @@ class State:
         return f"{self.topic}-{self.partition}@{offset}"
 
 
-def profile_of(value: bytes) -> dict[str, Any]:
-    """What a person's row says."""
-    return _profile(_body(value))
-
-
 def _body(value: bytes) -> Bytes:
     if not value or value[0] != FORMAT:
         raise Unreadable("a row of another format")
@@ -177,56 +173,8 @@ def number_of(name: str) -> int:
     return TEXT_HASH(name.encode()) & 0xFFFFFFFF
 
 
-def _profile(r: Bytes) -> dict[str, Any]:
-    """A person's row, with what the order of fields says and no more."""
-    row: dict[str, Any] = {
-        "version": r.number(),
-        "as_of": r.signed(),
-        "events": r.number(),
-        "first_at": r.optional_signed(),
-        "last_at": r.optional_signed(),
-        "cause": _cause(r),
-        "seen": [(r.number(), r.signed()) for _ in range(r.number())],
-        "traits": r.properties(),
-    }
-    counters = {}
-    for _ in range(r.number()):
-        number, total = r.number(), r.signed()
-        buckets = [(r.signed(), r.signed()) for _ in range(r.number())]
-        if total or buckets:
-            counters[number] = [total, buckets]
-    row["counters"] = counters
-    interests = {}
-    for _ in range(r.number()):
-        number = r.number()
-        values = [
-            [r.text(), r.double(), r.signed(), r.number(), r.optional_signed()] for _ in range(r.number())
-        ]
-        if values:
-            interests[number] = values
-    row["interests"] = interests
-    row["session"] = [r.number(), r.signed(), r.signed(), r.number(), r.flag()]
-    row["recent"] = r.texts()
-    row["orders"] = [r.number(), r.number()]
-    row["revenue"] = {r.text(): r.signed() for _ in range(r.number())}
-    row["order_times"] = [r.optional_signed(), r.optional_signed()]
-    row["orders_seen"] = [r.number() for _ in range(r.number())]
-    row["bought"] = r.texts()
-    segments = {r.number(): _status(r) for _ in range(r.number())}
-    row["segments"] = {number: status for number, status in segments.items() if status[0]}
-    row["fired"] = {r.number(): r.signed() for _ in range(r.number())}
-    r.end()
-    return row
-
-
-def _cause(r: Bytes) -> str:
-    kind = r.number()
-    return f"event {r.text()}" if kind == 1 else {0: "none", 2: "time"}[kind]
-
-
-def _status(r: Bytes) -> tuple[int, int]:
-    kind = r.number()
-    return (kind, r.signed()) if kind else (0, 0)
+def _by_value(affinity: tuple[str, Any]) -> bytes:
+    return affinity[0].encode()
 
 
 def _expected(p: Profile) -> dict[str, Any]:
@@ -239,7 +187,8 @@ def _expected(p: Profile) -> dict[str, Any]:
     }
     interests = {
         number_of(one.name): [
-            [value, a.score, a.hour, a.evidence, a.tagged_at] for value, a in p.affinities[at].items()
+            [value, a.score, a.hour, a.evidence, a.tagged_at]
+            for value, a in sorted(p.affinities[at].items(), key=_by_value)
         ]
         for at, one in enumerate(p.book.interests)
         if p.affinities[at]
@@ -252,7 +201,8 @@ def _expected(p: Profile) -> dict[str, Any]:
             counters[number_of(name)] = [parked[0], list(zip(parked[1], parked[2], strict=True))]
         elif kind == "interest" and parked[0]:
             interests[number_of(name)] = [
-                [value, a.score, a.hour, a.evidence, a.tagged_at] for value, a in parked[0].items()
+                [value, a.score, a.hour, a.evidence, a.tagged_at]
+                for value, a in sorted(parked[0].items(), key=_by_value)
             ]
         elif kind == "segment" and parked[0]:
             segments[number_of(name)] = parked

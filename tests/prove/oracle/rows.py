@@ -1,0 +1,108 @@
+"""A person's row, format 2, read from its layout alone: flags in one byte, then fields one after another;
+instants as milliseconds before the profile's own, ids of names in four bytes, hashes in eight."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .postcard import Bytes, Unreadable
+
+FORMAT = 2
+HOUR_MS = 3_600_000
+FIRST_AT, LAST_AT, ORDERS_FIRST_AT, ORDERS_LAST_AT, SESSION_OPEN, CAUSE_EVENT, CAUSE_TIME = (
+    1 << bit for bit in range(7)
+)
+
+
+def profile_of(value: bytes) -> dict[str, Any]:
+    """What a person's row says. What holds nothing is left out."""
+    if not value or value[0] != FORMAT:
+        raise Unreadable("a row of another format")
+    return _Row(Bytes(value, 1)).read()
+
+
+class _Row:
+    def __init__(self, bytes_: Bytes) -> None:
+        self.r = bytes_
+        self.as_of = 0
+
+    def read(self) -> dict[str, Any]:
+        r = self.r
+        flags = self._fixed(1)
+        row: dict[str, Any] = {"version": r.number()}
+        row["as_of"] = self.as_of = r.signed()
+        row["events"] = r.number()
+        row["first_at"] = self._time_if(flags & FIRST_AT)
+        row["last_at"] = self._time_if(flags & LAST_AT)
+        event = f"event {r.text()}" if flags & CAUSE_EVENT else None
+        row["cause"] = event or ("time" if flags & CAUSE_TIME else "none")
+        row["seen"] = self._seen()
+        row["traits"] = {r.text(): self._scalar() for _ in range(r.number())}
+        counters = [(self._fixed(4), r.signed(), self._buckets()) for _ in range(r.number())]
+        row["counters"] = {number: [total, buckets] for number, total, buckets in counters if total or buckets}
+        interests = [(self._fixed(4), self._affinities()) for _ in range(r.number())]
+        row["interests"] = {number: values for number, values in interests if values}
+        row["session"] = [r.number(), self._time(), self._time(), r.number(), bool(flags & SESSION_OPEN)]
+        row["recent"] = r.texts()
+        row["orders"] = [r.number(), r.number()]
+        row["revenue"] = {r.text(): r.signed() for _ in range(r.number())}
+        row["order_times"] = [self._time_if(flags & ORDERS_FIRST_AT), self._time_if(flags & ORDERS_LAST_AT)]
+        row["orders_seen"] = [self._fixed(8) for _ in range(r.number())]
+        row["bought"] = r.texts()
+        segments = [(self._fixed(4), self._status()) for _ in range(r.number())]
+        row["segments"] = {number: status for number, status in segments if status[0]}
+        row["fired"] = {self._fixed(4): self._time() for _ in range(r.number())}
+        r.end()
+        return row
+
+    def _seen(self) -> list[tuple[int, int]]:
+        """The last stands first, each with the milliseconds to the one that followed it."""
+        seen, after = [], self.as_of
+        for _ in range(self.r.number()):
+            hash_ = self._fixed(8)
+            after -= self.r.signed()
+            seen.append((hash_, after))
+        return seen[::-1]
+
+    def _buckets(self) -> list[tuple[int, int]]:
+        buckets, number = [], 0
+        for _ in range(self.r.number()):
+            number += self.r.signed()
+            buckets.append((number, self.r.signed()))
+        return buckets
+
+    def _affinities(self) -> list[list[Any]]:
+        values: list[list[Any]] = []
+        for _ in range(self.r.number()):
+            value, score = self.r.text(), self.r.double()
+            hour = self.as_of // HOUR_MS - self.r.signed()
+            evidence = self.r.number()
+            values.append([value, score, hour, evidence >> 1, self._time_if(evidence & 1)])
+        return values
+
+    def _status(self) -> tuple[int, int]:
+        kind = self._fixed(1)
+        return (kind, self._time()) if kind else (0, 0)
+
+    def _scalar(self) -> Any:
+        kind = self._fixed(1)
+        if kind < 2:
+            return kind == 1
+        readers = {2: self.r.signed, 3: self.r.double, 4: self.r.text, 5: self.r.texts}
+        if kind not in readers:
+            raise Unreadable(f"a trait of kind {kind}")
+        return readers[kind]()
+
+    def _time_if(self, there: int) -> int | None:
+        return self._time() if there else None
+
+    def _time(self) -> int:
+        return self.as_of - self.r.signed()
+
+    def _fixed(self, size: int) -> int:
+        """A number in so many bytes, little-endian."""
+        data = self.r.data[self.r.at : self.r.at + size]
+        if len(data) < size:
+            raise IndexError
+        self.r.at += size
+        return int.from_bytes(data, "little")
