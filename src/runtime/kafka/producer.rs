@@ -25,8 +25,7 @@ pub const PRODUCER_SETTINGS: &[(&str, &str)] = &[
     ("acks", "all"),
     ("partitioner", "murmur2_random"),
     ("compression.type", "lz4"),
-    // What a commit has to say is handed over at once, so there is little to wait for: with 5 ms decisions come
-    // 6 ms later, and a drain costs the same.
+    // What a commit has to say is handed over at once, so there is little to gather, and the commit waits for it.
     ("linger.ms", "1"),
     ("batch.num.messages", "10000"),
     ("batch.size", "1000000"),
