@@ -100,6 +100,29 @@ fn a_damaged_store_is_put_aside_and_only_the_last_is_kept() {
     assert_eq!(scratch.open("store", true).unwrap().position(), None);
 }
 
+/// Of these flips RocksDB, left to itself, never comes back.
+#[test]
+fn a_record_of_a_recycled_log_is_reported() {
+    let mut reported = 0;
+    for (name, bytes) in whole(true).iter().filter(|(name, _)| name.starts_with("MANIFEST-")) {
+        let mut at = 0;
+        while let Some([_, _, _, _, low, high, _]) = bytes.get(at..at + 7) {
+            let scratch = Scratch::new();
+            let store = scratch.path("store");
+            fs::create_dir(&store).unwrap();
+            whole(true).iter().for_each(|(name, bytes)| fs::write(store.join(name), bytes).unwrap());
+            let mut flipped = bytes.clone();
+            flipped[at + 6] ^= 1 << 2;
+            fs::write(store.join(name), flipped).unwrap();
+            let error = scratch.open("store", true).err().unwrap();
+            assert!(matches!(&error, StoreError::Damaged { reason, .. } if reason.contains("MANIFEST-")));
+            reported += 1;
+            at += 7 + usize::from(u16::from_le_bytes([*low, *high]));
+        }
+    }
+    assert!(reported > 3, "{reported} records");
+}
+
 #[test]
 fn an_index_over_long_gone_entries_is_not_read_before_something_is_due() {
     let scratch = Scratch::new();

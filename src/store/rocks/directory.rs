@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::fault::Fault;
+use super::record_log;
 use crate::store::StoreError;
 
 /// The format that this version writes, and the only one that it reads.
@@ -38,6 +39,12 @@ pub(super) fn prepare(directory: &Path, fault: &Fault) -> Result<bool, StoreErro
     // RocksDB takes a directory without this file for a new one and deletes what else it finds.
     if !existing && files.iter().any(FoundFile::has_rows) {
         return Err(fault.damaged("the file CURRENT is missing"));
+    }
+    for file in files.iter().filter(|file| file.is_record_log()) {
+        let readable = record_log::is_readable(&directory.join(&file.name));
+        if !readable.map_err(|error| fault.io("reading a record log", &error))? {
+            return Err(fault.damaged(&format!("{} has a record of a type that is not written", file.name)));
+        }
     }
     Ok(existing)
 }
@@ -80,6 +87,10 @@ impl FoundFile {
     /// Whether the file holds rows that RocksDB has written: a table, or a log that something is in.
     fn has_rows(&self) -> bool {
         self.name.ends_with(".sst") || (self.name.ends_with(".log") && self.bytes > 0)
+    }
+
+    fn is_record_log(&self) -> bool {
+        self.name.starts_with("MANIFEST-") || self.name.ends_with(".log")
     }
 }
 

@@ -9,6 +9,7 @@ mod directory;
 mod fault;
 mod layout;
 mod options;
+mod record_log;
 mod sizes;
 
 #[cfg(test)]
