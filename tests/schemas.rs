@@ -25,9 +25,10 @@ use bespoke::domain::decision::{
     Decision, DecisionCause, Excluded, LadderStep, Ranked, Reason, SegmentChange,
 };
 use bespoke::domain::person::{IdKind, Person};
+use bespoke::domain::points::{Keep, Point, Points};
 use bespoke::domain::profile::{Cause, Orders, Profile, Revenue, SegmentState, SegmentStatus, Session};
 use bespoke::domain::rulebook::{
-    AttributeRule, Facet, InterestRule, Measure, Membership, NameId, RuleBook, SegmentRule, Window,
+    Aggregation, AttributeRule, Facet, Field, InterestRule, Membership, NameId, RuleBook, SegmentRule, Window,
 };
 use bespoke::domain::scalar::{Properties, Scalar};
 use bespoke::domain::time::{DAY_MS, HOUR_MS, Timestamp};
@@ -195,14 +196,8 @@ fn at(hour: i64) -> Timestamp {
 
 fn rules() -> RuleBook {
     let window = Window { bucket_ms: HOUR_MS, buckets: 168, timed: true };
-    let attribute = |name: &str, measure, window| AttributeRule {
-        id: NameId::of(name),
-        name: name.into(),
-        events: Vec::new(),
-        filter: None,
-        measure,
-        window,
-    };
+    let attribute =
+        |name: &str, aggregation, window| AttributeRule::new(name, Vec::new(), aggregation, window);
     let interest = |name: &str| InterestRule {
         id: NameId::of(name),
         name: name.into(),
@@ -224,10 +219,13 @@ fn rules() -> RuleBook {
     };
     RuleBook {
         attributes: vec![
-            attribute("views_7d", Measure::Count, Some(window)),
-            attribute("units", Measure::Units, None),
-            attribute("spent", Measure::Value, None),
-            attribute("scrolled", Measure::Property("depth".into()), None),
+            attribute("views_7d", Aggregation::Count, Some(window)),
+            attribute("units", Aggregation::Units, None),
+            attribute("spent", Aggregation::Value, None),
+            attribute("scrolled", Aggregation::Sum(Field::Property("depth".into())), None),
+            attribute("entry", Aggregation::First(Field::Page), None),
+            attribute("categories", Aggregation::List(Field::Item(Facet::Category), 5), None),
+            attribute("dearest", Aggregation::Max(Field::Price), None),
         ],
         interests: vec![interest("category"), interest("brand")],
         segments: vec![segment("abandoned_cart"), segment("lapsed"), segment("never")],
@@ -245,6 +243,7 @@ fn profile() -> Profile {
         cause: Cause::Event("0d6e7c1a".into()),
         traits: traits(),
         counters: counters(),
+        points: points(),
         interests: vec![(NameId::of("category"), affinities())],
         session: Session { count: 3, started_at: at(-1), last_at: at(0), events: 4, open: true },
         recent: vec!["sku-9".into(), "sku-é".into()],
@@ -293,6 +292,22 @@ fn counters() -> Vec<Counter> {
         );
     counters.reverse();
     counters.into()
+}
+
+fn points() -> Vec<(NameId, Points)> {
+    let rules = rules();
+    let of = |name: &str, values: &[&str]| {
+        let rule = rules.attributes.iter().find(|rule| &*rule.name == name).unwrap();
+        let mut points = Points::default();
+        for (number, value) in (-9_i64..).zip(values) {
+            let point = Point { at: at(number), value: Scalar::Text((*value).into()) };
+            points.add(point, Keep::LatestOfEach { most: 5 }, at(0), None);
+        }
+        (rule.id, points)
+    };
+    let mut points = vec![of("entry", &["/guide"]), of("categories", &["hats", "bøger"])];
+    points.sort_by_key(|(id, _)| *id);
+    points
 }
 
 /// Two of equal score, one that has decayed for a half-life, and one that is below zero.

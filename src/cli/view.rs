@@ -8,16 +8,18 @@ use crate::codec::output::content_decision::ContentDecision;
 use crate::codec::output::profile_update::{ProfileUpdate, TraitValue};
 use crate::codec::output::segment_change::{SegmentChangeKind, SegmentChangeRecord};
 use crate::codec::reject::Reject;
+use crate::domain::attribute::AttributeValue;
 use crate::domain::person::Person;
 use crate::domain::profile::{Profile, SegmentStatus};
-use crate::domain::rulebook::RuleBook;
+use crate::domain::rulebook::{Aggregation, RuleBook};
 use crate::domain::session;
 use crate::domain::time::Timestamp;
 
 /// A profile under the names of its definitions, with what falls due and when.
 pub(super) fn profile(person: &Person, profile: &Profile, rules: &RuleBook) -> Value {
     let update = ProfileUpdate::of(person, profile, rules);
-    let attributes = update.attributes.iter().map(|of| (of.name.to_string(), number(of.value)));
+    let attributes = rules.attributes.iter();
+    let attributes = attributes.map(|rule| (rule.name.to_string(), attribute(rule.value(profile))));
     let traits = update.traits.iter().map(|of| (of.name.to_string(), trait_value(&of.value)));
     let tags = rules.interests.iter().map(|rule| {
         let tags = update.tags.iter().filter(|tag| *tag.interest == *rule.name);
@@ -125,10 +127,9 @@ fn interests(update: &ProfileUpdate<'_>) -> Value {
 pub(super) fn due(profile: &Profile, rules: &RuleBook) -> Vec<(Timestamp, String)> {
     let mut due: Vec<(Timestamp, String)> = Vec::new();
     for rule in &rules.attributes {
-        let window = rule.window.as_ref().filter(|window| window.timed);
-        let counter = profile.counters.iter().find(|counter| counter.id == rule.id);
-        let at = window.zip(counter).and_then(|(window, counter)| counter.due(window));
-        due.extend(at.map(|at| (at, format!("attribute {} falls", rule.name))));
+        let rises = matches!(rule.aggregation, Aggregation::Since(_));
+        let moves = if rises { "rises" } else { "falls" };
+        due.extend(rule.due(profile).map(|at| (at, format!("attribute {} {moves}", rule.name))));
     }
     for rule in rules.interests.iter().filter(|rule| rule.timed) {
         let tagged = profile.affinities(rule.id).iter().filter(|affinity| affinity.tagged_at.is_some());
@@ -145,6 +146,17 @@ pub(super) fn due(profile: &Profile, rules: &RuleBook) -> Vec<(Timestamp, String
     }
     due.sort();
     due
+}
+
+fn attribute(value: AttributeValue<'_>) -> Value {
+    match value {
+        AttributeValue::Missing => Value::Null,
+        AttributeValue::Whole(value) => json!(value),
+        AttributeValue::Number(value) => number(value),
+        AttributeValue::Truth(value) => json!(value),
+        AttributeValue::Text(value) => json!(value),
+        AttributeValue::Texts(values) => json!(values),
+    }
 }
 
 /// A whole number without decimals.

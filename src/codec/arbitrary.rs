@@ -8,10 +8,15 @@ use proptest::prelude::*;
 use crate::domain::affinity::{Affinity, Decay};
 use crate::domain::catalogue::Content;
 use crate::domain::decision::{Decision, DecisionCause, Excluded, LadderStep, Ranked, Reason, SegmentChange};
+use crate::domain::event::Money;
+use crate::domain::frequencies::Frequencies;
 use crate::domain::person::Person;
+use crate::domain::points::{Point, Points};
 use crate::domain::profile::{Cause, Orders, Profile, Revenue, SeenId, SegmentState, SegmentStatus, Session};
+use crate::domain::purchase::{Order, OrderStatus, Refund};
 use crate::domain::rulebook::{
-    AttributeRule, Facet, InterestRule, Measure, Membership, NameId, RuleBook, SegmentRule, Window,
+    Aggregation, AttributeRule, Elapsed, Facet, Field, InterestRule, Membership, NameId, RuleBook,
+    SegmentRule, Window,
 };
 use crate::domain::scalar::{Properties, Scalar};
 use crate::domain::time::{DAY_MS, HOUR_MS, Timestamp};
@@ -23,15 +28,12 @@ const SEGMENTS: [&str; 2] = ["abandoned_cart", "lapsed"];
 
 /// Definitions of the names that arbitrary profiles use.
 pub(crate) fn rules() -> RuleBook {
-    let measures = [Measure::Count, Measure::Units, Measure::Value, Measure::Property("depth".into())];
-    let attributes = ATTRIBUTES.iter().zip(measures).map(|(name, measure)| AttributeRule {
-        id: NameId::of(name),
-        name: (*name).into(),
-        events: Vec::new(),
-        filter: None,
-        window: (measure == Measure::Count).then(window),
-        measure,
+    let sums = [Aggregation::Count, Aggregation::Units, Aggregation::Value, Aggregation::Sum(depth())];
+    let attributes = ATTRIBUTES.iter().zip(sums).map(|(name, aggregation)| {
+        let window = (aggregation == Aggregation::Count).then(window);
+        AttributeRule::new(name, Vec::new(), aggregation, window)
     });
+    let attributes = attributes.chain(aggregates());
     let interests = INTERESTS.iter().map(|name| InterestRule {
         id: NameId::of(name),
         name: (*name).into(),
@@ -59,7 +61,31 @@ pub(crate) fn rules() -> RuleBook {
     }
 }
 
-/// A profile that has something in every part.
+/// One attribute of each kind that is no sum.
+fn aggregates() -> Vec<AttributeRule> {
+    let category = || Field::Item(Facet::Category);
+    let elapsed = Elapsed { from_first: false, step_ms: DAY_MS, steps_max: 90, timed: true };
+    let kinds = [
+        ("typical", Aggregation::Mean(Field::Price)),
+        ("cheapest", Aggregation::Min(Field::Price)),
+        ("dearest", Aggregation::Max(Field::Price)),
+        ("entry", Aggregation::First(Field::Page)),
+        ("exit", Aggregation::Last(depth())),
+        ("categories", Aggregation::List(category(), 3)),
+        ("variety", Aggregation::Distinct(category())),
+        ("favourite", Aggregation::MostFrequent(category())),
+        ("favourites", Aggregation::Top(category(), 2)),
+        ("days_away", Aggregation::Since(elapsed)),
+    ];
+    let kinds = kinds.into_iter();
+    kinds.map(|(name, kind)| AttributeRule::new(name, Vec::new(), kind, Some(window()))).collect()
+}
+
+fn depth() -> Field {
+    Field::Property("depth".into())
+}
+
+/// A profile that has something in every part but those of format 3.
 pub(crate) fn sample_profile() -> Profile {
     let at = |hour: i64| Timestamp::from_ms(hour * HOUR_MS);
     let mut traits = Properties::default();
@@ -80,6 +106,8 @@ pub(crate) fn sample_profile() -> Profile {
         seen: vec![SeenId { hash: u64::MAX, at: at(100) }],
         traits,
         counters: vec![counter],
+        points: Vec::new(),
+        frequencies: Vec::new(),
         interests: vec![(NameId(8), vec![affinity(("shoes".into(), 1.5, 100, 3, Some(at(99))))])],
         session: Session { count: 2, started_at: at(99), last_at: at(100), events: 5, open: true },
         recent: vec!["sku-1".into()],
@@ -90,6 +118,7 @@ pub(crate) fn sample_profile() -> Profile {
             first_at: Some(at(50)),
             last_at: Some(at(50)),
             seen: vec![1],
+            ledger: Vec::new(),
             items: vec!["sku-2".into()],
         },
         segments: vec![
@@ -124,8 +153,9 @@ pub(crate) fn profile() -> impl Strategy<Value = Profile> {
     let interests = vec((of(&INTERESTS), vec(affinity_parts(), 0..6)), 0..3);
     let rest = (session(), vec(text(), 0..4), orders(), vec((of(&SEGMENTS), status()), 0..3));
     let fired = vec((any::<u32>().prop_map(NameId), instant()), 0..3);
-    (numbers, cause(), lists, interests, rest, fired).prop_map(
-        |(numbers, cause, (seen, traits, counters), interests, rest, rules_fired)| {
+    let aggregates = (vec(points(), 0..3), vec(frequencies(), 0..3));
+    (numbers, cause(), lists, interests, rest, (fired, aggregates)).prop_map(
+        |(numbers, cause, (seen, traits, counters), interests, rest, (rules_fired, aggregates))| {
             let mut properties = Properties::default();
             traits.into_iter().for_each(|(name, value)| properties.set(&name, value));
             let interests = interests.into_iter();
@@ -140,6 +170,8 @@ pub(crate) fn profile() -> impl Strategy<Value = Profile> {
                 seen: seen.into_iter().map(|(hash, at)| SeenId { hash, at }).collect(),
                 traits: properties,
                 counters,
+                points: in_order(aggregates.0),
+                frequencies: in_order(aggregates.1),
                 interests: interests.map(|(id, parts)| (id, affinities(parts))).collect(),
                 session: rest.0,
                 recent: rest.1,
@@ -250,6 +282,29 @@ fn counter() -> impl Strategy<Value = Counter> {
     )
 }
 
+fn in_order<T>(mut held: Vec<(NameId, T)>) -> Vec<(NameId, T)> {
+    held.sort_by_key(|(id, _)| *id);
+    held.dedup_by_key(|(id, _)| *id);
+    held
+}
+
+fn points() -> impl Strategy<Value = (NameId, Points)> {
+    let id = prop::sample::select(aggregates().iter().map(|rule| rule.id).collect::<Vec<_>>());
+    let point = (instant(), scalar()).prop_map(|(at, value)| Point { at, value });
+    (id, vec(point, 1..4).prop_map(Points::of_points))
+}
+
+fn frequencies() -> impl Strategy<Value = (NameId, Frequencies)> {
+    let of_values = vec((text(), counter()), 1..4).prop_map(|counters| {
+        let counters = counters.into_iter();
+        let nameless = |counter: Counter| {
+            Counter::of_buckets(NameId::default(), counter.total, counter.buckets().to_vec())
+        };
+        Frequencies::of_counters(counters.map(|(value, counter)| (value, nameless(counter))).collect())
+    });
+    (any::<u32>().prop_map(NameId), of_values)
+}
+
 fn session() -> impl Strategy<Value = Session> {
     (any::<u64>(), instant(), instant(), any::<u64>(), any::<bool>()).prop_map(
         |(count, started_at, last_at, events, open)| Session { count, started_at, last_at, events, open },
@@ -260,16 +315,44 @@ fn orders() -> impl Strategy<Value = Orders> {
     let revenue = (text(), any::<i64>());
     let revenue = revenue.prop_map(|(currency, hundredths)| Revenue { currency, hundredths });
     let times = (option::of(instant()), option::of(instant()));
-    (any::<u64>(), any::<u64>(), vec(revenue, 0..3), times, vec(any::<u64>(), 0..4), vec(text(), 0..4))
-        .prop_map(|(count, units, revenue, (first_at, last_at), seen, items)| Orders {
+    let lists = (vec(any::<u64>(), 0..4), vec(order(), 0..3), vec(text(), 0..4));
+    (any::<u64>(), any::<u64>(), vec(revenue, 0..3), times, lists).prop_map(
+        |(count, units, revenue, (first_at, last_at), (seen, ledger, items))| Orders {
             count,
             units,
             revenue,
             first_at,
             last_at,
             seen,
+            ledger,
             items,
-        })
+        },
+    )
+}
+
+fn order() -> impl Strategy<Value = Order> {
+    let status =
+        prop::sample::select(vec![OrderStatus::Expected, OrderStatus::Placed, OrderStatus::Cancelled]);
+    let refund = (any::<u64>(), any::<bool>(), money());
+    let refund = refund.prop_map(|(id, trusted, money)| Refund { id, trusted, money });
+    let flags = (status, any::<bool>(), any::<bool>());
+    (any::<u64>(), flags, instant(), instant(), money(), any::<u64>(), vec(refund, 0..3)).prop_map(
+        |(id, (status, counted, trusted), at, told_at, money, units, refunds)| Order {
+            id,
+            status,
+            counted,
+            at,
+            told_at,
+            trusted,
+            money,
+            units,
+            refunds,
+        },
+    )
+}
+
+fn money() -> impl Strategy<Value = Money> {
+    (text(), any::<i64>()).prop_map(|(currency, hundredths)| Money { hundredths, currency })
 }
 
 fn status() -> impl Strategy<Value = SegmentStatus> {

@@ -41,8 +41,8 @@ pub const RESTORING_KEY: &[u8] = b"d";
 const FORMAT: u8 = 1;
 /// The same of the [`Meta`] row. Version 1 had no digest.
 const META_FORMAT: u8 = 2;
-/// The same of a person's row, whose layout is in `profile`. Version 1 was as the other rows are.
-const PROFILE_FORMAT: u8 = 2;
+/// The newest of a person's row, whose layout is in `profile`. Version 1 was as the other rows are.
+const PROFILE_FORMAT: u8 = profile::WITH_AGGREGATES;
 /// Room for a common profile; a larger one makes the buffer grow.
 const ROW_BYTES: usize = 1024;
 
@@ -120,15 +120,14 @@ pub fn encode_profile_with(scratch: &mut Vec<u8>, profile: &Profile) -> Vec<u8> 
 }
 
 fn write_profile(profile: &Profile, value: &mut Vec<u8>) {
-    value.push(PROFILE_FORMAT);
     profile::write(profile, value);
 }
 
 /// Reads the value of a person's row.
 pub fn decode_profile(value: &[u8]) -> Result<Profile, RowError> {
     let (format, body) = versioned(value, PROFILE_FORMAT)?;
-    if format == PROFILE_FORMAT {
-        return profile::read(body).map_err(|reason| damaged(reason.to_owned()));
+    if format >= profile::PLAIN {
+        return profile::read(format, body).map_err(|reason| damaged(reason.to_owned()));
     }
     let mut profile: Profile = whole(body)?;
     profile.traits = profile.traits.in_order();
@@ -311,7 +310,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_refused_with_the_reason() {
-        assert_eq!(decode_profile(&[3, 0]), Err(RowError::Newer { found: 3, known: 2 }));
+        assert_eq!(decode_profile(&[4, 0]), Err(RowError::Newer { found: 4, known: 3 }));
         assert_eq!(decode_content(&[2, 0]), Err(RowError::Newer { found: 2, known: 1 }));
         assert_eq!(decode_meta(&[3, 0]), Err(RowError::Newer { found: 3, known: 2 }));
         assert_eq!(decode_meta(&[]).unwrap_err().to_string(), "the row is damaged: it is empty");

@@ -1,5 +1,7 @@
 //! Reads `attributes`: what is counted, over which window.
 
+use compact_str::CompactString;
+
 use super::condition::{self, Sight};
 use super::definitions::{self, each, one_of};
 use super::keys;
@@ -7,7 +9,8 @@ use super::names::Names;
 use super::problems::Problems;
 use super::quantity::Quantity;
 use super::section::Section;
-use crate::domain::rulebook::{AttributeRule, Measure, NameId, Window};
+use super::suggestion;
+use crate::domain::rulebook::{Aggregation, AttributeRule, Elapsed, Facet, Field, Window};
 use crate::domain::time::{DAY_MS, HOUR_MS};
 
 const MINUTE_MS: i64 = 60_000;
@@ -15,6 +18,42 @@ const MINUTE_MS: i64 = 60_000;
 const BUCKETS_MAX: i64 = 2_400;
 /// The longest window, in milliseconds.
 const WINDOW_MS_MAX: i64 = 2_400 * DAY_MS;
+
+/// What an attribute may be; exactly one of them is given.
+const KINDS: [&str; 15] = [
+    "count",
+    "units",
+    "value",
+    "sum",
+    "mean",
+    "min",
+    "max",
+    "first",
+    "last",
+    "list",
+    "distinct",
+    "most_frequent",
+    "top",
+    "since_first",
+    "since_last",
+];
+/// Those that are about a field, of the events that `of` names.
+const OF_FIELD: [&str; 10] =
+    ["sum", "mean", "min", "max", "first", "last", "list", "distinct", "most_frequent", "top"];
+/// Those that tell how long ago something was.
+const SINCE: [&str; 2] = ["since_first", "since_last"];
+/// The fields that are no properties.
+const FIELDS: [(&str, Kind, Field); 9] = [
+    ("items.item_id", Kind::Text, Field::Item(Facet::Item)),
+    ("items.category", Kind::Text, Field::Item(Facet::Category)),
+    ("items.brand", Kind::Text, Field::Item(Facet::Brand)),
+    ("items.price", Kind::Number, Field::Price),
+    ("items.quantity", Kind::Number, Field::Quantity),
+    ("event.value", Kind::Number, Field::Worth),
+    ("event.page", Kind::Text, Field::Page),
+    ("event.name", Kind::Text, Field::EventName),
+    ("event.source", Kind::Text, Field::SourceTopic),
+];
 
 /// Reads all attributes, in their order.
 pub(crate) fn read(
@@ -33,27 +72,28 @@ fn attribute(
     names: &Names,
     problems: &mut Problems<'_>,
 ) -> Option<AttributeRule> {
+    let section = &mut section;
     let path = format!("attributes.{name}");
-    let filter = condition::compile(&mut section, "where", names, Sight::Event, problems);
-    let window = window(&mut section, problems);
-    let kind = one_of(&section, &path, &["count", "units", "value", "sum"], problems)?;
-    if kind != "sum" && section.has("of") {
-        let hint = format!("leave it out; {kind} names the events itself");
-        problems.error(&section.place_of("of"), format!("{path}.of belongs to sum"), Some(hint));
-    }
-    let (measure, key) = match kind {
-        "count" => (Measure::Count, "count"),
-        "units" => (Measure::Units, "units"),
-        "value" => (Measure::Value, "value"),
-        _ => {
-            if !section.has("of") {
-                let hint = "name the events whose property is added up, or any".into();
-                problems.error(section.place(), format!("{path}.of is missing"), Some(hint));
-            }
-            (Measure::Property(section.text("sum", problems)?.text), "of")
-        }
-    };
-    let mut events = definitions::events(&mut section, key, problems);
+    let filter = condition::compile(section, "where", names, Sight::Event, problems);
+    let kind = one_of(section, &path, &KINDS, problems)?;
+    let of_session = section.choice("scope", &[("profile", false), ("session", true)], problems);
+    let timed = section.truth("timed", problems);
+    let window = window(section, timed, problems);
+    refuse_what_does_not_belong(section, &path, kind, of_session, problems);
+    let aggregation = aggregation(section, &path, kind, timed, problems)?;
+    let key = if OF_FIELD.contains(&kind) { "of" } else { kind };
+    let events = events(section, &path, key, problems);
+    Some(AttributeRule { filter, of_session, ..AttributeRule::new(name, events, aggregation, window) })
+}
+
+/// The names of the events that count; none for all.
+fn events(
+    section: &mut Section<'_>,
+    path: &str,
+    key: &str,
+    problems: &mut Problems<'_>,
+) -> Vec<CompactString> {
+    let mut events = definitions::events(section, key, problems);
     if events.iter().any(|event| &**event == "any") {
         if events.len() > 1 {
             let hint = Some("leave the other names out, or leave `any` out".into());
@@ -61,11 +101,126 @@ fn attribute(
         }
         events.clear();
     }
-    Some(AttributeRule { id: NameId::of(name), name: name.into(), events, filter, measure, window })
+    events
 }
 
-fn window(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<Window> {
-    let timed = section.truth("timed", problems);
+fn refuse_what_does_not_belong(
+    section: &Section<'_>,
+    path: &str,
+    kind: &str,
+    of_session: bool,
+    problems: &mut Problems<'_>,
+) {
+    let of_field = OF_FIELD.contains(&kind);
+    if of_field && !section.has("of") {
+        let hint = "name the events whose field it is about, or any".into();
+        problems.error(section.place(), format!("{path}.of is missing"), Some(hint));
+    }
+    let since = SINCE.contains(&kind);
+    let misplaced: [(&str, bool, &str); 6] = [
+        ("of", !of_field, "leave it out; the events are named there"),
+        ("most", !matches!(kind, "list" | "top"), "leave it out; it belongs to list and top"),
+        ("step", !since, "leave it out; it belongs to since_first and since_last"),
+        ("up_to", !since, "leave it out; it belongs to since_first and since_last"),
+        ("window", since, "leave it out; set up_to to bound the time"),
+        ("window", of_session, "leave it out; a session is its own window"),
+    ];
+    for (key, _, hint) in misplaced.iter().filter(|(key, wrong, _)| *wrong && section.has(key)) {
+        let message = format!(
+            "{path}.{key} does not go with {}",
+            if *key == "window" && of_session { "scope: session" } else { kind }
+        );
+        problems.error(&section.place_of(key), message, Some((*hint).into()));
+    }
+}
+
+fn aggregation(
+    section: &mut Section<'_>,
+    path: &str,
+    kind: &str,
+    timed: bool,
+    problems: &mut Problems<'_>,
+) -> Option<Aggregation> {
+    Some(match kind {
+        "count" => Aggregation::Count,
+        "units" => Aggregation::Units,
+        "value" => Aggregation::Value,
+        "since_first" | "since_last" => {
+            Aggregation::Since(elapsed(section, kind == "since_first", timed, problems))
+        }
+        "sum" | "mean" | "min" | "max" => {
+            let field = field(section, path, kind, Kind::Number, problems)?;
+            match kind {
+                "sum" => Aggregation::Sum(field),
+                "mean" => Aggregation::Mean(field),
+                "min" => Aggregation::Min(field),
+                _ => Aggregation::Max(field),
+            }
+        }
+        "first" => Aggregation::First(field(section, path, kind, Kind::Any, problems)?),
+        "last" => Aggregation::Last(field(section, path, kind, Kind::Any, problems)?),
+        "distinct" => Aggregation::Distinct(field(section, path, kind, Kind::Text, problems)?),
+        "most_frequent" => Aggregation::MostFrequent(field(section, path, kind, Kind::Text, problems)?),
+        _ => {
+            let field = field(section, path, kind, Kind::Text, problems)?;
+            section.put_default("most", "10");
+            let most = section.whole("most", 1..=64, problems).unsigned_abs() as usize;
+            if kind == "list" { Aggregation::List(field, most) } else { Aggregation::Top(field, most) }
+        }
+    })
+}
+
+fn elapsed(section: &mut Section<'_>, from_first: bool, timed: bool, problems: &mut Problems<'_>) -> Elapsed {
+    section.put_default("step", "1d");
+    section.put_default("up_to", "90d");
+    let step_ms = section.duration_ms("step", MINUTE_MS..=365 * DAY_MS, problems);
+    let up_to_ms = section.duration_ms("up_to", MINUTE_MS..=WINDOW_MS_MAX, problems);
+    let [step, up_to] = [step_ms, up_to_ms].map(|ms| Quantity::Duration.show(ms));
+    if up_to_ms % step_ms != 0 || up_to_ms / step_ms > BUCKETS_MAX {
+        let message = format!("{up_to} are not 1 to {BUCKETS_MAX} whole steps of {step}");
+        let hint = Some("set a step that divides up_to".into());
+        problems.error(&section.place_of("step"), message, hint);
+    }
+    Elapsed { from_first, step_ms, steps_max: (up_to_ms / step_ms).max(1), timed }
+}
+
+/// What an aggregation can do with a field.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Number,
+    Text,
+    Any,
+}
+
+/// The field that is named under a key.
+fn field(
+    section: &mut Section<'_>,
+    path: &str,
+    key: &str,
+    wanted: Kind,
+    problems: &mut Problems<'_>,
+) -> Option<Field> {
+    let named = section.text(key, problems)?;
+    let known = FIELDS.iter().find(|(name, _, _)| *name == &*named.text);
+    match known {
+        Some((_, kind, _)) if wanted != Kind::Any && *kind != wanted => {
+            let kind = if wanted == Kind::Number { "a number" } else { "a text" };
+            let hint = Some(format!("{key} is about {kind}; name another field"));
+            problems.error(&named.place, format!("{path}.{key}: `{}` is not {kind}", named.text), hint);
+            None
+        }
+        Some((_, _, field)) => Some(field.clone()),
+        None if named.text.starts_with("items.") || named.text.starts_with("event.") => {
+            let names = FIELDS.iter().map(|(name, _, _)| *name);
+            let hint = suggestion::hint(&named.text, names);
+            problems.error(&named.place, format!("{path}.{key}: there is no field `{}`", named.text), hint);
+            None
+        }
+        None => Some(Field::Property(named.text)),
+    }
+}
+
+fn window(section: &mut Section<'_>, timed: bool, problems: &mut Problems<'_>) -> Option<Window> {
     if !section.has("window") {
         if section.has("bucket") {
             let hint = Some("give a window, or leave the bucket out".into());

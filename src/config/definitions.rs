@@ -12,11 +12,13 @@ use super::node::{Node, Place, Source, Value};
 use super::problems::Problems;
 use super::section::{self, Section};
 use super::{attributes, document, interests, keys, lints, segments, slots};
-use crate::domain::rulebook::{IntakeRule, RecentRule, RuleBook, SessionRule};
+use crate::domain::rulebook::{IntakeRule, OrdersRule, RecentRule, RuleBook, SessionRule};
 use crate::domain::time::DAY_MS;
 
 /// The longest event name, in bytes.
 const EVENT_BYTES_MAX: usize = 200;
+/// The most sources that are trusted.
+const TRUSTED_MAX: usize = 64;
 /// The most events that one definition names.
 pub(crate) const EVENTS_MAX: usize = 64;
 /// How long anything may wait or rest, in milliseconds, from nothing on.
@@ -57,6 +59,7 @@ pub(crate) fn read(root: &mut Node, problems: &mut Problems<'_>) -> Option<RuleB
     let rules = RuleBook {
         intake: intake(section, problems)?,
         session: session(section, problems)?,
+        orders: orders(section, problems)?,
         recent: recent(section, problems)?,
         attributes: attributes::read(section, &names, problems),
         interests: interests::read(section, problems),
@@ -84,6 +87,12 @@ fn session(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<Ses
     let mut session = section.section("session", keys::SESSION, problems)?;
     let gap_ms = session.duration_ms("gap", 1_000..=DAY_MS, problems);
     Some(SessionRule { gap_ms, timed: session.truth("timed", problems) })
+}
+
+fn orders(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<OrdersRule> {
+    let mut orders = section.section("orders", keys::ORDERS, problems)?;
+    let trusted = orders.texts("trusted", TRUSTED_MAX, problems);
+    Some(OrdersRule { trusted: trusted.into_iter().map(|topic| topic.text).collect() })
 }
 
 fn recent(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<RecentRule> {

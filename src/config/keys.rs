@@ -167,6 +167,7 @@ pub(crate) const DEFINITIONS: &[Key] = &[
     optional("dedupe", "how repeated messages are recognised"),
     key("lateness", "72h", "older events count in lifetime values only, 0s to 365d behind stream time"),
     optional("session", "how events form sessions"),
+    optional("orders", "whose word on orders counts"),
     optional("recent_items", "which items are remembered"),
     optional(
         "attributes",
@@ -190,6 +191,12 @@ pub(crate) const SESSION: &[Key] = &[
     key("timed", "true", "whether its end is a change of its own, at its due time"),
 ];
 
+/// `orders`.
+pub(crate) const ORDERS: &[Key] = &[optional(
+    "trusted",
+    "the source topics whose word on an order's money, units and cancellation replaces that of others; at most 64",
+)];
+
 /// `recent_items`.
 pub(crate) const RECENT_ITEMS: &[Key] = &[
     key(
@@ -200,21 +207,43 @@ pub(crate) const RECENT_ITEMS: &[Key] = &[
     key("max", "10", "how many items are remembered, 0 to 200"),
 ];
 
-/// One of `attributes`: exactly one of count, units, value and sum.
+/// One of `attributes`: exactly one of the keys before `of`.
 pub(crate) const ATTRIBUTE: &[Key] = &[
     optional("count", "counts events: one name, a list of at most 64 names, or any"),
     optional("units", "adds up the units of these events' items"),
     optional("value", "adds up what these events are worth"),
-    optional("sum", "adds up a property of the events that `of` names"),
-    optional("of", "the events whose property `sum` adds up"),
+    optional(
+        "sum",
+        "adds up a field of the events that `of` names: a property, items.price, items.quantity or event.value",
+    ),
+    optional("mean", "the mean of such a field"),
+    optional("min", "its smallest value"),
+    optional("max", "its largest value"),
+    optional(
+        "first",
+        "the earliest value of a field: also items.item_id, items.category, items.brand, event.page, \
+         event.name or event.source",
+    ),
+    optional("last", "the latest value of a field"),
+    optional("list", "the distinct texts of a field, the one that occurred last first"),
+    optional("distinct", "about how many distinct texts a field had: the standard error is 4.6 %"),
+    optional("most_frequent", "the text that occurred most often in a field, of at most 64 that are counted"),
+    optional("top", "the texts that occurred most often, the most frequent first"),
+    optional("since_first", "how many whole steps ago the first of these events was"),
+    optional("since_last", "how many whole steps ago the last of these events was"),
+    optional("of", "the events whose field it is about: one name, a list, or any"),
+    optional("most", "how many texts `list` and `top` show, 1 to 64, default 10"),
+    optional("step", "the step of `since_first` and `since_last`, 1m to 365d, default 1d"),
+    optional("up_to", "what they stay at in the end, at most 2,400 steps, default 90d"),
     optional("where", "a condition on the event, in CEL; others do not count"),
+    key("scope", "profile", "session: it starts afresh with every session, and has no window; or profile"),
     optional("window", "the sliding window, 1m to 2,400 buckets; without, the lifetime"),
     optional(
         "bucket",
         "the window's step, at least 1m, of which the window is a whole number. Default: 1m for \
               windows under 2h, 5m under 6h, 15m under 24h, 1h up to 100d, 1d above",
     ),
-    key("timed", "true", "whether a bucket's leaving is a change of its own, at its due time"),
+    key("timed", "true", "whether what falls with time is a change of its own, at its due time"),
 ];
 
 /// One of `interests`.

@@ -12,6 +12,8 @@ use super::time::Timestamp;
 pub const DECISION_REQUEST: &str = "decision_request";
 /// The canonical name of a completed order.
 pub const ORDER_COMPLETED: &str = "order_completed";
+/// The canonical name of an order that is taken back as a whole.
+pub const ORDER_CANCELLED: &str = "order_cancelled";
 /// The canonical name of a refund.
 pub const ORDER_REFUNDED: &str = "order_refunded";
 /// The canonical name of a call that states traits of a person.

@@ -2,14 +2,19 @@
 //! nothing in it can fail. `react` is its only door.
 
 pub mod affinity;
+pub mod attribute;
 pub mod catalogue;
 pub mod command;
 pub mod decide;
 pub mod decision;
+pub mod distinct;
 pub mod event;
 pub mod expression;
+pub mod field;
+pub mod frequencies;
 pub mod interest;
 pub mod person;
+pub mod points;
 pub mod profile;
 pub mod purchase;
 pub mod react;

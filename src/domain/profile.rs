@@ -4,6 +4,9 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::affinity::Affinity;
+use super::frequencies::Frequencies;
+use super::points::{Point, Points};
+use super::purchase::Order;
 use super::rulebook::NameId;
 use super::scalar::Properties;
 use super::time::Timestamp;
@@ -28,8 +31,14 @@ pub struct Profile {
     pub seen: Vec<SeenId>,
     /// What `identify` calls said. At most 64 traits.
     pub traits: Properties,
-    /// The attributes' numbers.
+    /// The numbers of those attributes that add up.
     pub counters: Vec<Counter>,
+    /// The points of those attributes that keep points, sorted by number, none without any.
+    #[serde(skip)]
+    pub points: Vec<(NameId, Points)>,
+    /// The counts of those attributes that count values, sorted by number, none without any.
+    #[serde(skip)]
+    pub frequencies: Vec<(NameId, Frequencies)>,
     /// The affinities of each interest, sorted by value, each value once.
     pub interests: Vec<(NameId, Vec<Affinity>)>,
     /// The session.
@@ -81,20 +90,24 @@ pub struct Session {
 }
 
 /// What the person bought.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Orders {
-    /// How many orders. A refund lowers the revenue, not this.
+    /// How many orders. A cancellation lowers this, a refund the revenue alone.
     pub count: u64,
-    /// How many units in all orders.
+    /// How many units in them.
     pub units: u64,
-    /// Revenue net of refunds by currency, sorted by currency. At most 16 currencies.
+    /// Their revenue net of refunds by currency, sorted by currency. At most 16 currencies.
     pub revenue: Vec<Revenue>,
     /// The time of the earliest order.
     pub first_at: Option<Timestamp>,
     /// The time of the latest order.
     pub last_at: Option<Timestamp>,
-    /// The hashes of the ids of the last 256 orders and refunds: each counts once.
+    /// The hashes of the ids of orders and refunds that a version told of which kept nothing else of them: each
+    /// counts once.
     pub seen: Vec<u64>,
+    /// The last 256 orders, those told of first in front.
+    #[serde(skip)]
+    pub ledger: Vec<Order>,
     /// The last 200 distinct items bought, newest first.
     pub items: Vec<CompactString>,
 }
@@ -140,6 +153,20 @@ impl Profile {
         self.counters.iter().find(|counter| counter.id == id).map_or(0, |counter| counter.total)
     }
 
+    /// The points of an attribute, sorted by time and then by value.
+    pub fn points(&self, id: NameId) -> &[Point] {
+        self.kept_points(id).map_or(&[], Points::as_slice)
+    }
+
+    pub(crate) fn kept_points(&self, id: NameId) -> Option<&Points> {
+        self.points.iter().find(|(other, _)| *other == id).map(|(_, points)| points)
+    }
+
+    /// The counts of an attribute, if it ever counted anything.
+    pub fn frequencies(&self, id: NameId) -> Option<&Frequencies> {
+        self.frequencies.iter().find(|(other, _)| *other == id).map(|(_, frequencies)| frequencies)
+    }
+
     /// The affinities of an interest.
     pub fn affinities(&self, id: NameId) -> &[Affinity] {
         self.interests.iter().find(|(other, _)| *other == id).map_or(&[], |(_, affinities)| affinities)
@@ -166,6 +193,20 @@ impl Profile {
         self.counters.get_mut(at).expect("the counter was found or has just been added")
     }
 
+    /// Changes the points of an attribute. Answers what `change` does.
+    pub(crate) fn change_points(&mut self, id: NameId, change: impl FnOnce(&mut Points) -> bool) -> bool {
+        change_of_name(&mut self.points, id, change)
+    }
+
+    /// Changes the counts of an attribute. Answers what `change` does.
+    pub(crate) fn change_frequencies(
+        &mut self,
+        id: NameId,
+        change: impl FnOnce(&mut Frequencies) -> bool,
+    ) -> bool {
+        change_of_name(&mut self.frequencies, id, change)
+    }
+
     pub(crate) fn affinities_mut(&mut self, id: NameId) -> &mut Vec<Affinity> {
         let at = match self.interests.iter().position(|(other, _)| *other == id) {
             Some(at) => at,
@@ -187,6 +228,25 @@ impl Profile {
         };
         self.segments.get_mut(at).expect("the segment was found or has just been added")
     }
+}
+
+/// Changes what is held under a name. What is sorted and holds nothing that is empty is the same however it
+/// came about.
+fn change_of_name<T: Default + PartialEq>(
+    held: &mut Vec<(NameId, T)>,
+    id: NameId,
+    change: impl FnOnce(&mut T) -> bool,
+) -> bool {
+    let at = held.binary_search_by_key(&id, |(other, _)| *other).unwrap_or_else(|at| {
+        held.insert(at, (id, T::default()));
+        at
+    });
+    let Some((_, one)) = held.get_mut(at) else { return false };
+    let changed = change(one);
+    if *one == T::default() {
+        held.remove(at);
+    }
+    changed
 }
 
 impl Orders {

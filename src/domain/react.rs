@@ -6,15 +6,16 @@
 
 use compact_str::CompactString;
 
+use super::attribute;
 use super::catalogue::Catalogue;
 use super::decide::decide;
 use super::decision::{Decision, DecisionCause, Emission};
-use super::event::{DECISION_REQUEST, Event, IDENTIFY, ORDER_COMPLETED, ORDER_REFUNDED};
+use super::event::{DECISION_REQUEST, Event, IDENTIFY};
 use super::interest;
 use super::person::Person;
 use super::profile::{Cause, Profile, SeenId};
 use super::purchase;
-use super::rulebook::{AttributeRule, DecisionRule, Measure, RuleBook, Trigger};
+use super::rulebook::{DecisionRule, RuleBook, Trigger};
 use super::scope::Scope;
 use super::segment;
 use super::session;
@@ -52,6 +53,10 @@ pub(crate) struct Change<'a> {
     pub(crate) late: bool,
     /// The event tells of an order or a refund that another event has told of already.
     pub(crate) repeated: bool,
+    /// The event belongs to the current session.
+    pub(crate) in_session: bool,
+    /// What the profile was as of before.
+    pub(crate) before: Timestamp,
     /// Values are as of this instant.
     pub(crate) now: Timestamp,
     /// Emissions are stamped with this instant.
@@ -111,6 +116,8 @@ pub fn react(
         event: Some(event),
         late: now.since_ms(event.timestamp) > rules.intake.lateness_ms_max,
         repeated: false,
+        in_session: false,
+        before: now,
         now,
         at: now,
         touched: Touched::default(),
@@ -146,6 +153,8 @@ pub fn settle(
             event: None,
             late: false,
             repeated: false,
+            in_session: false,
+            before: now,
             now,
             at,
             touched: Touched::default(),
@@ -160,11 +169,8 @@ pub fn settle(
 
 /// When the profile changes next if nothing happens.
 pub fn due(rules: &RuleBook, profile: &Profile) -> Option<Timestamp> {
-    let counters = rules.attributes.iter().filter_map(|rule| {
-        let window = rule.window.as_ref().filter(|window| window.timed)?;
-        profile.counters.iter().find(|counter| counter.id == rule.id)?.due(window)
-    });
-    counters
+    let attributes = rules.attributes.iter().filter_map(|rule| rule.due(profile));
+    attributes
         .chain(interest::due(rules, profile))
         .chain(session::due(rules, profile))
         .chain(segment::due(rules, profile))
@@ -213,8 +219,8 @@ impl<'a> Change<'a> {
         let first = self.profile.first_at.map_or(event.timestamp, |first| first.min(event.timestamp));
         let last = self.profile.last_at.map_or(event.timestamp, |last| last.max(event.timestamp));
         (self.profile.first_at, self.profile.last_at) = (Some(first), Some(last));
-        self.expire_windows(fell_unseen);
-        self.repeated = purchase::is_repeat(self.profile, event);
+        attribute::expire(self, fell_unseen);
+        purchase::apply(self, event);
         if !self.late {
             session::apply(self, event);
         }
@@ -229,12 +235,9 @@ impl<'a> Change<'a> {
 
     /// What counts once for an order or a refund, whoever tells of it.
     fn add_up(&mut self, event: &Event) {
-        self.count(event);
-        match &*event.name {
-            IDENTIFY => self.learn_traits(event),
-            ORDER_COMPLETED => purchase::complete(self, event),
-            ORDER_REFUNDED => purchase::refund(self, event),
-            _ => {}
+        attribute::count(self, event);
+        if &*event.name == IDENTIFY {
+            self.learn_traits(event);
         }
         if !self.late {
             interest::apply(self, event);
@@ -244,7 +247,7 @@ impl<'a> Change<'a> {
 
     fn pass_time(&mut self) {
         self.begin(Cause::Time);
-        self.expire_windows(false);
+        attribute::expire(self, false);
         session::pass_time(self);
         interest::untag(self, true);
         segment::apply(self);
@@ -253,38 +256,8 @@ impl<'a> Change<'a> {
 
     fn begin(&mut self, cause: Cause) {
         self.profile.version = self.profile.version.saturating_add(1);
-        self.profile.as_of = self.now;
+        self.before = std::mem::replace(&mut self.profile.as_of, self.now);
         self.profile.cause = cause;
-    }
-
-    /// Takes out of the windows what has left them, so that what is read is never too high. Where a window
-    /// does not change by itself, conditions look at it again with the next event, not when time passes.
-    fn expire_windows(&mut self, fell_unseen: bool) {
-        for rule in &self.rules.attributes {
-            let Some(window) = &rule.window else { continue };
-            let fallen = self.profile.counter_mut(rule.id).expire(self.now, window);
-            let shows = if self.event.is_some() {
-                fallen || (fell_unseen && !window.timed)
-            } else {
-                fallen && window.timed
-            };
-            if shows {
-                self.touched.attributes.push(&rule.name);
-            }
-        }
-    }
-
-    fn count(&mut self, event: &Event) {
-        for rule in &self.rules.attributes {
-            if (self.late && rule.window.is_some()) || !rule.counts(event, self) {
-                continue;
-            }
-            let amount = rule.measure.amount(event);
-            let counter = self.profile.counter_mut(rule.id);
-            if counter.add(amount, event.timestamp, self.now, rule.window.as_ref()) {
-                self.touched.attributes.push(&rule.name);
-            }
-        }
     }
 
     fn learn_traits(&mut self, event: &Event) {
@@ -354,27 +327,6 @@ impl<'a> Change<'a> {
 
     pub(crate) fn scope(&self) -> Scope<'_> {
         Scope { rules: self.rules, person: self.person, profile: self.profile, event: self.event }
-    }
-}
-
-impl AttributeRule {
-    fn counts(&self, event: &Event, change: &Change<'_>) -> bool {
-        let named = self.events.is_empty() || self.events.contains(&event.name);
-        named && self.filter.as_ref().is_none_or(|filter| filter.holds(&change.scope()) == Some(true))
-    }
-}
-
-impl Measure {
-    fn amount(&self, event: &Event) -> i64 {
-        match self {
-            Measure::Count => 1,
-            Measure::Units => event.items.iter().map(|item| i64::from(item.quantity)).sum(),
-            Measure::Value => event.money().hundredths,
-            // A number beyond the range of millionths saturates, which `as` does.
-            Measure::Property(name) => {
-                event.properties.number(name).map_or(0, |number| (number * 1_000_000.0).round() as i64)
-            }
-        }
     }
 }
 

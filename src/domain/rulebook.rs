@@ -27,9 +27,11 @@ pub struct RuleBook {
     pub intake: IntakeRule,
     /// How events form sessions.
     pub session: SessionRule,
+    /// Whose word on orders counts.
+    pub orders: OrdersRule,
     /// Which items are remembered.
     pub recent: RecentRule,
-    /// Windowed and lifetime numbers.
+    /// Aggregates over windows, sessions and the lifetime.
     pub attributes: Vec<AttributeRule>,
     /// Decayed affinities.
     pub interests: Vec<InterestRule>,
@@ -61,6 +63,13 @@ pub struct SessionRule {
     pub timed: bool,
 }
 
+/// Who is believed about orders.
+#[derive(Clone, Debug, Default)]
+pub struct OrdersRule {
+    /// The source topics whose word replaces that of others, such as that of the shop's back end.
+    pub trusted: Vec<CompactString>,
+}
+
 /// The last distinct items.
 #[derive(Clone, Debug, Default)]
 pub struct RecentRule {
@@ -70,34 +79,94 @@ pub struct RecentRule {
     pub items_max: usize,
 }
 
-/// One number per person.
+/// Something that is known about a person in one value: a number, a text or a list of texts, made of the events
+/// that count by an aggregation, over a window, a session or the lifetime.
 #[derive(Clone, Debug)]
 pub struct AttributeRule {
-    /// Its number.
+    /// The number under which rows hold it. What is no sum has another one when its aggregation, its field or
+    /// its bucket is declared anew, and starts afresh.
     pub id: NameId,
+    /// The number under which rows hold how many values a mean is of.
+    pub evidence: NameId,
     /// Its name, as rules and outputs call it.
     pub name: CompactString,
     /// The canonical names of the events that count; none means every event but decision requests.
     pub events: Vec<CompactString>,
     /// A condition on the event; events for which it is not true do not count.
     pub filter: Option<Expression>,
-    /// What is added up.
-    pub measure: Measure,
-    /// The window; none for the lifetime.
+    /// What is made of them.
+    pub aggregation: Aggregation,
+    /// The window; none for the lifetime, and for a session.
     pub window: Option<Window>,
+    /// Whether it starts afresh with every session and holds only what belongs to the current one.
+    pub of_session: bool,
 }
 
-/// What an attribute adds up.
+/// What an attribute makes of events.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Measure {
-    /// One for each event.
+pub enum Aggregation {
+    /// How many there are.
     Count,
-    /// The units of the event's items.
+    /// The units of their items.
     Units,
-    /// What the event is worth, in hundredths of the currency's unit.
+    /// What they are worth, in hundredths of the currency's unit.
     Value,
-    /// A property that is a number, in millionths.
+    /// The sum of a field, in millionths.
+    Sum(Field),
+    /// The mean of a field.
+    Mean(Field),
+    /// The smallest value of a field.
+    Min(Field),
+    /// The largest value of a field.
+    Max(Field),
+    /// The value of a field that was the first in event time; among equals the smallest.
+    First(Field),
+    /// The value of a field that was the last in event time; among equals the largest.
+    Last(Field),
+    /// The distinct values of a field, the one that occurred last first; at most so many, 1 to 64.
+    List(Field, usize),
+    /// About how many distinct values a field had.
+    Distinct(Field),
+    /// The value of a field that occurred most often; among equals the first by name.
+    MostFrequent(Field),
+    /// The values of a field that occurred most often, the most frequent first; at most so many, 1 to 64.
+    Top(Field, usize),
+    /// How long ago the first or the last event was.
+    Since(Elapsed),
+}
+
+/// How the time since an event is told: in whole steps, up to a limit at which it stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elapsed {
+    /// Since the first event, else since the last.
+    pub from_first: bool,
+    /// The length of a step in milliseconds, at least a minute.
+    pub step_ms: i64,
+    /// The most steps, 1 to 2,400.
+    pub steps_max: i64,
+    /// Whether each step is itself a change, at its due time; else it shows with the next change.
+    pub timed: bool,
+}
+
+/// Where an event carries what an attribute aggregates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// A property, by its dotted path.
     Property(CompactString),
+    /// The id, category or brand of each item.
+    Item(Facet),
+    /// The price of each item, in the currency's unit.
+    Price,
+    /// The units of each item.
+    Quantity,
+    /// What the event is worth, in the currency's unit.
+    Worth,
+    /// The path of the page.
+    Page,
+    /// The event's canonical name.
+    EventName,
+    /// The source topic.
+    SourceTopic,
 }
 
 /// A sliding window of whole buckets: at T it holds the buckets in (bucket(T) - buckets, bucket(T)].

@@ -1,6 +1,8 @@
 //! Properties and traits: what senders say in their own words. They are flat, so that nothing that walks
 //! them can recurse: `{"cart": {"total": 5}}` becomes `cart.total = 5`.
 
+use std::cmp::Ordering;
+
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +19,30 @@ pub enum Scalar {
     Text(CompactString),
     /// A list of texts.
     Texts(Vec<CompactString>),
+}
+
+impl Scalar {
+    /// An order of all values, by kind and then by value, in which no two that differ are equal.
+    pub fn order(&self, other: &Scalar) -> Ordering {
+        match (self, other) {
+            (Scalar::Bool(one), Scalar::Bool(other)) => one.cmp(other),
+            (Scalar::Integer(one), Scalar::Integer(other)) => one.cmp(other),
+            (Scalar::Float(one), Scalar::Float(other)) => one.total_cmp(other),
+            (Scalar::Text(one), Scalar::Text(other)) => one.cmp(other),
+            (Scalar::Texts(one), Scalar::Texts(other)) => one.cmp(other),
+            _ => self.kind().cmp(&other.kind()),
+        }
+    }
+
+    fn kind(&self) -> u8 {
+        match self {
+            Scalar::Bool(_) => 0,
+            Scalar::Integer(_) => 1,
+            Scalar::Float(_) => 2,
+            Scalar::Text(_) => 3,
+            Scalar::Texts(_) => 4,
+        }
+    }
 }
 
 /// Names and values, sorted by name, each name once.

@@ -3,7 +3,7 @@
 //!
 //! | name | value |
 //! | --- | --- |
-//! | `attributes.NAME` | the number; money in the currency's unit |
+//! | `attributes.NAME` | the number, money in the currency's unit; the text; the list of texts |
 //! | `tags.INTEREST` | the list of values that are tags |
 //! | `segments` | the list of segments that the person is in |
 //! | `session.count`, `.events`, `.open` | the current session |
@@ -17,10 +17,11 @@ use cel::common::types::{CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey,
 use cel::common::value::{CowVal, Val};
 use cel::context::VariableResolver;
 
+use super::attribute::AttributeValue;
 use super::event::{Event, Item};
 use super::person::Person;
 use super::profile::Profile;
-use super::rulebook::{Measure, RuleBook};
+use super::rulebook::RuleBook;
 use super::scalar::{Properties, Scalar};
 
 /// The names of one evaluation.
@@ -56,12 +57,14 @@ impl VariableResolver for Scope<'_> {
 impl Scope<'_> {
     fn attribute(&self, name: &str) -> Option<CowVal<'_, '_>> {
         let rule = self.rules.attributes.iter().find(|rule| &*rule.name == name)?;
-        let number = self.profile.number(rule.id);
-        Some(match rule.measure {
-            Measure::Count | Measure::Units => integer(number),
-            Measure::Value => float(number as f64 / 100.0),
-            Measure::Property(_) => float(number as f64 / 1_000_000.0),
-        })
+        match rule.value(self.profile) {
+            AttributeValue::Missing => None,
+            AttributeValue::Whole(number) => Some(integer(number)),
+            AttributeValue::Number(number) => Some(float(number)),
+            AttributeValue::Truth(truth) => Some(CowVal::owned(CelBool::from(truth))),
+            AttributeValue::Text(value) => Some(text(value)),
+            AttributeValue::Texts(values) => Some(texts(values.into_iter())),
+        }
     }
 
     fn tags(&self, name: &str) -> Option<CowVal<'_, '_>> {

@@ -1,5 +1,6 @@
 //! Sessions: events with no gap longer than the declared one between them, in event time.
 
+use super::attribute;
 use super::event::Event;
 use super::profile::Profile;
 use super::react::Change;
@@ -10,9 +11,10 @@ use super::time::Timestamp;
 /// session leaves sessions alone: the one it belonged to is over.
 pub(crate) fn apply(change: &mut Change<'_>, event: &Event) {
     let gap_ms = change.rules.session.gap_ms;
-    let session = &mut change.profile.session;
     let at = event.timestamp;
-    if session.count == 0 || at.since_ms(session.last_at) > gap_ms {
+    let session = &mut change.profile.session;
+    let begins = session.count == 0 || at.since_ms(session.last_at) > gap_ms;
+    if begins {
         session.count = session.count.saturating_add(1);
         session.events = 1;
         (session.started_at, session.last_at) = (at, at);
@@ -24,6 +26,10 @@ pub(crate) fn apply(change: &mut Change<'_>, event: &Event) {
     }
     session.open = change.now.since_ms(session.last_at) <= gap_ms;
     change.touched.session = true;
+    change.in_session = true;
+    if begins {
+        attribute::begin_session(change);
+    }
 }
 
 /// Ends the session if it is due.

@@ -9,7 +9,8 @@ pub(crate) struct Deed {
     pub(crate) verb: Verb,
     /// The products that it is about.
     pub(crate) lines: Vec<Line>,
-    /// The path of a page, the words of a search, the slot of a request, the tier of a member.
+    /// The path of a page, the words of a search, the slot of a request, the tier of a member, the order that
+    /// something is about.
     pub(crate) text: String,
 }
 
@@ -32,10 +33,23 @@ pub(crate) enum Verb {
     Remove,
     /// Goes to the till.
     Checkout,
-    /// Orders, which the back end says and not the browser.
+    /// Orders, which the back end says.
     Order,
+    /// Is shown the page that thanks for the order, and says what it cost with delivery.
+    Thank,
+    /// Is paid back a part of it, which the back end says.
+    Refund,
+    /// Cancels it, which the back end says.
+    Cancel,
     /// Has the page ask what to show.
     Ask,
+}
+
+impl Verb {
+    /// Whether the back end says it and not the browser.
+    pub(crate) fn is_of_back_end(self) -> bool {
+        matches!(self, Verb::Order | Verb::Refund | Verb::Cancel)
+    }
 }
 
 /// Some units of one product.

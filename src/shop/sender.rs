@@ -69,6 +69,9 @@ impl Sender {
         let mut visit = self.begin(begins_ms, shopper, is_scripted);
         for deed in deeds {
             self.tell(&mut visit, shopper, &deed, habits);
+            if deed.verb == Verb::Order && !is_scripted {
+                self.tell_of_order_again(&mut visit, shopper, &deed, habits);
+            }
             let asks = !is_scripted && deed.verb != Verb::Order;
             if asks && self.random.odds(self.shares.requests, self.shares.tidy) {
                 self.tell(&mut visit, shopper, &Deed::ask_after(deed.verb), habits);
@@ -115,13 +118,30 @@ impl Sender {
         }
     }
 
+    /// The page tells of half of all orders, too; some are paid back in part, and some cancelled.
+    fn tell_of_order_again(&mut self, visit: &mut Visit, shopper: &Shopper, order: &Deed, habits: &Habits) {
+        let id = format!("order-{}", self.message_id());
+        for (verb, per_mille) in [(Verb::Thank, 500), (Verb::Refund, 100), (Verb::Cancel, 60)] {
+            if self.random.per_mille(per_mille) {
+                let deed = Deed::new(verb, order.lines.clone(), id.clone());
+                self.tell(visit, shopper, &deed, habits);
+            }
+        }
+    }
+
+    /// The id of the last message.
+    fn message_id(&self) -> String {
+        format!("{:x}-{}", self.seed, self.messages)
+    }
+
     fn record(&mut self, visit: &Visit, shopper: &Shopper, deed: &Deed, habits: &Habits) -> ShopRecord {
         // A page that asks waits for the answer, and a back end has no device that loses its connection.
-        let may_be_late = !visit.is_scripted && !matches!(deed.verb, Verb::Ask | Verb::Order);
+        let of_back_end = deed.verb.is_of_back_end();
+        let may_be_late = !visit.is_scripted && deed.verb != Verb::Ask && !of_back_end;
         let is_late = may_be_late && self.random.per_mille(self.shares.late_per_mille);
         let delay_ms =
             if is_late { self.random.between(60_000, 600_000) } else { self.random.between(20, 400) };
-        let id = format!("{:x}-{}", self.seed, self.messages);
+        let id = self.message_id();
         let telling = Telling {
             deed,
             identity: &shopper.identity,
@@ -132,10 +152,9 @@ impl Sender {
             skew_ms: shopper.skew_ms,
             assortment: &habits.assortment,
         };
-        let is_order = deed.verb == Verb::Order;
         ShopRecord {
-            topic: if is_order { ShopTopic::Orders } else { ShopTopic::Clickstream },
-            key: if is_order { format!("order-{id}") } else { visit.session.clone() }.into_bytes(),
+            topic: if of_back_end { ShopTopic::Orders } else { ShopTopic::Clickstream },
+            key: if of_back_end { format!("order-{id}") } else { visit.session.clone() }.into_bytes(),
             value: serde_json::to_vec(&telling.value(visit.shape)).expect("a JSON tree can be written"),
             at: Timestamp::from_ms(telling.sent_ms),
             kind: Kind::Good,

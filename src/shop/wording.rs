@@ -9,6 +9,8 @@ use super::deed::{Deed, Line, Verb};
 use super::shopper::Identity;
 
 const CURRENCY: &str = "EUR";
+/// What the page adds to an order for its delivery.
+const DELIVERY_HUNDREDTHS: i64 = 490;
 
 /// The shapes of browsers' and apps' events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +50,7 @@ impl Telling<'_> {
     /// which alone has a call for it.
     pub(crate) fn value(&self, shape: Shape) -> Value {
         match (self.deed.verb, shape) {
-            (Verb::Order, _) => self.order(),
+            (Verb::Order | Verb::Refund | Verb::Cancel, _) => self.back_end(),
             (Verb::Identify, _) | (_, Shape::Segment) => self.segment(),
             (_, Shape::Ga4) => self.ga4(),
             (_, Shape::DataLayer) => self.data_layer(),
@@ -56,17 +58,33 @@ impl Telling<'_> {
         }
     }
 
-    fn order(&self) -> Value {
-        let items: Vec<Value> = self.deed.lines.iter().map(|line| self.product(line, PLAIN).into()).collect();
-        let mut value = json!({
-            "event": "Order Completed",
-            "messageId": self.id,
-            "orderId": format!("order-{}", self.id),
-            "timestamp": instant(self.at_ms),
-            "items": items,
-            "value": euros(self.sum()),
-            "currency": CURRENCY,
-        });
+    fn back_end(&self) -> Value {
+        let mut value =
+            json!({"event": self.segment_name(), "messageId": self.id, "timestamp": instant(self.at_ms)});
+        match self.deed.verb {
+            Verb::Refund => put(
+                &mut value,
+                [
+                    ("orderId", json!(self.deed.text)),
+                    ("refundId", json!(format!("refund-{}", self.id))),
+                    ("value", euros(self.sum() / 4)),
+                    ("currency", json!(CURRENCY)),
+                ],
+            ),
+            Verb::Cancel => put(&mut value, [("orderId", json!(self.deed.text))]),
+            _ => {
+                let items = self.deed.lines.iter().map(|line| Value::from(self.product(line, PLAIN)));
+                put(
+                    &mut value,
+                    [
+                        ("orderId", json!(format!("order-{}", self.id))),
+                        ("items", items.collect()),
+                        ("value", euros(self.sum())),
+                        ("currency", json!(CURRENCY)),
+                    ],
+                );
+            }
+        }
         self.identify(&mut value, "userId", "anonymousId");
         value
     }
@@ -99,6 +117,12 @@ impl Telling<'_> {
             Verb::Checkout => members([
                 ("products", products().collect()),
                 ("revenue", euros(self.sum())),
+                ("currency", json!(CURRENCY)),
+            ]),
+            Verb::Thank => members([
+                ("order_id", json!(self.deed.text)),
+                ("products", products().collect()),
+                ("revenue", euros(self.sum() + DELIVERY_HUNDREDTHS)),
                 ("currency", json!(CURRENCY)),
             ]),
             Verb::Search => members([("query", json!(self.deed.text))]),
@@ -155,6 +179,7 @@ impl Telling<'_> {
                 let items = self.deed.lines.iter().map(|line| Value::from(self.product(line, PLAIN)));
                 put(&mut value, [("items", items.collect()), ("currency", json!(CURRENCY))]);
             }
+            Verb::Thank => put(&mut value, self.ecommerce()),
             // At the top of a call, `name` would be the event's.
             _ => put(&mut value, self.only_product(PLAIN).into_iter().filter(|(name, _)| name != "name")),
         }
@@ -172,7 +197,14 @@ impl Telling<'_> {
 
     fn ecommerce(&self) -> Map<String, Value> {
         let items = self.deed.lines.iter().map(|line| Value::from(self.product(line, GA4)));
-        members([("currency", json!(CURRENCY)), ("value", euros(self.sum())), ("items", items.collect())])
+        let thanks = self.deed.verb == Verb::Thank;
+        let value = self.sum() + if thanks { DELIVERY_HUNDREDTHS } else { 0 };
+        let mut ecommerce =
+            members([("currency", json!(CURRENCY)), ("value", euros(value)), ("items", items.collect())]);
+        if thanks {
+            ecommerce.insert("transaction_id".into(), json!(self.deed.text));
+        }
+        ecommerce
     }
 
     fn request(&self) -> Map<String, Value> {
@@ -232,7 +264,9 @@ impl Telling<'_> {
             Verb::Add => "Product Added",
             Verb::Remove => "Product Removed",
             Verb::Checkout => "Checkout Started",
-            Verb::Order => "Order Completed",
+            Verb::Order | Verb::Thank => "Order Completed",
+            Verb::Refund => "Order Refunded",
+            Verb::Cancel => "Order Cancelled",
             Verb::Ask => "decision_request",
         }
     }
@@ -247,7 +281,9 @@ impl Telling<'_> {
             Verb::Add => "add_to_cart",
             Verb::Remove => "remove_from_cart",
             Verb::Checkout => "begin_checkout",
-            Verb::Order => "purchase",
+            Verb::Order | Verb::Thank => "purchase",
+            Verb::Refund => "refund",
+            Verb::Cancel => "order_cancelled",
             Verb::Ask => "decision_request",
         }
     }

@@ -10,8 +10,8 @@ use bespoke::domain::person::Person;
 use bespoke::domain::profile::Profile;
 use bespoke::domain::react::{Knowledge, Outcome, react, settle};
 use bespoke::domain::rulebook::{
-    AttributeRule, DecisionRule, Facet, IntakeRule, InterestRule, Measure, Membership, NameId, RecentRule,
-    RuleBook, SegmentRule, SessionRule, SlotRule, Trigger, Window,
+    Aggregation, AttributeRule, DecisionRule, Elapsed, Facet, Field, IntakeRule, InterestRule, Membership,
+    NameId, OrdersRule, RecentRule, RuleBook, SegmentRule, SessionRule, SlotRule, Trigger, Window,
 };
 use bespoke::domain::scalar::Properties;
 use bespoke::domain::time::{HOUR_MS, Timestamp};
@@ -79,17 +79,10 @@ pub(crate) fn names(names: &[&str]) -> Vec<CompactString> {
 pub(crate) fn attribute(
     name: &str,
     events: &[&str],
-    measure: Measure,
+    aggregation: Aggregation,
     window: Option<Window>,
 ) -> AttributeRule {
-    AttributeRule {
-        id: NameId::of(name),
-        name: name.into(),
-        events: names(events),
-        filter: None,
-        measure,
-        window,
-    }
+    AttributeRule::new(name, names(events), aggregation, window)
 }
 
 pub(crate) fn hourly(hours: i64, timed: bool) -> Option<Window> {
@@ -152,12 +145,13 @@ pub(crate) fn shop() -> RuleBook {
     RuleBook {
         intake: IntakeRule { seen_ids_max: 4096, ..IntakeRule::default() },
         session: SessionRule::default(),
+        orders: OrdersRule::default(),
         recent: RecentRule { events: names(&["product_viewed", "order_completed"]), items_max: 3 },
         attributes: vec![
-            attribute("views_day", &["product_viewed"], Measure::Count, hourly(24, true)),
-            attribute("spent_two_days", &["order_completed"], Measure::Value, hourly(48, false)),
-            attribute("units", &["order_completed"], Measure::Units, None),
-            attribute("events", &[], Measure::Count, None),
+            attribute("views_day", &["product_viewed"], Aggregation::Count, hourly(24, true)),
+            attribute("spent_two_days", &["order_completed"], Aggregation::Value, hourly(48, false)),
+            attribute("units", &["order_completed"], Aggregation::Units, None),
+            attribute("events", &[], Aggregation::Count, None),
         ],
         interests: vec![interest("category", Facet::Category, true), interest("brand", Facet::Brand, false)],
         segments: vec![
@@ -184,6 +178,47 @@ pub(crate) fn shop() -> RuleBook {
             fallback: names(&["default", "second"]),
         }],
     }
+}
+
+/// The same with an attribute of each kind, and segments that read some of them.
+pub(crate) fn shop_of_all_kinds() -> RuleBook {
+    let (views, category) = (["product_viewed"], || Field::Item(Facet::Category));
+    let since = |from_first, timed| {
+        Aggregation::Since(Elapsed { from_first, step_ms: 5 * HOUR_MS, steps_max: 12, timed })
+    };
+    let kinds = [
+        attribute("typical", &views, Aggregation::Mean(Field::Price), hourly(24, true)),
+        attribute("cheapest", &[], Aggregation::Min(Field::Price), hourly(48, true)),
+        attribute("dearest", &[], Aggregation::Max(Field::Worth), hourly(30, false)),
+        attribute("dearest_ever", &views, Aggregation::Max(Field::Price), None),
+        attribute("entry", &views, Aggregation::First(category()), hourly(20, true)),
+        attribute("exit", &[], Aggregation::Last(Field::EventName), hourly(20, true)),
+        attribute("first_item", &views, Aggregation::First(Field::Item(Facet::Item)), None),
+        attribute("categories", &[], Aggregation::List(category(), 2), hourly(40, true)),
+        attribute("variety", &views, Aggregation::Distinct(Field::Item(Facet::Item)), hourly(24, true)),
+        attribute("variety_ever", &views, Aggregation::Distinct(category()), None),
+        attribute("favourite", &[], Aggregation::MostFrequent(category()), hourly(24, true)),
+        attribute("favourites", &views, Aggregation::Top(category(), 2), None),
+        attribute("away", &["order_completed"], since(false, true), None),
+        attribute("known", &[], since(true, false), None),
+    ];
+    let mut rules = shop();
+    rules.attributes.extend(kinds);
+    let of_session = [
+        attribute("views_in_session", &views, Aggregation::Count, None),
+        attribute("dearest_in_session", &views, Aggregation::Max(Field::Price), None),
+        attribute("typical_in_session", &views, Aggregation::Mean(Field::Price), None),
+        attribute("top_in_session", &views, Aggregation::Top(category(), 3), None),
+    ];
+    rules.attributes.extend(of_session.map(|rule| AttributeRule { of_session: true, ..rule }));
+    rules.segments.extend([
+        condition("of_hats", "attributes.favourite == 'hats' || 'hats' in attributes.categories", None, 0),
+        condition("away", "attributes.away >= 2", Some("attributes.away < 2"), 0),
+        condition("old_friend", "attributes.known >= 3", None, 0),
+        condition("picky", "attributes.typical > 9.0 && attributes.variety < 2", None, HOUR_MS),
+        condition("looks", "attributes.views_in_session > 1", None, 0),
+    ]);
+    rules
 }
 
 pub(crate) fn content(id: &str, base_weight: f64, weights: &[(&str, f64)]) -> Content {
@@ -247,6 +282,12 @@ impl Story {
 
     pub(crate) fn number(&self, attribute: &str) -> i64 {
         self.profile.number(NameId::of(attribute))
+    }
+
+    /// What each attribute says, by name.
+    pub(crate) fn readings(&self) -> Vec<(CompactString, String)> {
+        let reading = |rule: &AttributeRule| (rule.name.clone(), format!("{:?}", rule.value(&self.profile)));
+        self.rules.attributes.iter().map(reading).collect()
     }
 
     pub(crate) fn is_in(&self, segment: &str) -> bool {

@@ -3,7 +3,7 @@
 
 use bespoke::domain::event::Event;
 use bespoke::domain::profile::Profile;
-use bespoke::domain::rulebook::NameId;
+use bespoke::domain::rulebook::{NameId, RuleBook};
 use bespoke::domain::time::{HOUR_MS, Timestamp};
 use compact_str::CompactString;
 use proptest::prelude::*;
@@ -43,12 +43,16 @@ fn end() -> Timestamp {
 }
 
 fn after(events: &[Event]) -> Profile {
-    let mut story = Story::new(shop());
+    told(shop(), events).profile
+}
+
+fn told(rules: RuleBook, events: &[Event]) -> Story {
+    let mut story = Story::new(rules);
     for event in events {
         story.send(event);
     }
     story.send(&event("last", "page_viewed", end()));
-    story.profile
+    story
 }
 
 fn numbers(profile: &Profile) -> Vec<(u32, i64)> {
@@ -67,6 +71,10 @@ fn scores(profile: &Profile, interest: &str) -> Vec<(CompactString, f64, u32)> {
         .collect();
     scores.sort_by(|one, other| one.0.cmp(&other.0));
     scores
+}
+
+fn category(event: &Event) -> &str {
+    event.items[0].category.as_deref().unwrap()
 }
 
 fn close(one: f64, other: f64) -> bool {
@@ -96,6 +104,47 @@ proptest! {
                 prop_assert!(close(one.1, other.1), "{} is {} or {}", one.0, one.1, other.1);
             }
         }
+    }
+
+    #[test]
+    fn what_attributes_keep_does_not_depend_on_it_either((one, other) in two_orders()) {
+        // What belongs to a session depends on which session was open when it arrived.
+        let of_events = || {
+            let mut rules = shop_of_all_kinds();
+            rules.attributes.retain(|rule| !rule.of_session);
+            rules.segments.retain(|segment| &*segment.name != "looks");
+            rules
+        };
+        let (one, other) = (told(of_events(), &one), told(of_events(), &other));
+        prop_assert_eq!(one.readings(), other.readings());
+        prop_assert_eq!(&one.profile.points, &other.profile.points);
+        prop_assert_eq!(&one.profile.frequencies, &other.profile.frequencies);
+    }
+
+    #[test]
+    fn what_attributes_keep_is_what_their_definitions_say((events, _) in two_orders()) {
+        let story = told(shop_of_all_kinds(), &events);
+        let said: Vec<_> = story.readings();
+        let said = |name: &str| said.iter().find(|(other, _)| other == name).unwrap().1.clone();
+        let views = |hours: i64| {
+            let last = end().hour();
+            let views = events.iter().filter(|event| &*event.name == "product_viewed");
+            views.filter(move |event| event.timestamp.hour() > last - hours).collect::<Vec<_>>()
+        };
+        let price = |event: &&Event| event.items[0].price_hundredths.unwrap() as f64 / 100.0;
+        let number = |number: Option<f64>| number.map_or("Missing".to_owned(), |n| format!("Number({n:?})"));
+        prop_assert_eq!(said("dearest_ever"), number(views(999).iter().map(price).reduce(f64::max)));
+        let mean = said("typical").trim_start_matches("Number(").trim_end_matches(')').parse::<f64>();
+        let prices: Vec<f64> = views(24).iter().map(price).collect();
+        match mean {
+            Err(_) => prop_assert!(prices.is_empty()),
+            Ok(mean) => prop_assert!(close(mean, prices.iter().sum::<f64>() / prices.len() as f64)),
+        }
+        let first = views(20).into_iter().min_by_key(|event| (event.timestamp, category(event)));
+        let text = |text: Option<&str>| text.map_or("Missing".to_owned(), |text| format!("Text({text:?})"));
+        prop_assert_eq!(said("entry"), text(first.map(category)));
+        let different: std::collections::BTreeSet<&str> = views(24).into_iter().map(category).collect();
+        prop_assert_eq!(said("variety"), format!("Whole({})", different.len()));
     }
 
     #[test]

@@ -7,7 +7,8 @@ use bespoke::domain::affinity::Decay;
 use bespoke::domain::event::{Event, Item};
 use bespoke::domain::profile::SegmentStatus;
 use bespoke::domain::rulebook::{
-    Facet, IntakeRule, InterestRule, Measure, NameId, RecentRule, RuleBook, SessionRule, SlotRule,
+    Aggregation, Facet, IntakeRule, InterestRule, NameId, OrdersRule, RecentRule, RuleBook, SessionRule,
+    SlotRule,
 };
 use bespoke::domain::time::{DAY_MS, HOUR_MS, Timestamp};
 use compact_str::CompactString;
@@ -31,11 +32,12 @@ fn declared() -> RuleBook {
         "product_searched",
     ];
     let mut attributes: Vec<_> =
-        counted.iter().map(|name| attribute(name, &[name], Measure::Count, week.clone())).collect();
-    attributes.push(attribute("events_week", &counted, Measure::Count, week));
+        counted.iter().map(|name| attribute(name, &[name], Aggregation::Count, week.clone())).collect();
+    attributes.push(attribute("events_week", &counted, Aggregation::Count, week));
     RuleBook {
         intake: IntakeRule { seen_ids_max: 32, seen_horizon_ms: i64::MAX, lateness_ms_max: i64::MAX },
         session: SessionRule { gap_ms: 30 * MINUTE_MS, timed: false },
+        orders: OrdersRule::default(),
         recent: RecentRule {
             events: names(&["product_viewed", "product_added", "order_completed"]),
             items_max: 10,

@@ -3,7 +3,7 @@
 use bespoke::domain::decision::{DecisionCause, LadderStep};
 use bespoke::domain::event::{Event, Money};
 use bespoke::domain::react::Outcome;
-use bespoke::domain::rulebook::{Measure, RuleBook, SegmentRule, Trigger};
+use bespoke::domain::rulebook::{Aggregation, RuleBook, SegmentRule, Trigger};
 use bespoke::domain::scalar::{Properties, Scalar};
 use bespoke::domain::time::{HOUR_MS, Timestamp};
 
@@ -93,7 +93,12 @@ fn a_late_event_counts_in_the_hour_in_which_it_happened() {
 #[test]
 fn an_event_beyond_the_lateness_bound_counts_for_the_lifetime_only() {
     let mut rules = shop();
-    rules.attributes.push(attribute("views_month", &["product_viewed"], Measure::Count, hourly(720, true)));
+    rules.attributes.push(attribute(
+        "views_month",
+        &["product_viewed"],
+        Aggregation::Count,
+        hourly(720, true),
+    ));
     let mut story = Story::new(rules);
     story.send(&event("m1", "page_viewed", at(200, 0)));
     let before = story.profile.clone();

@@ -1,10 +1,11 @@
 //! The law of totality: nothing that a sender can say makes the ground floor panic, go on for ever or keep
 //! more than its limits.
 
+use bespoke::codec::row;
 use bespoke::domain::decision::Emission;
 use bespoke::domain::event::{DecisionRequest, Event, Item, Money};
 use bespoke::domain::profile::Profile;
-use bespoke::domain::rulebook::{Facet, Measure, RuleBook};
+use bespoke::domain::rulebook::{Aggregation, Facet, Field, RuleBook};
 use bespoke::domain::scalar::{Properties, Scalar};
 use bespoke::domain::time::Timestamp;
 use compact_str::CompactString;
@@ -101,12 +102,22 @@ fn anything() -> impl Strategy<Value = Event> {
 
 /// Definitions with small limits, which are reached soon, and with extremes where nothing forbids them.
 fn tight() -> RuleBook {
-    let mut rules = shop();
+    let mut rules = shop_of_all_kinds();
     rules.intake.seen_ids_max = 7;
     rules.intake.seen_horizon_ms = i64::MAX;
     rules.intake.lateness_ms_max = i64::MAX;
-    rules.attributes.push(attribute("points", &[], Measure::Property("points".into()), hourly(48, true)));
-    rules.attributes.push(attribute("points_ever", &[], Measure::Property("points".into()), None));
+    rules.attributes.push(attribute(
+        "points",
+        &[],
+        Aggregation::Sum(Field::Property("points".into())),
+        hourly(48, true),
+    ));
+    rules.attributes.push(attribute(
+        "points_ever",
+        &[],
+        Aggregation::Sum(Field::Property("points".into())),
+        None,
+    ));
     rules.interests.push(interest("item", Facet::Item, true));
     for interest in &mut rules.interests {
         interest.values_max = 5;
@@ -120,7 +131,9 @@ fn tight() -> RuleBook {
 fn is_within_limits(rules: &RuleBook, profile: &Profile) -> bool {
     profile.seen.len() <= rules.intake.seen_ids_max
         && profile.traits.len() <= 64
-        && profile.counters.len() <= rules.attributes.len()
+        && profile.counters.len() <= 2 * rules.attributes.len()
+        && profile.points.len() + profile.frequencies.len() <= rules.attributes.len()
+        && profile.points.iter().all(|(_, points)| points.as_slice().len() <= 2_400)
         && profile.interests.len() <= rules.interests.len()
         && profile.interests.iter().all(|(_, affinities)| affinities.len() <= 5)
         && profile.interests.iter().flat_map(|(_, kept)| kept).all(|affinity| affinity.score.is_finite())
@@ -151,7 +164,8 @@ proptest! {
                 prop_assert!(decision.ranked.iter().all(|ranked| ranked.score.is_finite()));
             }
         }
-        let row = postcard::to_allocvec(&story.profile).unwrap();
-        prop_assert_eq!(postcard::from_bytes::<Profile>(&row).unwrap(), story.profile);
+        let bytes = row::encode_profile(&story.profile);
+        let read = row::decode_profile(&bytes).unwrap();
+        prop_assert_eq!(row::encode_profile(&read), bytes);
     }
 }

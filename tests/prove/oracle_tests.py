@@ -14,11 +14,12 @@ from oracle.clock import instant
 from oracle.event import Content
 from oracle.fold import Fold
 from oracle.wire import Reader
+from oracle_aggregate_tests import Aggregates
 from oracle_checking_tests import Checking
 from oracle_reading_tests import Conditions, Configurations, Reading
 from oracle_stage import AT, HOUR, README, Folded, configuration
 
-__all__ = ["Checking", "Conditions", "Configurations", "Folding", "Reading", "TheReadmesExample"]
+__all__ = ["Aggregates", "Checking", "Conditions", "Configurations", "Folding", "Reading", "TheReadmesExample"]
 
 
 class TheReadmesExample(unittest.TestCase):

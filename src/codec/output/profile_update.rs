@@ -9,11 +9,12 @@ use std::cmp::Reverse;
 use serde::{Deserialize, Serialize};
 
 use super::long;
+use crate::domain::attribute::AttributeValue;
 use crate::domain::decide::all_shares;
 use crate::domain::person::Person;
 use crate::domain::profile::{self, Cause, Orders, Profile, SegmentStatus, Session};
 use crate::domain::react::due;
-use crate::domain::rulebook::{AttributeRule, InterestRule, Measure, RuleBook, SegmentRule, Window};
+use crate::domain::rulebook::{AttributeRule, InterestRule, RuleBook, SegmentRule, Window};
 use crate::domain::scalar::Scalar;
 use crate::domain::time::Timestamp;
 
@@ -103,15 +104,35 @@ pub enum TraitValue<'a> {
     Array(Vec<Cow<'a, str>>),
 }
 
-/// One declared number.
+/// One declared attribute.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attribute<'a> {
     /// Its name.
     pub name: Cow<'a, str>,
-    /// The number; money in the currency's unit.
+    /// The number; money in the currency's unit; 0 where it is none.
     pub value: f64,
-    /// The window in milliseconds; none for the lifetime.
+    /// The window in milliseconds; none for the lifetime or a session.
     pub window_ms: Option<i64>,
+    /// Whether there is anything to say.
+    pub status: AttributeStatus,
+    /// The text, where it is one.
+    pub text: Option<Cow<'a, str>>,
+    /// The texts, where it is a list.
+    pub texts: Vec<Cow<'a, str>>,
+    /// When it changes next if nothing happens.
+    pub valid_until: Option<i64>,
+}
+
+/// Whether an attribute says anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum AttributeStatus {
+    /// A status that was added after the reader's schema; never written.
+    Unknown,
+    /// It does.
+    Present,
+    /// Nothing has happened that it is made of, or nothing is left of it.
+    Missing,
 }
 
 /// What the person is drawn to, in one respect.
@@ -247,17 +268,28 @@ impl<'a> Trait<'a> {
 }
 
 impl<'a> Attribute<'a> {
-    fn of(rule: &'a AttributeRule, profile: &Profile) -> Attribute<'a> {
-        let number = profile.number(rule.id) as f64;
-        let value = match rule.measure {
-            Measure::Count | Measure::Units => number,
-            Measure::Value => number / 100.0,
-            Measure::Property(_) => number / 1_000_000.0,
+    fn of(rule: &'a AttributeRule, profile: &'a Profile) -> Attribute<'a> {
+        let value = rule.value(profile);
+        let number = match &value {
+            AttributeValue::Whole(number) => *number as f64,
+            AttributeValue::Number(number) => *number,
+            AttributeValue::Truth(truth) => f64::from(u8::from(*truth)),
+            AttributeValue::Missing | AttributeValue::Text(_) | AttributeValue::Texts(_) => 0.0,
+        };
+        let missing = value == AttributeValue::Missing;
+        let (text, texts) = match value {
+            AttributeValue::Text(text) => (Some(Cow::from(text)), Vec::new()),
+            AttributeValue::Texts(texts) => (None, texts.into_iter().map(Cow::from).collect()),
+            _ => (None, Vec::new()),
         };
         Attribute {
             name: Cow::from(&*rule.name),
-            value,
+            value: number,
             window_ms: rule.window.as_ref().map(Window::length_ms),
+            status: if missing { AttributeStatus::Missing } else { AttributeStatus::Present },
+            text,
+            texts,
+            valid_until: rule.due(profile).map(Timestamp::ms),
         }
     }
 }

@@ -73,6 +73,8 @@ const FIELDS: &[(Scope, &str, &[&str])] = &[
     (Scope::Properties, "order_id", &["transaction_id"]),
     (Scope::Properties, "value", &["revenue", "total"]),
     (Scope::Properties, "path", &["page_path"]),
+    (Scope::Properties, "engaged_ms", &["engagement_time_msec", "engagement_time_ms"]),
+    (Scope::Properties, "scroll_pct", &["percent_scrolled", "scroll_depth", "scroll_percent"]),
     (Scope::Item, "item_id", &["product_id", "sku", "id", "item_name"]),
     (Scope::Item, "category", &["item_category", "product_category"]),
     (Scope::Item, "brand", &["item_brand"]),
@@ -353,6 +355,8 @@ mod tests {
             (Scope::Envelope, "timestampMicros", "timestamp", 1),
             (Scope::Properties, "transactionId", "order_id", 1),
             (Scope::Properties, "isGift", "is_gift", 0),
+            (Scope::Properties, "engagement_time_msec", "engaged_ms", 1),
+            (Scope::Properties, "percentScrolled", "scroll_pct", 1),
         ] {
             let (found, found_rank) = aliases.canonical_field(scope, name);
             assert_eq!((found.name(), found_rank), (canonical, rank), "{name:?} in {scope:?}");

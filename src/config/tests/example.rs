@@ -4,7 +4,7 @@ use super::super::definitions::parse_definitions;
 use super::super::{Assignor, Format, Start};
 use super::load;
 use crate::codec::wire::{Clock, Ids};
-use crate::domain::rulebook::{Facet, Measure, Membership, RuleBook, Trigger, Window};
+use crate::domain::rulebook::{Aggregation, Facet, Field, Membership, RuleBook, Trigger, Window};
 use crate::domain::time::{DAY_MS, HOUR_MS};
 
 const SHOP: &str = include_str!("shop.yaml");
@@ -62,8 +62,11 @@ fn the_definitions_are_what_the_file_says() {
     assert_eq!(units.events, ["order_completed", "order_refunded"]);
     assert_eq!(units.window, Some(Window { bucket_ms: HOUR_MS, buckets: 720, timed: true }));
     assert_eq!(revenue.window, Some(Window { bucket_ms: DAY_MS, buckets: 90, timed: true }));
-    assert_eq!((&rating.measure, &rating.window), (&Measure::Property("rating".into()), &None));
-    assert_eq!((&everything.measure, everything.events.len()), (&Measure::Count, 0));
+    assert_eq!(
+        (&rating.aggregation, &rating.window),
+        (&Aggregation::Sum(Field::Property("rating".into())), &None)
+    );
+    assert_eq!((&everything.aggregation, everything.events.len()), (&Aggregation::Count, 0));
     let interest = rules.interest("category").unwrap();
     assert_eq!((interest.facet, interest.decay.half_life_hours()), (Facet::Category, 168));
     assert_eq!((interest.enter, interest.leave, interest.values_max, interest.top), (10.0, 8.0, 32, 8));

@@ -96,6 +96,23 @@ fn applications_and_sources() {
 }
 
 #[test]
+fn attributes() {
+    check(
+        &[
+            ("attributes: {a: {max: items.brand, of: any}}", "3:23", "`items.brand` is not a number"),
+            ("attributes: {a: {top: items.price, of: any}}", "3:23", "`items.price` is not a text"),
+            ("attributes: {a: {first: items.brnd, of: any}}", "3:25", "did you mean `items.brand`?"),
+            ("attributes: {a: {max: depth, of: any, most: 3}}", "3:45", "most does not go with max"),
+            ("attributes: {a: {since_last: x, window: 7d}}", "3:41", "window does not go with since_last"),
+            ("attributes: {a: {since_last: x, step: 7m, up_to: 1h}}", "3:39", "whole steps of 7m"),
+            ("attributes: {a: {count: x, scope: session, window: 7d}}", "3:52", "scope: session"),
+            ("attributes: {a: {list: x, of: any, most: 65}}", "3:42", "between 1 and 64"),
+        ],
+        HEAD,
+    );
+}
+
+#[test]
 fn definitions() {
     check(
         &[

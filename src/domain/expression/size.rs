@@ -7,7 +7,7 @@ use super::{ExpressionError, FUNCTIONS, refuse};
 
 /// The most elements of a list, whoever made it: tags are the most that a profile keeps of one interest.
 const LIST_MAX: u64 = 256;
-/// The most texts of one property or trait.
+/// The most texts of one property, trait or attribute.
 const TEXTS_MAX: u64 = 64;
 /// What joining two texts or lists counts: both are copied.
 const JOIN_STEPS: u64 = 32;
@@ -97,7 +97,7 @@ fn range_length(range: &IdedExpr) -> Result<u64, ExpressionError> {
             _ => {
                 return refuse(
                     "all, exists, map and filter go through lists alone: recent, segments, tags.NAME, \
-                     event.items, traits.NAME, event.properties.NAME, or one that is written out"
+                     attributes.NAME, event.items, traits.NAME, event.properties.NAME, or one that is written out"
                         .into(),
                 );
             }
@@ -114,6 +114,7 @@ fn length_of_name(expression: &IdedExpr) -> u64 {
     let Some(name) = dotted(expression) else { return 0 };
     match name.split('.').next().unwrap_or_default() {
         "traits" if name.contains('.') => TEXTS_MAX,
+        "attributes" => TEXTS_MAX,
         "recent" | "segments" | "tags" | "traits" => LIST_MAX,
         "event" if name == "event.items" || name == "event.properties" => LIST_MAX,
         "event" if name.starts_with("event.properties.") => TEXTS_MAX,

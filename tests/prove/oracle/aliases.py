@@ -41,6 +41,8 @@ FIELDS = {
         "order_id": "transaction_id",
         "value": "revenue total",
         "path": "page_path",
+        "engaged_ms": "engagement_time_msec engagement_time_ms",
+        "scroll_pct": "percent_scrolled scroll_depth scroll_percent",
     },
     "item": {
         "item_id": "product_id sku id item_name",

@@ -17,14 +17,18 @@ FIRST_NAMED_BIT = 7
 @dataclass(slots=True)
 class Attribute:
     name: str
-    measure: str  # count, units, value or sum
-    prop: str | None
+    measure: str  # the key that declares it
+    prop: str | None  # the field that it is about
     events: frozenset[str] | None  # none: every event
     where: Callable[..., Any] | None
     bucket_ms: int  # 0: for the lifetime
     buckets: int
     timed: bool
     bit: int
+    of_session: bool = False
+    most: int = 10
+    step_ms: int = 0  # 0: not the time since an event
+    steps_max: int = 0
 
 
 @dataclass(slots=True)
@@ -92,6 +96,7 @@ class Book:
     lateness_ms: int = 72 * HOUR_MS
     gap_ms: int = 1_800_000
     session_timed: bool = True
+    trusted: frozenset[str] = frozenset()  # the sources whose word on orders counts
     recent_events: frozenset[str] = frozenset()
     recent_max: int = 10
     attributes: list[Attribute] = field(default_factory=list)
@@ -102,6 +107,8 @@ class Book:
     bits: dict[tuple[str, str], int] = field(default_factory=dict)
     attribute_at: dict[str, int] = field(default_factory=dict)
     interest_at: dict[str, int] = field(default_factory=dict)
+    sums: list[int] = field(default_factory=list)  # the places of the attributes that add up
+    aggregates: list[int] = field(default_factory=list)  # the places of the others
     windowed: list[tuple[int, Attribute]] = field(default_factory=list)
     by_event: dict[str, list[tuple[int, Attribute]]] = field(default_factory=dict)
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import condition, decide, interests, membership
+from . import aggregates, condition, decide, interests, membership
 from .book import ALWAYS, EVENT, ORDERS, RECENT, SESSION, TRAITS, Attribute
 from .event import Event
+from .ledger import Order, Word
 from .profile import TIME, Profile
 
 if TYPE_CHECKING:
     from .fold import Fold
 
 TRAITS_MAX = 64
-ORDERS_SEEN_MAX = 256
+ABOUT_ORDERS = ("order_completed", "order_cancelled", "order_refunded")
+ORDERS_MAX = 256
 ITEMS_BOUGHT_MAX = 200
 REVENUES_MAX = 16
 LARGEST = 2**63 - 1
@@ -23,7 +25,8 @@ class Change:
     """One change of one profile: by an event, or by the passing of time. Also the scope of conditions."""
 
     __slots__ = (
-        "at", "book", "event", "fold", "late", "now", "person", "profile", "repeated", "touched", "triggers",
+        "at", "before", "book", "event", "fold", "in_session", "late", "now", "person", "profile", "repeated",
+        "touched", "triggers",
     )  # fmt: skip
 
     def __init__(
@@ -37,7 +40,8 @@ class Change:
         self.now = now
         self.at = at
         self.late = event is not None and now - event.timestamp > self.book.lateness_ms
-        self.repeated = False
+        self.repeated = self.in_session = False
+        self.before = now  # what the profile was as of
         self.touched = ALWAYS if event is None else ALWAYS | EVENT
         self.triggers: set[tuple[str, str]] = set()
 
@@ -52,17 +56,14 @@ class Change:
         profile.first_at = at if profile.first_at is None else min(profile.first_at, at)
         profile.last_at = at if profile.last_at is None else max(profile.last_at, at)
         self._expire_windows(fell_unseen)
-        self.repeated = self._is_repeat(event)
+        if event.name in ABOUT_ORDERS:
+            self._hear_of_order(event)
         if not self.late:
             self._session(event)
         if not self.repeated:
             self._count(event)
             if event.name == "identify":
                 self._learn_traits(event)
-            elif event.name == "order_completed":
-                self._order(event)
-            elif event.name == "order_refunded":
-                self._revenue(event.money()[1], -event.money()[0])
             if not self.late:
                 interests.weigh(self, event)
                 self._recent(event)
@@ -86,7 +87,7 @@ class Change:
     def _begin(self, cause: Any) -> None:
         profile = self.profile
         profile.version += 1
-        profile.as_of = self.now
+        self.before, profile.as_of = profile.as_of, self.now
         profile.cause = cause
         profile.rendered = len(self.fold.books) - 1
 
@@ -106,6 +107,13 @@ class Change:
                 shows = fallen and attribute.timed
             if shows:
                 self.touched |= attribute.bit
+        for at in self.book.aggregates:
+            attribute = self.book.attributes[at]
+            if attribute.bucket_ms or attribute.step_ms:
+                fallen = profile.held[at].expire(self.before, now, attribute)
+                unseen = self.event is not None and fell_unseen and not attribute.timed
+                if (fallen and (self.event is not None or attribute.timed)) or unseen:
+                    self.touched |= attribute.bit
 
     def _drop_buckets(self, at: int, oldest: int) -> bool:
         buckets, sums = self.profile.buckets[at], self.profile.sums[at]
@@ -117,9 +125,13 @@ class Change:
 
     def _count(self, event: Event) -> None:
         for at, attribute in self.book.counting(event.name):
-            if self.late and attribute.bucket_ms:
+            if (self.late and attribute.bucket_ms) or (attribute.of_session and not self.in_session):
                 continue
             if attribute.where is not None and condition.holds(attribute.where, self) is not True:
+                continue
+            if (held := self.profile.held[at]) is not None:
+                if held.add(event, self.now, attribute):
+                    self.touched |= attribute.bit
                 continue
             amount = _amount(attribute, event)
             if amount and self._add(at, attribute, amount, event.timestamp):
@@ -148,6 +160,7 @@ class Change:
     def _session(self, event: Event) -> None:
         profile, at, gap = self.profile, event.timestamp, self.book.gap_ms
         if profile.session_count == 0 or at - profile.session_last > gap:
+            self._forget_session()
             profile.session_count += 1
             profile.session_events = 1
             profile.session_start = profile.session_last = at
@@ -158,6 +171,17 @@ class Change:
             return
         profile.session_open = self.now - profile.session_last <= gap
         self.touched |= SESSION
+        self.in_session = True
+
+    def _forget_session(self) -> None:
+        """What is of a session starts afresh with the next."""
+        profile = self.profile
+        for at, rule in enumerate(self.book.attributes):
+            if rule.of_session:
+                held = profile.held[at]
+                if profile.totals[at] or (held is not None and held.holds()):
+                    self.touched |= rule.bit
+                profile.totals[at], profile.held[at] = 0, aggregates.empty(rule)
 
     def _learn_traits(self, event: Event) -> None:
         traits = self.profile.traits
@@ -166,25 +190,58 @@ class Change:
                 traits[name] = event.traits[name]
                 self.touched |= TRAITS
 
-    def _is_repeat(self, event: Event) -> bool:
-        if event.name not in ("order_completed", "order_refunded") or event.order_id is None:
-            return False
-        seen, key = self.profile.orders_seen, f"{event.name}|{event.order_id}"
-        if key in seen:
-            return True
-        if len(seen) >= ORDERS_SEEN_MAX:
-            del seen[0]
-        seen.append(key)
-        return False
+    def _hear_of_order(self, event: Event) -> None:
+        profile, amount = self.profile, event.money()
+        if event.order_id is None:
+            if event.name == "order_completed":
+                profile.orders += 1
+                profile.units += sum(item[4] for item in event.items)
+                self._revenue(amount[1], amount[0])
+                self._bought(event)
+            elif event.name == "order_refunded":
+                self._revenue(amount[1], -amount[0])
+            self.touched |= ORDERS
+            return
+        order = profile.ledger.get(event.order_id)
+        if order is None:
+            if len(profile.ledger) >= ORDERS_MAX:
+                del profile.ledger[next(iter(profile.ledger))]
+            order = profile.ledger[event.order_id] = Order(event.timestamp)
+        before, stated = order.totals(), order.stated()
+        news = order.hear(event, event.source in self.book.trusted)
+        self.repeated = news != "first"
+        if news == "repeat":
+            return
+        self.touched |= ORDERS
+        after = order.totals()
+        profile.orders += after[0] - before[0]
+        profile.units += after[1] - before[1]
+        for sign, totals in ((-1, before), (1, after)):
+            for hundredths, currency in totals[2]:
+                self._revenue(currency, sign * hundredths)
+        if event.name == "order_completed" and news == "first":
+            self._bought(event)
+        elif event.name == "order_completed":
+            self._correct(event, order, stated)
 
-    def _order(self, event: Event) -> None:
+    def _correct(self, event: Event, order: Order, before: Word | None) -> None:
+        """What was added for the order is put right, in the bucket of when it was placed."""
+        after = order.stated()
+        assert before is not None and after is not None
+        for at, rule in self.book.counting(event.name):
+            more = {"value": after.money[0] - before.money[0], "units": after.units - before.units}
+            amount = more.get(rule.measure, 0)
+            if rule.of_session or rule.measure not in more:
+                continue
+            if rule.where is not None and condition.holds(rule.where, self) is not True:
+                continue
+            if amount and self._add(at, rule, amount, order.at):
+                self.touched |= rule.bit
+
+    def _bought(self, event: Event) -> None:
         profile, at = self.profile, event.timestamp
-        profile.orders += 1
-        profile.units += sum(item[4] for item in event.items)
         profile.order_first = at if profile.order_first is None else min(profile.order_first, at)
         profile.order_last = at if profile.order_last is None else max(profile.order_last, at)
-        amount, currency = event.money()
-        self._revenue(currency, amount)
         for item in event.items:
             if item[0]:
                 _put_first(profile.items_bought, item[0], ITEMS_BOUGHT_MAX)
@@ -193,7 +250,6 @@ class Change:
         revenue = self.profile.revenue
         if currency in revenue or len(revenue) < REVENUES_MAX:
             revenue[currency] = _bounded(revenue.get(currency, 0) + amount)
-        self.touched |= ORDERS
 
     def _recent(self, event: Event) -> None:
         if event.name in self.book.recent_events:
@@ -229,13 +285,10 @@ def _amount(attribute: Attribute, event: Event) -> int:
         return sum(item[4] for item in event.items)
     if attribute.measure == "value":
         return event.money()[0]
-    value = event.properties.get(attribute.prop or "")
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return 0
-    scaled = float(value) * 1_000_000.0
-    whole = int(abs(scaled)) if abs(scaled) < 2.0**63 else LARGEST
-    whole += abs(scaled) - whole >= 0.5 if abs(scaled) < 2.0**52 else 0
-    return _bounded(whole if scaled >= 0 else -whole)
+    total = 0
+    for value in aggregates.scalars(attribute, event):
+        total = _bounded(total + (aggregates.millionths(value) if aggregates.is_number(value) else 0))
+    return total
 
 
 def _put_first(texts: list[str], text: str, most: int) -> None:

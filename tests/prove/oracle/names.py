@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .aggregates import MISSING
 from .book import ALWAYS, EVENT, ORDERS, RECENT, SEGMENTS, SESSION, TRAITS
 from .document import ConfigurationError
 from .values import Closure, Unknown
@@ -35,6 +36,11 @@ def _attribute(name: str) -> Closure:
     def read(scope: Any, variables: dict[str, Any]) -> Any:
         book = scope.book
         at = book.attribute_at[name]
+        if scope.profile.held[at] is not None:
+            value = scope.profile.held[at].value(scope.profile.as_of, book.attributes[at])
+            if value is MISSING:
+                raise Unknown
+            return value
         total, measure = scope.profile.totals[at], book.attributes[at].measure
         if measure in ("count", "units"):
             return total

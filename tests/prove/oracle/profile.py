@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import aggregates
 from .book import Book, Interest
+from .ledger import Order
 
 TIME = object()  # a change's cause: the passing of time
 
@@ -54,8 +56,8 @@ class Profile:
 
     __slots__ = (
         "affinities", "as_of", "book", "buckets", "cause", "due", "events", "fired", "first_at",
-        "items_bought", "last_at",
-        "order_first", "order_last", "orders", "orders_seen", "parked", "recent", "revenue",
+        "held", "items_bought", "last_at",
+        "ledger", "order_first", "order_last", "orders", "parked", "recent", "revenue",
         "rendered", "seen", "segments", "session_count", "session_events", "session_last", "session_open",
         "session_start", "sums", "tags", "totals", "traits", "units", "version",
     )  # fmt: skip
@@ -71,6 +73,7 @@ class Profile:
         self.totals = [0] * len(book.attributes)
         self.buckets: list[list[int]] = [[] for _ in book.attributes]  # numbers of buckets, ascending
         self.sums: list[list[int]] = [[] for _ in book.attributes]
+        self.held: list[Any] = [aggregates.empty(one) for one in book.attributes]  # of what is no sum
         self.affinities: list[dict[str, Affinity]] = [{} for _ in book.interests]
         self.tags = [0] * len(book.interests)  # how many affinities are tags
         self.session_count = self.session_events = self.session_start = self.session_last = 0
@@ -80,7 +83,7 @@ class Profile:
         self.revenue: dict[str, int] = {}
         self.order_first: int | None = None
         self.order_last: int | None = None
-        self.orders_seen: list[str] = []
+        self.ledger: dict[str, Order] = {}  # by id, in the order of the first word
         self.items_bought: list[str] = []
         self.segments: list[tuple[int, int]] = [OUT] * len(book.segments)
         self.fired: dict[str, int] = {}
@@ -91,15 +94,24 @@ class Profile:
     def move_to(self, book: Book) -> None:
         """Goes over to other definitions; what keeps its name keeps its state."""
         old, parked = self.book, self.parked
-        for at, attribute in enumerate(old.attributes):
-            state = (self.totals[at], self.buckets[at], self.sums[at], attribute.bucket_ms)
-            parked["attribute", attribute.name] = state
+        for at in old.sums:
+            state = (self.totals[at], self.buckets[at], self.sums[at], old.attributes[at].bucket_ms)
+            parked["attribute", old.attributes[at].name] = state
+        for at in old.aggregates:
+            parked["aggregate", aggregates.shape(old.attributes[at])] = (old.attributes[at], self.held[at])
         for at, interest in enumerate(old.interests):
             parked["interest", interest.name] = (self.affinities[at], self.tags[at])
         for at, segment in enumerate(old.segments):
             parked["segment", segment.name] = self.segments[at]
+        self.held = [aggregates.empty(one) for one in book.attributes]
+        for at in book.aggregates:
+            rule = book.attributes[at]
+            self.held[at] = parked.pop(("aggregate", aggregates.shape(rule)), (rule, self.held[at]))[1]
         counters = [
-            parked.pop(("attribute", one.name), (0, [], [], one.bucket_ms)) for one in book.attributes
+            (0, [], [], one.bucket_ms)
+            if at in book.aggregates
+            else parked.pop(("attribute", one.name), (0, [], [], one.bucket_ms))
+            for at, one in enumerate(book.attributes)
         ]
         for one, counter in zip(book.attributes, counters, strict=True):
             if counter[3] != one.bucket_ms and (counter[0] or counter[1]):
@@ -114,16 +126,25 @@ class Profile:
         self.book = book
         self.find_due()
 
+    def attribute_due(self, at: int) -> int | None:
+        """When an attribute changes next if nothing happens, where that is a change of its own."""
+        rule = self.book.attributes[at]
+        if not rule.timed or not (rule.bucket_ms or rule.step_ms):
+            return None
+        if self.held[at] is not None:
+            due: int | None = self.held[at].due(self.as_of, rule)
+            return due
+        buckets = self.buckets[at]
+        return (buckets[0] + rule.buckets) * rule.bucket_ms if buckets else None
+
     def find_due(self) -> None:
         """When the profile changes next if nothing happens."""
         book = self.book
         due: int | None = None
-        for at, attribute in book.windowed:
-            buckets = self.buckets[at]
-            if buckets and attribute.timed:
-                leaves = (buckets[0] + attribute.buckets) * attribute.bucket_ms
-                if due is None or leaves < due:
-                    due = leaves
+        for at in range(len(book.attributes)):
+            moves = self.attribute_due(at)
+            if moves is not None and (due is None or moves < due):
+                due = moves
         if self.session_open and book.session_timed:
             ends = self.session_last + book.gap_ms + 1
             if due is None or ends < due:

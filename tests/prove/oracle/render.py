@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .book import Attribute, Interest
+from .aggregates import MISSING
+from .book import Interest
 from .decide import steps
 from .profile import HOUR_MS, TIME, Profile
 
@@ -23,7 +24,7 @@ def profile_update(person: str, profile: Profile) -> dict[str, Any]:
         "last_at": profile.last_at,
         "cause": {"kind": kind, "message_id": cause if kind == "EVENT" else None},
         "traits": [{"name": name, "value": value} for name, value in sorted(profile.traits.items())],
-        "attributes": [_attribute(one, profile.totals[at]) for at, one in enumerate(book.attributes)],
+        "attributes": [_attribute(profile, at) for at in range(len(book.attributes))],
         "interests": [_interest(one, at, profile) for at, one in enumerate(book.interests)],
         "tags": [
             {"interest": rule.name, "value": value}
@@ -58,14 +59,25 @@ def profile_update(person: str, profile: Profile) -> dict[str, Any]:
     }
 
 
-def _attribute(rule: Attribute, total: int) -> dict[str, Any]:
-    value = float(total)
-    if rule.measure == "value":
-        value = total / 100.0
+def _attribute(profile: Profile, at: int) -> dict[str, Any]:
+    rule, held = profile.book.attributes[at], profile.held[at]
+    value: Any = profile.totals[at]
+    if held is not None:
+        value = held.value(profile.as_of, rule)
+    elif rule.measure == "value":
+        value /= 100.0
     elif rule.measure == "sum":
-        value = total / 1_000_000.0
-    window = rule.bucket_ms * rule.buckets if rule.bucket_ms else None
-    return {"name": rule.name, "value": value, "window_ms": window}
+        value /= 1_000_000.0
+    due = profile.attribute_due(at)
+    return {
+        "name": rule.name,
+        "value": float(value) if isinstance(value, int | float) else 0.0,
+        "window_ms": rule.bucket_ms * rule.buckets if rule.bucket_ms else None,
+        "status": "MISSING" if value is MISSING else "PRESENT",
+        "text": value if isinstance(value, str) else None,
+        "texts": value if isinstance(value, list) else [],
+        "valid_until": due,
+    }
 
 
 def _interest(rule: Interest, at: int, profile: Profile) -> dict[str, Any]:

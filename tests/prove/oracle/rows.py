@@ -1,4 +1,4 @@
-"""A person's row, format 2, read from its layout alone: flags in one byte, then fields one after another;
+"""A person's row, formats 2 and 3, read from its layout alone: flags in one byte, then fields one after another;
 instants as milliseconds before the profile's own, ids of names in four bytes, hashes in eight."""
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from typing import Any
 
 from .postcard import Bytes, Unreadable
 
-FORMAT = 2
+PLAIN, WITH_AGGREGATES = 2, 3
 HOUR_MS = 3_600_000
 FIRST_AT, LAST_AT, ORDERS_FIRST_AT, ORDERS_LAST_AT, SESSION_OPEN, CAUSE_EVENT, CAUSE_TIME = (
     1 << bit for bit in range(7)
@@ -16,9 +16,9 @@ FIRST_AT, LAST_AT, ORDERS_FIRST_AT, ORDERS_LAST_AT, SESSION_OPEN, CAUSE_EVENT, C
 
 def profile_of(value: bytes) -> dict[str, Any]:
     """What a person's row says. What holds nothing is left out."""
-    if not value or value[0] != FORMAT:
+    if not value or value[0] not in (PLAIN, WITH_AGGREGATES):
         raise Unreadable("a row of another format")
-    return _Row(Bytes(value, 1)).read()
+    return _Row(Bytes(value, 1)).read(value[0])
 
 
 class _Row:
@@ -26,7 +26,7 @@ class _Row:
         self.r = bytes_
         self.as_of = 0
 
-    def read(self) -> dict[str, Any]:
+    def read(self, format_: int) -> dict[str, Any]:
         r = self.r
         flags = self._fixed(1)
         row: dict[str, Any] = {"version": r.number()}
@@ -52,6 +52,11 @@ class _Row:
         segments = [(self._fixed(4), self._status()) for _ in range(r.number())]
         row["segments"] = {number: status for number, status in segments if status[0]}
         row["fired"] = {self._fixed(4): self._time() for _ in range(r.number())}
+        row["points"], row["frequencies"], row["ledger"] = {}, {}, []
+        if format_ == WITH_AGGREGATES:
+            row["points"] = {self._fixed(4): self._points() for _ in range(r.number())}
+            row["frequencies"] = {self._fixed(4): self._frequencies() for _ in range(r.number())}
+            row["ledger"] = [self._order() for _ in range(r.number())]
         r.end()
         return row
 
@@ -70,6 +75,24 @@ class _Row:
             number += self.r.signed()
             buckets.append((number, self.r.signed()))
         return buckets
+
+    def _points(self) -> list[tuple[int, Any]]:
+        return [(self._time(), self._scalar()) for _ in range(self.r.number())]
+
+    def _frequencies(self) -> dict[str, list[Any]]:
+        return {self.r.text(): [self.r.signed(), self._buckets()] for _ in range(self.r.number())}
+
+    def _order(self) -> list[Any]:
+        r = self.r
+        id_, flags = self._fixed(8), self._fixed(1)
+        order = {"status": flags & 3, "trusted": bool(flags & 4), "counted": bool(flags & 8)}
+        order |= {"at": self._time(), "told_at": self._time(), "money": self._money(), "units": r.number()}
+        refunds = [[self._fixed(8), bool(self._fixed(1)), self._money()] for _ in range(r.number())]
+        return [id_, order, refunds]
+
+    def _money(self) -> tuple[int, str]:
+        currency = self.r.text()
+        return self.r.signed(), currency
 
     def _affinities(self) -> list[list[Any]]:
         values: list[list[Any]] = []

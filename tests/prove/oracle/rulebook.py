@@ -53,6 +53,9 @@ def read(section: Section) -> Book:
     book.gap_ms = session.duration_ms("gap", 1_000, DAY_MS, "30m")
     book.session_timed = session.truth("timed", True)
     session.done()
+    orders = section.section("orders")
+    book.trusted = frozenset(orders.texts("trusted", 64))
+    orders.done()
     recent = section.section("recent_items")
     defaults = ("product_viewed", "product_added", "order_completed")
     book.recent_events = frozenset(_events(recent, "events", defaults))
@@ -65,7 +68,10 @@ def read(section: Section) -> Book:
     book.attribute_at = {name: at for at, name in enumerate(names["attributes"])}
     book.interest_at = {name: at for at, name in enumerate(names["interests"])}
     book.attributes = [_attribute(one, name, book) for name, one in _each(section, "attributes")]
-    book.windowed = [(at, one) for at, one in enumerate(book.attributes) if one.bucket_ms]
+    of_sums = [one.measure in ("count", "units", "value", "sum") for one in book.attributes]
+    book.sums = [at for at, adds_up in enumerate(of_sums) if adds_up]
+    book.aggregates = [at for at, adds_up in enumerate(of_sums) if not adds_up]
+    book.windowed = [(at, book.attributes[at]) for at in book.sums if book.attributes[at].bucket_ms]
     book.interests = [_interest(one, name, book) for name, one in _each(section, "interests")]
     before: list[str] = []
     for name, one in _each(section, "segments"):
@@ -104,24 +110,59 @@ def _events(section: Section, key: str, default: tuple[str, ...] = ()) -> list[s
     return events
 
 
+OF_FIELD = ("sum", "mean", "min", "max", "first", "last", "list", "distinct", "most_frequent", "top")
+SINCE = ("since_first", "since_last")
+MEASURES = ("count", "units", "value", *OF_FIELD, *SINCE)
+NUMBERS = ("items.price", "items.quantity", "event.value")
+TEXTS = ("items.item_id", "items.category", "items.brand", "event.page", "event.name", "event.source")
+
+
 def _attribute(section: Section, name: str, book: Book) -> Attribute:
-    given = [key for key in ("count", "units", "value", "sum") if section.has(key)]
+    given = [key for key in MEASURES if section.has(key)]
     if len(given) != 1:
-        raise ConfigurationError(f"{section.path} needs exactly one of count, units, value and sum")
+        raise ConfigurationError(f"{section.path} needs exactly one of {', '.join(MEASURES)}")
     measure = given[0]
-    if (measure == "sum") != section.has("of"):
-        raise ConfigurationError(f"{section.path}.of belongs to sum, and sum needs it")
-    prop = section.needed("sum") if measure == "sum" else None
-    events: list[str] = _events(section, "of" if measure == "sum" else measure)
+    if (measure in OF_FIELD) != section.has("of"):
+        raise ConfigurationError(f"{section.path}.of belongs to a field, and a field needs it")
+    prop = _field(section, measure) if measure in OF_FIELD else None
+    events: list[str] = _events(section, "of" if measure in OF_FIELD else measure)
     if "any" in events and len(events) > 1:
         raise ConfigurationError(f"{section.path} has `any` and other names")
     where = condition.optional(section, "where", book.bits, [], event_only=True)
+    of_session = section.choice("scope", ("profile", "session"), "profile") == "session"
+    if section.has("window") and (of_session or measure in SINCE):
+        raise ConfigurationError(f"{section.path}.window does not go with a session, nor with {SINCE}")
     bucket_ms, buckets = _window(section)
-    timed = section.truth("timed", True)
+    attribute = Attribute(
+        name, measure, prop,
+        events=None if "any" in events else frozenset(events),
+        where=where[0],
+        bucket_ms=bucket_ms,
+        buckets=buckets,
+        timed=section.truth("timed", True),
+        bit=book.bits["attributes", name],
+        of_session=of_session,
+    )  # fmt: skip
+    if measure in ("list", "top"):
+        attribute.most = section.whole("most", 1, 64, 10)
+    if measure in SINCE:
+        attribute.step_ms = section.duration_ms("step", 60_000, 365 * DAY_MS, "1d")
+        up_to_ms = section.duration_ms("up_to", 60_000, 2_400 * DAY_MS, "90d")
+        attribute.steps_max = up_to_ms // attribute.step_ms
+        if up_to_ms % attribute.step_ms or attribute.steps_max > 2_400:
+            raise ConfigurationError(f"{section.path}.up_to must be 1 to 2,400 whole steps")
     section.done()
-    named = None if "any" in events else frozenset(events)
-    bit = book.bits["attributes", name]
-    return Attribute(name, measure, prop, named, where[0], bucket_ms, buckets, timed, bit)
+    return attribute
+
+
+def _field(section: Section, measure: str) -> str:
+    name = section.needed(measure)
+    known = name in NUMBERS or name in TEXTS
+    about_numbers = measure in ("sum", "mean", "min", "max")
+    fits = measure in ("first", "last") or (name in NUMBERS) == about_numbers
+    if known and not fits or not known and name.startswith(("items.", "event.")):
+        raise ConfigurationError(f"{section.path}.{measure} can not be about `{name}`")
+    return name
 
 
 def _window(section: Section) -> tuple[int, int]:

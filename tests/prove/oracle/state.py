@@ -10,6 +10,7 @@ from typing import Any
 
 import xxhash
 
+from .aggregates import Bests, Frequencies, Mean, shape
 from .compare import Tolerated, difference
 from .fold import Fold
 from .log import Log
@@ -185,6 +186,20 @@ def _expected(p: Profile) -> dict[str, Any]:
         for at, one in enumerate(p.book.attributes)
         if p.totals[at] or p.buckets[at]
     }
+    held = [(p.book.attributes[at], p.held[at]) for at in p.book.aggregates]
+    held += [parked for (kind, _), parked in p.parked.items() if kind == "aggregate"]
+    points: dict[int, Any] = {}
+    frequencies: dict[int, Any] = {}
+    for rule, one in held:
+        number = number_of(shape(rule))
+        if isinstance(one, Mean):
+            evidence = number_of(f"{rule.name}|mean|{rule.prop}|evidence|{rule.bucket_ms}")
+            rings = {number: one.sum, evidence: one.count}
+            counters |= {id_: ring.row() for id_, ring in rings.items() if ring.total or ring.buckets}
+        elif isinstance(one, Frequencies) and one.holds():
+            frequencies[number] = one.row()
+        elif isinstance(one, Bests) and one.holds():
+            points[number] = one.front(rule)
     interests = {
         number_of(one.name): [
             [value, a.score, a.hour, a.evidence, a.tagged_at]
@@ -222,8 +237,14 @@ def _expected(p: Profile) -> dict[str, Any]:
         "orders": [p.orders, p.units],
         "revenue": p.revenue,
         "order_times": [p.order_first, p.order_last],
-        "orders_seen": [TEXT_HASH(one.encode()) for one in p.orders_seen],
+        "orders_seen": [],
+        "ledger": [
+            [TEXT_HASH(id_.encode()), one.row(), [[TEXT_HASH(r.encode()), *of] for r, of in one.refunds.items()]]
+            for id_, one in p.ledger.items()
+        ],
         "bought": p.items_bought,
         "segments": segments,
         "fired": {number_of(name): at for name, at in p.fired.items()},
+        "points": points,
+        "frequencies": frequencies,
     }

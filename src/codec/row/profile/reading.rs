@@ -3,11 +3,16 @@
 use compact_str::CompactString;
 
 use super::{
-    CAUSE_EVENT, CAUSE_TIME, FALSE, FIRST_AT, FLAGS, FLOAT, IN, INTEGER, LAST_AT, ORDERS_FIRST_AT,
-    ORDERS_LAST_AT, OUT, PENDING, SESSION_OPEN, TEXT, TEXTS, TRUE,
+    CAUSE_EVENT, CAUSE_TIME, FALSE, FIRST_AT, FLAGS, FLOAT, IN, INTEGER, LAST_AT, ORDER_CANCELLED,
+    ORDER_COUNTED, ORDER_EXPECTED, ORDER_PLACED, ORDER_TRUSTED, ORDERS_FIRST_AT, ORDERS_LAST_AT, OUT,
+    PENDING, SESSION_OPEN, TEXT, TEXTS, TRUE, WITH_AGGREGATES,
 };
 use crate::domain::affinity::Affinity;
+use crate::domain::event::Money;
+use crate::domain::frequencies::Frequencies;
+use crate::domain::points::{Point, Points};
 use crate::domain::profile::{Cause, Orders, Profile, Revenue, SeenId, SegmentState, SegmentStatus, Session};
+use crate::domain::purchase::{Order, OrderStatus, Refund};
 use crate::domain::rulebook::NameId;
 use crate::domain::scalar::{Properties, Scalar};
 use crate::domain::time::Timestamp;
@@ -18,11 +23,24 @@ type Reason = &'static str;
 
 const ENDS: Reason = "it ends before it is complete";
 
-/// The profile of a row.
-pub(in crate::codec::row) fn read(row: &[u8]) -> Result<Profile, Reason> {
+/// The profile of a row of this format.
+pub(in crate::codec::row) fn read(format: u8, row: &[u8]) -> Result<Profile, Reason> {
     let mut reader = Reader { rest: row, as_of: Timestamp::EARLIEST };
-    let profile = reader.profile()?;
+    let mut profile = reader.profile()?;
+    if format == WITH_AGGREGATES {
+        profile.points = in_order(reader.list(|reader| Ok((reader.name()?, reader.points()?)))?);
+        profile.frequencies = in_order(reader.list(|reader| Ok((reader.name()?, reader.frequencies()?)))?);
+        profile.orders.ledger = reader.list(Reader::order)?;
+    }
     if reader.rest.is_empty() { Ok(profile) } else { Err("further bytes follow after it") }
+}
+
+/// Sorted by number, each once and none that holds nothing, also where the bytes have them otherwise.
+fn in_order<T: Default + PartialEq>(mut held: Vec<(NameId, T)>) -> Vec<(NameId, T)> {
+    held.retain(|(_, one)| *one != T::default());
+    held.sort_by_key(|(id, _)| *id);
+    held.dedup_by_key(|(id, _)| *id);
+    held
 }
 
 struct Reader<'r> {
@@ -53,6 +71,8 @@ impl<'r> Reader<'r> {
             seen: self.seen()?,
             traits: self.traits()?,
             counters: self.list(Self::counter)?,
+            points: Vec::new(),
+            frequencies: Vec::new(),
             interests: self.list(|reader| Ok((reader.name()?, reader.list(Self::affinity)?)))?,
             session: self.session(has(SESSION_OPEN))?,
             recent: self.list(Self::text)?,
@@ -81,8 +101,23 @@ impl<'r> Reader<'r> {
         Ok(traits)
     }
 
+    fn points(&mut self) -> Result<Points, Reason> {
+        let points = self.list(|reader| Ok(Point { at: reader.time()?, value: reader.scalar()? }))?;
+        Ok(Points::of_points(points))
+    }
+
+    fn frequencies(&mut self) -> Result<Frequencies, Reason> {
+        let counters = self.list(|reader| Ok((reader.text()?, reader.amounts(NameId::default())?)))?;
+        Ok(Frequencies::of_counters(counters))
+    }
+
     fn counter(&mut self) -> Result<Counter, Reason> {
-        let (id, total) = (self.name()?, self.signed()?);
+        let id = self.name()?;
+        self.amounts(id)
+    }
+
+    fn amounts(&mut self, id: NameId) -> Result<Counter, Reason> {
+        let total = self.signed()?;
         let mut before = 0_i64;
         let buckets = self.list(|reader| {
             before = before.wrapping_add(reader.signed()?);
@@ -115,8 +150,43 @@ impl<'r> Reader<'r> {
             first_at: self.time_if(has_first)?,
             last_at: self.time_if(has_last)?,
             seen: self.list(Self::hash)?,
+            ledger: Vec::new(),
             items: self.list(Self::text)?,
         })
+    }
+
+    fn order(&mut self) -> Result<Order, Reason> {
+        let (id, flags) = (self.hash()?, self.byte()?);
+        let status = match flags & 3 {
+            ORDER_EXPECTED => OrderStatus::Expected,
+            ORDER_PLACED => OrderStatus::Placed,
+            ORDER_CANCELLED => OrderStatus::Cancelled,
+            _ => return Err("an order's status is none that is written"),
+        };
+        if flags >= ORDER_COUNTED << 1 {
+            return Err("an order's flags are none that are written");
+        }
+        Ok(Order {
+            id,
+            status,
+            trusted: flags & ORDER_TRUSTED != 0,
+            counted: flags & ORDER_COUNTED != 0,
+            at: self.time()?,
+            told_at: self.time()?,
+            money: self.money()?,
+            units: self.unsigned()?,
+            refunds: self.list(|reader| {
+                let (id, trusted) = (reader.hash()?, reader.byte()?);
+                if trusted > 1 {
+                    return Err("a refund's flag is none that is written");
+                }
+                Ok(Refund { id, trusted: trusted == 1, money: reader.money()? })
+            })?,
+        })
+    }
+
+    fn money(&mut self) -> Result<Money, Reason> {
+        Ok(Money { currency: self.text()?, hundredths: self.signed()? })
     }
 
     fn segment(&mut self) -> Result<SegmentState, Reason> {

@@ -1,0 +1,339 @@
+//! Attributes at work: what an event adds to each, what time takes away, and what they say.
+
+use compact_str::{CompactString, format_compact};
+
+use super::distinct;
+use super::event::Event;
+use super::field::MILLIONTHS;
+use super::frequencies::Frequencies;
+use super::points::{Keep, Point, Points};
+use super::profile::Profile;
+use super::purchase::Order;
+use super::react::Change;
+use super::rulebook::{Aggregation, AttributeRule, Elapsed, NameId, Window};
+use super::scalar::Scalar;
+use super::time::Timestamp;
+use super::window::Counter;
+
+/// What an attribute says about a person.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AttributeValue<'p> {
+    /// Nothing yet, or nothing any more.
+    Missing,
+    /// A whole number.
+    Whole(i64),
+    /// A number.
+    Number(f64),
+    /// True or false.
+    Truth(bool),
+    /// A text.
+    Text(&'p str),
+    /// A list of texts.
+    Texts(Vec<&'p str>),
+}
+
+/// Takes out of the windows what has left them, so that what is read is never too high. Where a window does
+/// not change by itself, conditions look at it again with the next event, not when time passes.
+pub(crate) fn expire(change: &mut Change<'_>, fell_unseen: bool) {
+    for rule in &change.rules.attributes {
+        let Some(timed) = rule.timed() else { continue };
+        let fallen = rule.expire(change.profile, change.before, change.now);
+        let shows = if change.event.is_some() { fallen || (fell_unseen && !timed) } else { fallen && timed };
+        if shows {
+            change.touched.attributes.push(&rule.name);
+        }
+    }
+}
+
+/// Adds an event to the attributes for which it counts.
+pub(crate) fn count(change: &mut Change<'_>, event: &Event) {
+    for rule in &change.rules.attributes {
+        if (change.late && rule.window.is_some()) || (rule.of_session && !change.in_session) {
+            continue;
+        }
+        if rule.counts(event, change) && rule.add(change.profile, event, change.now) {
+            change.touched.attributes.push(&rule.name);
+        }
+    }
+}
+
+/// Lets the attributes of the session start afresh.
+pub(crate) fn begin_session(change: &mut Change<'_>) {
+    for rule in change.rules.attributes.iter().filter(|rule| rule.of_session) {
+        if rule.clear(change.profile) {
+            change.touched.attributes.push(&rule.name);
+        }
+    }
+}
+
+/// Puts right what was added for an order, now that a trusted source has told what it is worth.
+pub(crate) fn correct(change: &mut Change<'_>, event: &Event, before: &Order, after: &Order) {
+    let more = |after: u64, before: u64| {
+        i64::try_from(after).unwrap_or(i64::MAX).saturating_sub(i64::try_from(before).unwrap_or(i64::MAX))
+    };
+    for rule in change.rules.attributes.iter().filter(|rule| !rule.of_session) {
+        let amount = match rule.aggregation {
+            Aggregation::Value => after.money.hundredths.saturating_sub(before.money.hundredths),
+            Aggregation::Units => more(after.units, before.units),
+            _ => continue,
+        };
+        if !rule.counts(event, change) {
+            continue;
+        }
+        let counter = change.profile.counter_mut(rule.id);
+        if counter.add(amount, before.at, change.now, rule.window.as_ref()) {
+            change.touched.attributes.push(&rule.name);
+        }
+    }
+}
+
+impl AttributeRule {
+    /// An attribute of all events with one of these names, or of all events if there are no names.
+    pub fn new(
+        name: &str,
+        events: Vec<CompactString>,
+        aggregation: Aggregation,
+        window: Option<Window>,
+    ) -> AttributeRule {
+        let bucket_ms = window.as_ref().map_or(0, |window| window.bucket_ms);
+        let [id, evidence] = match aggregation.shape() {
+            Some(shape) => [
+                NameId::of(&format!("{name}|{shape}|{bucket_ms}")),
+                NameId::of(&format!("{name}|{shape}|evidence|{bucket_ms}")),
+            ],
+            None => [NameId::of(name); 2],
+        };
+        let name = name.into();
+        AttributeRule { id, evidence, name, events, filter: None, aggregation, window, of_session: false }
+    }
+
+    /// What it says about a person, as of the profile's last change.
+    pub fn value<'p>(&self, profile: &'p Profile) -> AttributeValue<'p> {
+        let number = profile.number(self.id);
+        let points = || profile.points(self.id);
+        match &self.aggregation {
+            Aggregation::Count | Aggregation::Units => AttributeValue::Whole(number),
+            Aggregation::Value => AttributeValue::Number(number as f64 / 100.0),
+            Aggregation::Sum(_) => AttributeValue::Number(number as f64 / MILLIONTHS),
+            Aggregation::Mean(_) => match profile.number(self.evidence) {
+                0 => AttributeValue::Missing,
+                evidence => AttributeValue::Number(number as f64 / evidence as f64 / MILLIONTHS),
+            },
+            // Those after it, which are not so small or not so large, will follow when it has left the window.
+            Aggregation::Min(_) | Aggregation::Max(_) => {
+                points().first().map_or(AttributeValue::Missing, in_units)
+            }
+            Aggregation::First(_) => points().first().map_or(AttributeValue::Missing, of_point),
+            Aggregation::Last(_) => points().last().map_or(AttributeValue::Missing, of_point),
+            Aggregation::List(..) => AttributeValue::Texts(points().iter().rev().filter_map(text).collect()),
+            Aggregation::Distinct(_) => AttributeValue::Whole(distinct::estimate(points())),
+            Aggregation::MostFrequent(_) => {
+                let most_frequent = profile.frequencies(self.id).and_then(|of| of.top(1).first().copied());
+                most_frequent.map_or(AttributeValue::Missing, AttributeValue::Text)
+            }
+            Aggregation::Top(_, most) => {
+                AttributeValue::Texts(profile.frequencies(self.id).map_or(Vec::new(), |of| of.top(*most)))
+            }
+            Aggregation::Since(elapsed) => {
+                let steps = points().first().map(|point| elapsed.steps(point.at, profile.as_of));
+                steps.map_or(AttributeValue::Missing, AttributeValue::Whole)
+            }
+        }
+    }
+
+    /// When its value changes next if nothing happens, where that is a change of its own.
+    pub fn due(&self, profile: &Profile) -> Option<Timestamp> {
+        if let Aggregation::Since(elapsed) = &self.aggregation {
+            let point = profile.points(self.id).first().filter(|_| elapsed.timed)?;
+            return elapsed.due(point.at, profile.as_of);
+        }
+        let window = self.window.as_ref().filter(|window| window.timed)?;
+        let counter = |id| profile.counters.iter().find(|counter| counter.id == id);
+        if self.aggregation.keep().is_some() {
+            profile.kept_points(self.id)?.due(window)
+        } else if self.aggregation.is_frequency() {
+            profile.frequencies(self.id)?.due(window)
+        } else if matches!(self.aggregation, Aggregation::Mean(_)) {
+            counter(self.evidence)?.due(window)
+        } else {
+            counter(self.id)?.due(window)
+        }
+    }
+
+    /// Whether what falls with time is a change of its own; none where nothing falls with time.
+    fn timed(&self) -> Option<bool> {
+        match &self.aggregation {
+            Aggregation::Since(elapsed) => Some(elapsed.timed),
+            _ => self.window.as_ref().map(|window| window.timed),
+        }
+    }
+
+    /// Takes out what has left the window. Returns whether the value may have changed since `before`.
+    fn expire(&self, profile: &mut Profile, before: Timestamp, now: Timestamp) -> bool {
+        if let Aggregation::Since(elapsed) = &self.aggregation {
+            let at = profile.points(self.id).first().map(|point| point.at);
+            return at.is_some_and(|at| elapsed.steps(at, before) != elapsed.steps(at, now));
+        }
+        let Some(window) = &self.window else { return false };
+        if self.aggregation.keep().is_some() {
+            return profile.change_points(self.id, |points| points.expire(now, window));
+        }
+        if self.aggregation.is_frequency() {
+            return profile.change_frequencies(self.id, |frequencies| frequencies.expire(now, window));
+        }
+        let fallen = profile.counter_mut(self.id).expire(now, window);
+        let mean = matches!(self.aggregation, Aggregation::Mean(_));
+        (mean && profile.counter_mut(self.evidence).expire(now, window)) || fallen
+    }
+
+    fn counts(&self, event: &Event, change: &Change<'_>) -> bool {
+        let named = self.events.is_empty() || self.events.contains(&event.name);
+        named && self.filter.as_ref().is_none_or(|filter| filter.holds(&change.scope()) == Some(true))
+    }
+
+    /// Adds an event that counts. Returns whether that can change the value.
+    fn add(&self, profile: &mut Profile, event: &Event, now: Timestamp) -> bool {
+        let (at, window) = (event.timestamp, self.window.as_ref());
+        let mut sum = |amount| profile.counter_mut(self.id).add(amount, at, now, window);
+        match &self.aggregation {
+            Aggregation::Count => sum(1),
+            Aggregation::Units => sum(event.items.iter().map(|item| i64::from(item.quantity)).sum()),
+            Aggregation::Value => sum(event.money().hundredths),
+            Aggregation::Sum(field) => sum(field.sum(event)),
+            Aggregation::Mean(field) => {
+                let numbers = field.numbers(event);
+                sum(numbers.iter().copied().fold(0, i64::saturating_add));
+                profile.counter_mut(self.evidence).add(numbers.len() as i64, at, now, window)
+            }
+            Aggregation::Min(field) | Aggregation::Max(field) => {
+                let numbers = field.numbers(event).into_iter().map(Scalar::Integer);
+                self.keep(profile, numbers, at, now)
+            }
+            Aggregation::First(field) | Aggregation::Last(field) => {
+                self.keep(profile, field.scalars(event), at, now)
+            }
+            Aggregation::List(field, _) => self.keep(profile, field.texts(event).map(Scalar::Text), at, now),
+            Aggregation::Distinct(field) => {
+                self.keep(profile, field.texts(event).map(|text| distinct::mark(&text)), at, now)
+            }
+            Aggregation::MostFrequent(field) | Aggregation::Top(field, _) => {
+                profile.change_frequencies(self.id, |frequencies| {
+                    field.texts(event).filter(|text| frequencies.add(text, at, now, window)).count() > 0
+                })
+            }
+            Aggregation::Since(_) => self.keep(profile, [Scalar::Bool(true)], at, now),
+        }
+    }
+
+    fn keep(
+        &self,
+        profile: &mut Profile,
+        values: impl IntoIterator<Item = Scalar>,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> bool {
+        let Some(keep) = self.aggregation.keep() else { return false };
+        profile.change_points(self.id, |points| {
+            let points = values.into_iter().filter_map(|value| {
+                points.add(Point { at, value }, keep, now, self.window.as_ref()).then_some(())
+            });
+            points.count() > 0
+        })
+    }
+
+    /// Forgets everything. Returns whether there was anything.
+    fn clear(&self, profile: &mut Profile) -> bool {
+        let mut cleared = false;
+        if self.aggregation.keep().is_some() {
+            cleared |= profile.change_points(self.id, |points| std::mem::take(points) != Points::default());
+        } else if self.aggregation.is_frequency() {
+            cleared |= profile.change_frequencies(self.id, |of| std::mem::take(of) != Frequencies::default());
+        } else {
+            for id in [self.id, self.evidence] {
+                if let Some(counter) = profile.counters.iter_mut().find(|counter| counter.id == id) {
+                    cleared |= counter.total != 0;
+                    *counter = Counter::new(id);
+                }
+            }
+        }
+        cleared
+    }
+}
+
+impl Aggregation {
+    /// Which points it keeps, where it keeps points.
+    fn keep(&self) -> Option<Keep> {
+        Some(match self {
+            Aggregation::Min(_) => Keep::Least,
+            Aggregation::Max(_) => Keep::Greatest,
+            Aggregation::First(_) => Keep::Earliest,
+            Aggregation::Since(Elapsed { from_first: true, .. }) => Keep::Earliest,
+            Aggregation::Last(_) | Aggregation::Since(_) => Keep::Latest,
+            Aggregation::List(_, most) => Keep::LatestOfEach { most: *most },
+            Aggregation::Distinct(_) => Keep::HighestRank,
+            _ => return None,
+        })
+    }
+
+    fn is_frequency(&self) -> bool {
+        matches!(self, Aggregation::MostFrequent(_) | Aggregation::Top(..))
+    }
+
+    /// What of it decides what rows hold: what was held for another shape is no use. None for sums, whose rows
+    /// are from before there were others.
+    fn shape(&self) -> Option<CompactString> {
+        let (name, field) = match self {
+            Aggregation::Count | Aggregation::Units | Aggregation::Value | Aggregation::Sum(_) => {
+                return None;
+            }
+            Aggregation::Mean(field) => ("mean", field),
+            Aggregation::Min(field) => ("min", field),
+            Aggregation::Max(field) => ("max", field),
+            Aggregation::First(field) => ("first", field),
+            Aggregation::Last(field) => ("last", field),
+            Aggregation::List(field, _) => ("list", field),
+            Aggregation::Distinct(field) => ("distinct", field),
+            Aggregation::MostFrequent(field) | Aggregation::Top(field, _) => ("frequencies", field),
+            Aggregation::Since(Elapsed { from_first: true, .. }) => return Some("since_first".into()),
+            Aggregation::Since(_) => return Some("since_last".into()),
+        };
+        Some(format_compact!("{name}|{field}"))
+    }
+}
+
+impl Elapsed {
+    /// How many whole steps there are from one instant to another.
+    fn steps(&self, at: Timestamp, now: Timestamp) -> i64 {
+        now.since_ms(at).div_euclid(self.step_ms.max(1)).clamp(0, self.steps_max)
+    }
+
+    /// When the next step is done, unless that was the last.
+    fn due(&self, at: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        let next = self.steps(at, now) + 1;
+        (next <= self.steps_max).then(|| at.plus_ms(next.saturating_mul(self.step_ms)))
+    }
+}
+
+fn in_units(point: &Point) -> AttributeValue<'_> {
+    match point.value {
+        Scalar::Integer(millionths) => AttributeValue::Number(millionths as f64 / MILLIONTHS),
+        _ => AttributeValue::Missing,
+    }
+}
+
+fn text(point: &Point) -> Option<&str> {
+    match &point.value {
+        Scalar::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn of_point(point: &Point) -> AttributeValue<'_> {
+    match &point.value {
+        Scalar::Bool(truth) => AttributeValue::Truth(*truth),
+        Scalar::Integer(number) => AttributeValue::Whole(*number),
+        Scalar::Float(number) => AttributeValue::Number(*number),
+        Scalar::Text(text) => AttributeValue::Text(text),
+        Scalar::Texts(texts) => AttributeValue::Texts(texts.iter().map(|text| &**text).collect()),
+    }
+}

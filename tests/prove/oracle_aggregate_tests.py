@@ -1,0 +1,115 @@
+"""Tests of what the oracle says of attributes that are no sums: small cases worked out by hand.
+
+Run by oracle_tests.py.
+"""
+
+from __future__ import annotations
+
+import unittest
+from typing import Any
+
+from oracle import rulebook
+from oracle.aggregates import MISSING, Bests, Frequencies, Mean, estimate
+from oracle.document import ConfigurationError
+from oracle_stage import AT, HOUR, Folded
+
+
+def said(folded: Folded, name: str) -> Any:
+    profile = folded.fold.persons["user:ada"]
+    at = profile.book.attribute_at[name]
+    held = profile.held[at]
+    return profile.totals[at] if held is None else held.value(profile.as_of, profile.book.attributes[at])
+
+
+class Aggregates(unittest.TestCase):
+    def test_the_largest_of_a_window_is_followed_by_the_next(self) -> None:
+        folded = Folded("attributes: {dearest: {max: items.price, of: any, window: 3h, bucket: 1h}}")
+        for hour, price in ((0, 9), (1, 4), (2, 5), (2, 1)):
+            folded.send("product_viewed", AT + hour * HOUR, productId="p", price=price)
+        self.assertEqual(said(folded, "dearest"), 9.0)
+        held = folded.fold.persons["user:ada"].held[0]
+        assert isinstance(held, Bests)
+        rule = folded.fold.book.attributes[0]
+        # 4 is older than 5, and 1 is less than it in its own hour.
+        self.assertEqual(held.front(rule), [(AT, 9_000_000), (AT + 2 * HOUR, 5_000_000)])
+        folded.pass_to(AT + 3 * HOUR)
+        self.assertEqual(said(folded, "dearest"), 5.0)
+        folded.pass_to(AT + 5 * HOUR)
+        self.assertIs(said(folded, "dearest"), MISSING)
+
+    def test_first_and_last_are_by_event_time(self) -> None:
+        folded = Folded("attributes: {one: {first: x, of: any}, two: {last: x, of: any, window: 4h, bucket: 1h}}")
+        for minutes, x in ((60, "b"), (0, "a"), (120, "d"), (90, "c"), (120, "e")):
+            folded.send("seen", AT + minutes * 60_000, properties={"x": x})
+        self.assertEqual((said(folded, "one"), said(folded, "two")), ("a", "e"))
+
+    def test_a_mean_is_of_what_is_in_the_window(self) -> None:
+        folded = Folded("attributes: {typical: {mean: x, of: any, window: 2h, bucket: 1h}}")
+        folded.send("seen", AT, properties={"x": 1})
+        folded.send("seen", AT + HOUR, properties={"x": 2.5})
+        folded.send("seen", AT + HOUR, properties={"x": "no number"})
+        self.assertEqual(said(folded, "typical"), 1.75)
+        folded.pass_to(AT + 2 * HOUR)
+        self.assertEqual(said(folded, "typical"), 2.5)
+        self.assertIsInstance(folded.fold.persons["user:ada"].held[0], Mean)
+
+    def test_a_list_has_the_latest_texts_and_a_top_the_most_frequent(self) -> None:
+        folded = Folded("attributes: {list_: {list: x, of: any, most: 2}, top: {top: x, of: any, most: 2}}")
+        for number, x in enumerate(("a", "b", "a", "c", True, 7, 0.5)):
+            folded.send("seen", AT + number, properties={"x": x})
+        self.assertEqual(said(folded, "list_"), ["7", "true"])
+        self.assertEqual(said(folded, "top"), ["a", "7"])
+
+    def test_of_too_many_texts_the_rarest_is_forgotten(self) -> None:
+        folded = Folded("attributes: {usual: {most_frequent: x, of: any}}")
+        for number in range(70):
+            folded.send("seen", AT, properties={"x": ["often", f"v{number:02}"]})
+        held = folded.fold.persons["user:ada"].held[0]
+        assert isinstance(held, Frequencies)
+        self.assertEqual((said(folded, "usual"), len(held.rings), "v62" in held.rings), ("often", 64, True))
+        self.assertNotIn("v63", held.rings)
+
+    def test_distinct_texts_are_estimated(self) -> None:
+        folded = Folded("attributes: {variety: {distinct: x, of: any}}")
+        for number in range(40):
+            folded.send("seen", AT, properties={"x": f"v{number % 20}"})
+        self.assertEqual((said(folded, "variety"), estimate([])), (20, 0))
+
+    def test_the_time_since_an_event_rises_by_itself_up_to_its_end(self) -> None:
+        folded = Folded(
+            "attributes: {away: {since_last: login, step: 1h, up_to: 3h}}\n"
+            "segments: {gone: {enter: attributes.away >= 2}}"
+        )
+        folded.send("page", AT)
+        self.assertIs(said(folded, "away"), MISSING)
+        folded.send("login", AT)
+        folded.pass_to(AT + 9 * HOUR)
+        self.assertEqual((said(folded, "away"), folded.fold.persons["user:ada"].due), (3, None))
+        folded.send("login", AT + 10 * HOUR)
+        self.assertEqual(folded.moves(), [("gone", "ENTERED", AT + 2 * HOUR), ("gone", "LEFT", AT + 10 * HOUR)])
+
+    def test_what_is_of_a_session_starts_afresh_with_it(self) -> None:
+        folded = Folded(
+            "attributes: {all: {count: any, scope: session}, most: {max: x, of: any, scope: session}}"
+        )
+        folded.send("seen", AT, properties={"x": 5})
+        folded.send("seen", AT + 60_000, properties={"x": 3})
+        self.assertEqual((said(folded, "all"), said(folded, "most")), (2, 5.0))
+        folded.send("seen", AT + 2 * HOUR, properties={"x": 1})
+        # What is late and of the session before does not count.
+        folded.send("seen", AT + 120_000, properties={"x": 9})
+        self.assertEqual((said(folded, "all"), said(folded, "most")), (1, 1.0))
+
+    def test_what_can_not_be_is_refused(self) -> None:
+        for attribute in (
+            "{max: items.category, of: any}",
+            "{top: items.price, of: any}",
+            "{max: x}",
+            "{first: items.colour, of: any}",
+            "{since_last: login, window: 1d}",
+            "{count: login, scope: session, window: 1d}",
+            "{since_last: login, step: 7m, up_to: 1h}",
+            "{max: x, of: any, most: 3}",
+        ):
+            with self.assertRaises(ConfigurationError, msg=attribute):
+                rulebook.of_text(f"attributes: {{a: {attribute}}}")
