@@ -26,7 +26,9 @@ use bespoke::domain::decision::{
 };
 use bespoke::domain::person::{IdKind, Person};
 use bespoke::domain::points::{Keep, Point, Points};
-use bespoke::domain::profile::{Cause, Orders, Profile, Revenue, SegmentState, SegmentStatus, Session};
+use bespoke::domain::profile::{
+    Cause, Orders, PageView, Profile, Revenue, SegmentState, SegmentStatus, Session,
+};
 use bespoke::domain::rulebook::{
     Aggregation, AttributeRule, Facet, Field, InterestRule, Membership, NameId, RuleBook, SegmentRule, Window,
 };
@@ -245,7 +247,7 @@ fn profile() -> Profile {
         counters: counters(),
         points: points(),
         interests: vec![(NameId::of("category"), affinities())],
-        session: Session { count: 3, started_at: at(-1), last_at: at(0), events: 4, open: true },
+        session: session(),
         recent: vec!["sku-9".into(), "sku-é".into()],
         orders: Orders {
             count: 1,
@@ -292,6 +294,19 @@ fn counters() -> Vec<Counter> {
         );
     counters.reverse();
     counters.into()
+}
+
+fn session() -> Session {
+    let page = |hour, path: &str| PageView { at: at(hour), path: path.into(), medium: Some("search".into()) };
+    Session {
+        count: 3,
+        started_at: at(-1),
+        last_at: at(0),
+        events: 4,
+        open: true,
+        entry: Some(page(-1, "/guide")),
+        pages: vec![page(-1, "/guide"), page(0, "/tents")],
+    }
 }
 
 fn points() -> Vec<(NameId, Points)> {

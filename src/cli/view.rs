@@ -45,6 +45,9 @@ pub(super) fn profile(person: &Person, profile: &Profile, rules: &RuleBook) -> V
             "count": update.session.count, "events": update.session.events, "open": update.session.open,
             "started_at": update.session.started_at.map(instant),
             "last_at": update.session.last_at.map(instant),
+            "entry_page": update.session.entry_page, "referrer_medium": update.session.referrer_medium,
+            "pages": Value::from_iter(update.session.pages.iter().map(|page| page.path.to_string())),
+            "dwell_ms": Value::from_iter(update.session.pages.iter().map(|page| page.dwell_ms)),
         },
         "recent": update.recent_items,
         "orders": {

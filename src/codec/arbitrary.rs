@@ -1,5 +1,7 @@
 //! Values for the tests of this floor: arbitrary ones, and a few fixed ones that golden bytes are made of.
 
+pub(crate) mod emissions;
+
 use compact_str::CompactString;
 use proptest::collection::vec;
 use proptest::option;
@@ -7,12 +9,13 @@ use proptest::prelude::*;
 
 use crate::domain::affinity::{Affinity, Decay};
 use crate::domain::catalogue::Content;
-use crate::domain::decision::{Decision, DecisionCause, Excluded, LadderStep, Ranked, Reason, SegmentChange};
 use crate::domain::event::Money;
 use crate::domain::frequencies::Frequencies;
 use crate::domain::person::Person;
 use crate::domain::points::{Point, Points};
-use crate::domain::profile::{Cause, Orders, Profile, Revenue, SeenId, SegmentState, SegmentStatus, Session};
+use crate::domain::profile::{
+    Cause, Orders, PageView, Profile, Revenue, SeenId, SegmentState, SegmentStatus, Session,
+};
 use crate::domain::purchase::{Order, OrderStatus, Refund};
 use crate::domain::rulebook::{
     Aggregation, AttributeRule, Elapsed, Facet, Field, InterestRule, Membership, NameId, RuleBook,
@@ -109,7 +112,14 @@ pub(crate) fn sample_profile() -> Profile {
         points: Vec::new(),
         frequencies: Vec::new(),
         interests: vec![(NameId(8), vec![affinity(("shoes".into(), 1.5, 100, 3, Some(at(99))))])],
-        session: Session { count: 2, started_at: at(99), last_at: at(100), events: 5, open: true },
+        session: Session {
+            count: 2,
+            started_at: at(99),
+            last_at: at(100),
+            events: 5,
+            open: true,
+            ..Session::default()
+        },
         recent: vec!["sku-1".into()],
         orders: Orders {
             count: 1,
@@ -198,55 +208,6 @@ pub(crate) fn content() -> impl Strategy<Value = Content> {
     )
 }
 
-pub(crate) fn decision() -> impl Strategy<Value = Decision> {
-    let names = (text(), option::of(text()), text(), person());
-    let cause = prop_oneof![
-        text().prop_map(DecisionCause::Request),
-        (text(), option::of(text())).prop_map(|(rule, message_id)| DecisionCause::Rule(rule, message_id)),
-    ];
-    let ladder = prop_oneof![
-        Just(LadderStep::Personal),
-        Just(LadderStep::Popular),
-        Just(LadderStep::Fallback),
-        Just(LadderStep::Nothing),
-    ];
-    let reason =
-        (number(), text()).prop_map(|(weight, evidence)| Reason { code: "affinity", weight, evidence });
-    let ranked = (text(), number(), vec(reason, 0..3));
-    let ranked = ranked.prop_map(|(content_id, score, reasons)| Ranked { content_id, score, reasons });
-    let excluded = text().prop_map(|content_id| Excluded { content_id, reason: "recent" });
-    let lists = (vec(ranked, 0..4), vec(excluded, 0..3));
-    (names, any::<u64>(), instant(), cause, ladder, lists).prop_map(
-        |((decision_id, request_id, slot, person), profile_version, at, cause, ladder, lists)| Decision {
-            decision_id,
-            request_id,
-            slot,
-            person,
-            profile_version,
-            at,
-            cause,
-            ladder,
-            ranked: lists.0,
-            excluded: lists.1,
-        },
-    )
-}
-
-pub(crate) fn segment_change() -> impl Strategy<Value = SegmentChange> {
-    let names = (text(), person(), text());
-    (names, any::<bool>(), instant(), any::<u64>(), option::of(text())).prop_map(
-        |((transition_id, person, segment), entered, at, profile_version, cause)| SegmentChange {
-            transition_id,
-            person,
-            segment,
-            entered,
-            at,
-            profile_version,
-            cause,
-        },
-    )
-}
-
 fn window() -> Window {
     Window { bucket_ms: HOUR_MS, buckets: 168, timed: true }
 }
@@ -305,9 +266,18 @@ fn frequencies() -> impl Strategy<Value = (NameId, Frequencies)> {
     (any::<u32>().prop_map(NameId), of_values)
 }
 
+fn page() -> impl Strategy<Value = PageView> {
+    let medium = option::of("[a-z]{1,8}").prop_map(|medium| medium.map(CompactString::from));
+    (instant(), text(), medium).prop_map(|(at, path, medium)| PageView { at, path, medium })
+}
+
 fn session() -> impl Strategy<Value = Session> {
-    (any::<u64>(), instant(), instant(), any::<u64>(), any::<bool>()).prop_map(
-        |(count, started_at, last_at, events, open)| Session { count, started_at, last_at, events, open },
+    let pages = (option::of(page()), vec(page(), 0..4));
+    (any::<u64>(), instant(), instant(), any::<u64>(), any::<bool>(), pages).prop_map(
+        |(count, started_at, last_at, events, open, (entry, mut pages))| {
+            pages.sort();
+            Session { count, started_at, last_at, events, open, entry, pages }
+        },
     )
 }
 

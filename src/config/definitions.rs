@@ -86,7 +86,9 @@ fn intake(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<Inta
 fn session(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<SessionRule> {
     let mut session = section.section("session", keys::SESSION, problems)?;
     let gap_ms = session.duration_ms("gap", 1_000..=DAY_MS, problems);
-    Some(SessionRule { gap_ms, timed: session.truth("timed", problems) })
+    let timed = session.truth("timed", problems);
+    let pages_max = session.whole("pages_max", 0..=50, problems).unsigned_abs() as usize;
+    Some(SessionRule { gap_ms, timed, pages_max })
 }
 
 fn orders(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<OrdersRule> {

@@ -189,6 +189,11 @@ pub(crate) const DEDUPE: &[Key] = &[
 pub(crate) const SESSION: &[Key] = &[
     key("gap", "30m", "a session ends when this long passes without an event, 1s to 24h"),
     key("timed", "true", "whether its end is a change of its own, at its due time"),
+    key(
+        "pages_max",
+        "10",
+        "how many of its last pages are remembered, 0 to 50; with 0, no entry page either",
+    ),
 ];
 
 /// `orders`.

@@ -19,6 +19,11 @@ pub const ORDER_REFUNDED: &str = "order_refunded";
 /// The canonical name of a call that states traits of a person.
 pub const IDENTIFY: &str = "identify";
 
+/// Whether events of this canonical name are views of a page or of an app's screen.
+pub fn is_page(name: &str) -> bool {
+    matches!(name, "page_viewed" | "screen_viewed")
+}
+
 /// One event of one person.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {

@@ -92,6 +92,6 @@ fn price(item: &Item) -> Option<f64> {
 }
 
 /// As much of a text as is kept.
-fn beginning(text: &str) -> &str {
+pub(crate) fn beginning(text: &str) -> &str {
     text.get(..text.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or(text)
 }

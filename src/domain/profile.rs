@@ -74,6 +74,17 @@ pub struct SeenId {
     pub at: Timestamp,
 }
 
+/// A view of a page.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PageView {
+    /// When.
+    pub at: Timestamp,
+    /// The page's path, of a long one the beginning.
+    pub path: CompactString,
+    /// How the person came to it, where that is known: `search`, `direct`, the medium of a campaign.
+    pub medium: Option<CompactString>,
+}
+
 /// The current or the last session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
@@ -87,6 +98,21 @@ pub struct Session {
     pub events: u64,
     /// Whether it goes on.
     pub open: bool,
+    /// The page that it began with, where pages are remembered.
+    #[serde(skip)]
+    pub entry: Option<PageView>,
+    /// The last pages, in the order of time.
+    #[serde(skip)]
+    pub pages: Vec<PageView>,
+}
+
+impl Session {
+    /// How long each of the last pages was looked at, in milliseconds: until the next one, the last until the
+    /// latest event.
+    pub fn dwell_ms(&self) -> impl Iterator<Item = i64> {
+        let next = self.pages.iter().skip(1).map(|page| page.at).chain([self.last_at]);
+        self.pages.iter().zip(next).map(|(page, next)| next.since_ms(page.at).max(0))
+    }
 }
 
 /// What the person bought.

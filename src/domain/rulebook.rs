@@ -61,6 +61,8 @@ pub struct SessionRule {
     pub gap_ms: i64,
     /// Whether the end of a session is itself a change, at its due time.
     pub timed: bool,
+    /// How many of its last pages are remembered, at most 50; 0 for none, and no entry page either.
+    pub pages_max: usize,
 }
 
 /// Who is believed about orders.
@@ -317,7 +319,7 @@ impl Default for IntakeRule {
 
 impl Default for SessionRule {
     fn default() -> SessionRule {
-        SessionRule { gap_ms: 30 * 60 * 1000, timed: true }
+        SessionRule { gap_ms: 30 * 60 * 1000, timed: true, pages_max: 10 }
     }
 }
 

@@ -7,6 +7,7 @@
 //! | `tags.INTEREST` | the list of values that are tags |
 //! | `segments` | the list of segments that the person is in |
 //! | `session.count`, `.events`, `.open` | the current session |
+//! | `session.entry_page`, `.referrer_medium`, `.pages` | its first page, how the person came to it, its last pages |
 //! | `orders.count`, `.units`, `.revenue.EUR` | what was bought |
 //! | `recent` | the last items, newest first |
 //! | `traits.NAME` | what `identify` said |
@@ -84,6 +85,9 @@ impl Scope<'_> {
             "count" => Some(integer(whole(session.count))),
             "events" => Some(integer(whole(session.events))),
             "open" => Some(CowVal::owned(CelBool::from(session.open))),
+            "entry_page" => session.entry.as_ref().map(|page| text(&page.path)),
+            "referrer_medium" => session.entry.as_ref()?.medium.as_deref().map(text),
+            "pages" => Some(texts(session.pages.iter().map(|page| &*page.path))),
             _ => None,
         }
     }

@@ -1,8 +1,9 @@
 //! Sessions: events with no gap longer than the declared one between them, in event time.
 
 use super::attribute;
-use super::event::Event;
-use super::profile::Profile;
+use super::event::{Event, is_page};
+use super::field::beginning;
+use super::profile::{PageView, Profile, Session};
 use super::react::Change;
 use super::rulebook::RuleBook;
 use super::time::Timestamp;
@@ -15,9 +16,8 @@ pub(crate) fn apply(change: &mut Change<'_>, event: &Event) {
     let session = &mut change.profile.session;
     let begins = session.count == 0 || at.since_ms(session.last_at) > gap_ms;
     if begins {
-        session.count = session.count.saturating_add(1);
-        session.events = 1;
-        (session.started_at, session.last_at) = (at, at);
+        let count = session.count.saturating_add(1);
+        *session = Session { count, events: 1, started_at: at, last_at: at, ..Session::default() };
     } else if at >= session.started_at {
         session.events = session.events.saturating_add(1);
         session.last_at = session.last_at.max(at);
@@ -29,6 +29,24 @@ pub(crate) fn apply(change: &mut Change<'_>, event: &Event) {
     change.in_session = true;
     if begins {
         attribute::begin_session(change);
+    }
+    if change.rules.session.pages_max > 0 && is_page(&event.name) {
+        visit(&mut change.profile.session, event, change.rules.session.pages_max);
+    }
+}
+
+/// Puts a page into the path of the session, where its time says.
+fn visit(session: &mut Session, event: &Event, pages_max: usize) {
+    let Some(path) = event.page.as_deref() else { return };
+    let medium = event.properties.text("referrer_medium").map(|medium| beginning(medium).into());
+    let page = PageView { at: event.timestamp, path: beginning(path).into(), medium };
+    if session.entry.as_ref().is_none_or(|entry| page < *entry) {
+        session.entry = Some(page.clone());
+    }
+    let place = session.pages.partition_point(|other| *other < page);
+    session.pages.insert(place, page);
+    if session.pages.len() > pages_max {
+        session.pages.remove(0);
     }
 }
 

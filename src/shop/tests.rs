@@ -64,7 +64,7 @@ fn hash(records: impl Iterator<Item = ShopRecord>) -> u64 {
 
 #[test]
 fn a_shop_is_its_seed() {
-    assert_eq!(hash(Shop::new(settings()).take(1_000)), 12_107_029_172_317_839_067);
+    assert_eq!(hash(Shop::new(settings()).take(1_000)), 7_590_312_605_582_252_698);
     assert_eq!(hash(Shop::new(settings()).contents().into_iter()), 9_368_244_269_249_148_437);
     let other = Shop::new(ShopSettings { seed: 43, ..settings() });
     assert_ne!(hash(other.take(1_000)), hash(Shop::new(settings()).take(1_000)));

@@ -95,7 +95,10 @@ impl Telling<'_> {
             "originalTimestamp": instant(self.at_ms + self.skew_ms),
             "sentAt": instant(self.sent_ms + self.skew_ms),
             "receivedAt": instant(self.sent_ms),
-            "context": {"library": {"name": "analytics.js", "version": "2.1.0"}, "page": {"path": self.path()}},
+            "context": {
+                "library": {"name": "analytics.js", "version": "2.1.0"},
+                "page": {"path": self.path(), "url": self.location(), "referrer": self.referrer()},
+            },
         });
         self.identify(&mut value, "userId", "anonymousId");
         match self.deed.verb {
@@ -137,7 +140,9 @@ impl Telling<'_> {
 
     fn ga4(&self) -> Value {
         let mut params = match self.deed.verb {
-            Verb::Page => members([("page_location", self.location())]),
+            Verb::Page => {
+                members([("page_location", self.location()), ("page_referrer", json!(self.referrer()))])
+            }
             Verb::Search => members([("search_term", json!(self.deed.text))]),
             Verb::Ask => self.request(),
             _ => self.ecommerce(),
@@ -252,6 +257,12 @@ impl Telling<'_> {
 
     fn location(&self) -> Value {
         json!(format!("https://shop.example{}?utm_source=newsletter", self.deed.text))
+    }
+
+    /// Some come from a search, some from another page, and of some nothing is known.
+    fn referrer(&self) -> &'static str {
+        let sites = ["https://www.google.com/search", "https://shop.example/", ""];
+        sites.get(self.deed.text.len() % 3).copied().unwrap_or_default()
     }
 
     fn segment_name(&self) -> &'static str {

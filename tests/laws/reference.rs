@@ -36,7 +36,7 @@ fn declared() -> RuleBook {
     attributes.push(attribute("events_week", &counted, Aggregation::Count, week));
     RuleBook {
         intake: IntakeRule { seen_ids_max: 32, seen_horizon_ms: i64::MAX, lateness_ms_max: i64::MAX },
-        session: SessionRule { gap_ms: 30 * MINUTE_MS, timed: false },
+        session: SessionRule { gap_ms: 30 * MINUTE_MS, timed: false, pages_max: 0 },
         orders: OrdersRule::default(),
         recent: RecentRule {
             events: names(&["product_viewed", "product_added", "order_completed"]),

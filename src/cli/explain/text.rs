@@ -2,6 +2,7 @@
 
 use super::Story;
 use crate::cli::view::{self, instant};
+use crate::codec::output::attribute::Attribute;
 use crate::codec::output::content_decision::{ContentDecision, DecisionCauseKind, LadderStep};
 use crate::codec::output::profile_update::{ProfileCauseKind, ProfileOrders, ProfileSession, ProfileUpdate};
 use crate::codec::output::segment_change::{SegmentChangeKind, SegmentChangeRecord};
@@ -48,18 +49,31 @@ fn about(profile: &ProfileUpdate<'_>, lines: &mut Vec<String>) {
         });
         list(&interest.name, values, lines);
     }
-    let counted = profile.attributes.iter().filter(|of| of.value != 0.0);
-    list("attributes", counted.map(|of| format!("{} {}", of.name, of.value)), lines);
+    list("attributes", profile.attributes.iter().filter_map(attribute), lines);
     list("session", session(&profile.session), lines);
     list("orders", orders(&profile.orders), lines);
     list("recent items", profile.recent_items.iter().map(ToString::to_string), lines);
 }
 
-fn session(session: &ProfileSession) -> Option<String> {
+/// None of a number that is zero, and of what says nothing.
+fn attribute(of: &Attribute<'_>) -> Option<String> {
+    let said = match &of.text {
+        Some(text) => text.to_string(),
+        None if !of.texts.is_empty() => of.texts.join(", "),
+        None if of.value != 0.0 => of.value.to_string(),
+        None => return None,
+    };
+    Some(format!("{} {said}", of.name))
+}
+
+fn session(session: &ProfileSession<'_>) -> Option<String> {
     let (from, to) = (session.started_at?, session.last_at?);
     let state = if session.open { "open" } else { "over" };
     let (count, events) = (session.count, session.events);
-    Some(format!("number {count}, {state}, {events} events from {} to {}", instant(from), instant(to)))
+    let entry = session.entry_page.as_ref().map(|page| format!(", entered at {page}")).unwrap_or_default();
+    let medium = session.referrer_medium.as_ref().map(|medium| format!(" by {medium}")).unwrap_or_default();
+    let (from, to) = (instant(from), instant(to));
+    Some(format!("number {count}, {state}, {events} events from {from} to {to}{entry}{medium}"))
 }
 
 fn orders(orders: &ProfileOrders<'_>) -> Vec<String> {

@@ -5,6 +5,7 @@
 //! itself. Dead letters are no business of this module, since they keep the bytes they came with; nor is the
 //! registration of schemas, whose ids come in from outside.
 
+pub mod attribute;
 pub mod content_decision;
 mod datum;
 pub mod profile_update;
@@ -133,7 +134,7 @@ mod tests {
         }
 
         #[test]
-        fn every_decision_can_be_written_and_read(decision in arbitrary::decision()) {
+        fn every_decision_can_be_written_and_read(decision in arbitrary::emissions::decision()) {
             let bytes = codec().decision(&decision);
             prop_assert_eq!(&bytes[..5], &[0, 1, 2, 3, 4]);
             let record = ContentDecision::of(&decision);
@@ -142,7 +143,7 @@ mod tests {
         }
 
         #[test]
-        fn every_segment_change_can_be_written_and_read(change in arbitrary::segment_change()) {
+        fn every_segment_change_can_be_written_and_read(change in arbitrary::emissions::segment_change()) {
             let bytes = codec().segment_change(&change);
             prop_assert_eq!(&bytes[..5], &[0, 255, 255, 255, 255]);
             let record = SegmentChangeRecord::of(&change);

@@ -8,13 +8,13 @@ use std::cmp::Reverse;
 
 use serde::{Deserialize, Serialize};
 
+use super::attribute::Attribute;
 use super::long;
-use crate::domain::attribute::AttributeValue;
 use crate::domain::decide::all_shares;
 use crate::domain::person::Person;
 use crate::domain::profile::{self, Cause, Orders, Profile, SegmentStatus, Session};
 use crate::domain::react::due;
-use crate::domain::rulebook::{AttributeRule, InterestRule, RuleBook, SegmentRule, Window};
+use crate::domain::rulebook::{InterestRule, RuleBook, SegmentRule};
 use crate::domain::scalar::Scalar;
 use crate::domain::time::Timestamp;
 
@@ -45,7 +45,7 @@ pub struct ProfileUpdate<'a> {
     /// The values that are tags, by interest and value.
     pub tags: Vec<Tag<'a>>,
     /// The current or the last session.
-    pub session: ProfileSession,
+    pub session: ProfileSession<'a>,
     /// The last distinct items, newest first.
     pub recent_items: Vec<Cow<'a, str>>,
     /// What the person bought.
@@ -104,37 +104,6 @@ pub enum TraitValue<'a> {
     Array(Vec<Cow<'a, str>>),
 }
 
-/// One declared attribute.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Attribute<'a> {
-    /// Its name.
-    pub name: Cow<'a, str>,
-    /// The number; money in the currency's unit; 0 where it is none.
-    pub value: f64,
-    /// The window in milliseconds; none for the lifetime or a session.
-    pub window_ms: Option<i64>,
-    /// Whether there is anything to say.
-    pub status: AttributeStatus,
-    /// The text, where it is one.
-    pub text: Option<Cow<'a, str>>,
-    /// The texts, where it is a list.
-    pub texts: Vec<Cow<'a, str>>,
-    /// When it changes next if nothing happens.
-    pub valid_until: Option<i64>,
-}
-
-/// Whether an attribute says anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum AttributeStatus {
-    /// A status that was added after the reader's schema; never written.
-    Unknown,
-    /// It does.
-    Present,
-    /// Nothing has happened that it is made of, or nothing is left of it.
-    Missing,
-}
-
 /// What the person is drawn to, in one respect.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interest<'a> {
@@ -170,7 +139,7 @@ pub struct Tag<'a> {
 
 /// The current or the last session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProfileSession {
+pub struct ProfileSession<'a> {
     /// How many sessions there have been.
     pub count: i64,
     /// The time of its first event.
@@ -181,6 +150,23 @@ pub struct ProfileSession {
     pub events: i64,
     /// Whether it goes on.
     pub open: bool,
+    /// The path of its first page.
+    pub entry_page: Option<Cow<'a, str>>,
+    /// How the person came to that.
+    pub referrer_medium: Option<Cow<'a, str>>,
+    /// Its last pages, in the order of time.
+    pub pages: Vec<SessionPage<'a>>,
+}
+
+/// A page of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionPage<'a> {
+    /// Its path.
+    pub path: Cow<'a, str>,
+    /// When it was viewed.
+    pub at: i64,
+    /// How long it was looked at, in milliseconds.
+    pub dwell_ms: i64,
 }
 
 /// What the person bought.
@@ -267,33 +253,6 @@ impl<'a> Trait<'a> {
     }
 }
 
-impl<'a> Attribute<'a> {
-    fn of(rule: &'a AttributeRule, profile: &'a Profile) -> Attribute<'a> {
-        let value = rule.value(profile);
-        let number = match &value {
-            AttributeValue::Whole(number) => *number as f64,
-            AttributeValue::Number(number) => *number,
-            AttributeValue::Truth(truth) => f64::from(u8::from(*truth)),
-            AttributeValue::Missing | AttributeValue::Text(_) | AttributeValue::Texts(_) => 0.0,
-        };
-        let missing = value == AttributeValue::Missing;
-        let (text, texts) = match value {
-            AttributeValue::Text(text) => (Some(Cow::from(text)), Vec::new()),
-            AttributeValue::Texts(texts) => (None, texts.into_iter().map(Cow::from).collect()),
-            _ => (None, Vec::new()),
-        };
-        Attribute {
-            name: Cow::from(&*rule.name),
-            value: number,
-            window_ms: rule.window.as_ref().map(Window::length_ms),
-            status: if missing { AttributeStatus::Missing } else { AttributeStatus::Present },
-            text,
-            texts,
-            valid_until: rule.due(profile).map(Timestamp::ms),
-        }
-    }
-}
-
 impl<'a> Interest<'a> {
     fn of(rule: &'a InterestRule, profile: &'a Profile) -> Interest<'a> {
         let mut best = all_shares(profile.affinities(rule.id), rule, profile.as_of);
@@ -317,15 +276,22 @@ fn tags<'a>(rule: &'a InterestRule, profile: &'a Profile) -> impl Iterator<Item 
     tagged.map(|affinity| Tag { interest: Cow::from(&*rule.name), value: Cow::from(&*affinity.value) })
 }
 
-impl ProfileSession {
-    fn of(session: &Session) -> ProfileSession {
+impl<'a> ProfileSession<'a> {
+    fn of(session: &'a Session) -> ProfileSession<'a> {
         let known = session.count > 0;
+        let text = |text: &'a str| Cow::from(text);
+        let pages = session.pages.iter().zip(session.dwell_ms());
+        let pages =
+            pages.map(|(page, dwell_ms)| SessionPage { path: text(&page.path), at: page.at.ms(), dwell_ms });
         ProfileSession {
             count: long(session.count),
             started_at: known.then(|| session.started_at.ms()),
             last_at: known.then(|| session.last_at.ms()),
             events: long(session.events),
             open: session.open,
+            entry_page: session.entry.as_ref().map(|page| text(&page.path)),
+            referrer_medium: session.entry.as_ref().and_then(|page| page.medium.as_deref()).map(text),
+            pages: pages.collect(),
         }
     }
 }

@@ -95,7 +95,7 @@ mod tests {
 
         #[test]
         fn a_value_cut_short_or_continued_is_refused(
-            decision in arbitrary::decision(),
+            decision in arbitrary::emissions::decision(),
             cut in any::<prop::sample::Index>(),
         ) {
             let codec = OutputCodec::new(SchemaIds { profile_update: 1, decision: 2, segment_change: 3 });

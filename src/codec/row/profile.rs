@@ -11,7 +11,7 @@
 //! | a list | its length and its elements |
 //!
 //! Whatever is a flag or says whether something is there stands in one byte at the front. Format 3 adds, at the
-//! end, the points and the frequencies of attributes and the single orders; a profile that has none of them is
+//! end, the points and the frequencies of attributes, the single orders and the pages of the session; a profile that has none of them is
 //! written in format 2.
 
 mod reading;
@@ -19,7 +19,9 @@ mod reading;
 use crate::domain::affinity::Affinity;
 use crate::domain::event::Money;
 use crate::domain::points::Point;
-use crate::domain::profile::{Cause, Orders, Profile, SeenId, SegmentState, SegmentStatus, Session};
+use crate::domain::profile::{
+    Cause, Orders, PageView, Profile, SeenId, SegmentState, SegmentStatus, Session,
+};
 use crate::domain::purchase::{Order, OrderStatus};
 use crate::domain::rulebook::NameId;
 use crate::domain::scalar::Scalar;
@@ -65,8 +67,13 @@ pub(super) const WITH_AGGREGATES: u8 = 3;
 
 /// Adds the format and the row of a profile to the bytes.
 pub(super) fn write(profile: &Profile, bytes: &mut Vec<u8>) {
-    let Profile { points, frequencies, orders, .. } = profile;
-    let plain = points.is_empty() && frequencies.is_empty() && orders.ledger.is_empty();
+    let Profile { points, frequencies, orders, session, .. } = profile;
+    let entry = session.entry.as_slice();
+    let plain = points.is_empty()
+        && frequencies.is_empty()
+        && orders.ledger.is_empty()
+        && entry.is_empty()
+        && session.pages.is_empty();
     bytes.push(if plain { PLAIN } else { WITH_AGGREGATES });
     let mut writer = Writer { bytes, as_of: profile.as_of };
     writer.profile(profile);
@@ -85,6 +92,8 @@ pub(super) fn write(profile: &Profile, bytes: &mut Vec<u8>) {
         });
     });
     writer.list(&orders.ledger, Writer::order);
+    writer.list(entry, Writer::page);
+    writer.list(&session.pages, Writer::page);
 }
 
 struct Writer<'b> {
@@ -194,6 +203,12 @@ impl Writer<'_> {
             writer.byte(u8::from(refund.trusted));
             writer.money(&refund.money);
         });
+    }
+
+    fn page(&mut self, page: &PageView) {
+        self.time(page.at);
+        self.text(&page.path);
+        self.text(page.medium.as_deref().unwrap_or_default());
     }
 
     fn money(&mut self, money: &Money) {
@@ -321,7 +336,8 @@ mod tests {
     /// What format 3 adds to the sample that format 2 has; read for ever, as all golden rows.
     const FORMAT_3_ADDS: &str = "\
         01070000000280eef1d3020404626f6f7480bab7030210010800000001036861740600010900000000000000090080ba\
-        b703034555524e0201ffffffffffffffff0103455552c801";
+        b703034555524e0201ffffffffffffffff0103455552c8010180bab703022f61067365617263680280bab703022f6106\
+        73656172636880bab703022f6200";
 
     #[test]
     fn rows_of_format_3_end_as_they_always_did() {
@@ -346,6 +362,13 @@ mod tests {
             refunds: vec![Refund { id: u64::MAX, trusted: true, money: euros(100) }],
         };
         profile.orders.ledger = vec![order];
+        let page = |path: &str, medium: Option<&str>| PageView {
+            at: hour(99),
+            path: path.into(),
+            medium: medium.map(Into::into),
+        };
+        profile.session.entry = Some(page("/a", Some("search")));
+        profile.session.pages = vec![page("/a", Some("search")), page("/b", None)];
         let (row, plain) = (encode_profile(&profile), encode_profile(&plain));
         let (format, body) = row.split_first().unwrap();
         assert_eq!((*format, plain.first()), (WITH_AGGREGATES, Some(&PLAIN)));

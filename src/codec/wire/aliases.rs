@@ -73,6 +73,7 @@ const FIELDS: &[(Scope, &str, &[&str])] = &[
     (Scope::Properties, "order_id", &["transaction_id"]),
     (Scope::Properties, "value", &["revenue", "total"]),
     (Scope::Properties, "path", &["page_path"]),
+    (Scope::Properties, "referrer", &["page_referrer"]),
     (Scope::Properties, "engaged_ms", &["engagement_time_msec", "engagement_time_ms"]),
     (Scope::Properties, "scroll_pct", &["percent_scrolled", "scroll_depth", "scroll_percent"]),
     (Scope::Item, "item_id", &["product_id", "sku", "id", "item_name"]),

@@ -13,9 +13,10 @@ use super::identity::person;
 use super::items::items;
 use super::money::stated;
 use super::properties::flat;
+use super::referrer;
 use super::tree::Tree;
 use crate::codec::reject::{Reject, RejectCode};
-use crate::domain::event::{DECISION_REQUEST, DecisionRequest, Event, IDENTIFY};
+use crate::domain::event::{DECISION_REQUEST, DecisionRequest, Event, IDENTIFY, is_page};
 use crate::domain::scalar::{Properties, Scalar};
 use crate::domain::time::Timestamp;
 
@@ -43,7 +44,7 @@ pub(super) fn assemble(
     let message_id = message_id(&mut envelope, derived_id)?;
     let person = person(&mut envelope, source.ids)?;
     let times = times(&mut envelope, source.clock, record_time)?;
-    let context = page_of_context(&mut envelope)?;
+    let context = context(&mut envelope)?;
     let traits = traits(source, &mut envelope, &name)?;
     let mut properties = properties(source, envelope, traits.is_some())?;
     let order_id = properties.take(Field::OrderId).map(Found::to_text).transpose()?.flatten();
@@ -53,6 +54,9 @@ pub(super) fn assemble(
     let money = stated(&mut properties, is_commerce)?;
     let page = page(context, &properties);
     let mut properties = flat(properties, || "$.properties".to_owned())?;
+    if is_page(&name) {
+        referrer::note(context, &mut properties);
+    }
     if let (None, Some(currency)) = (&money.value, money.currency) {
         properties.set("currency", Scalar::Text(currency));
     }
@@ -185,18 +189,21 @@ fn request(properties: &mut Fields) -> Result<DecisionRequest, Reject> {
     Ok(DecisionRequest { request_id: short_id(id)?, slot: slot.to_id()?.into(), exclude })
 }
 
+/// What stands around the event.
+///
 /// # Errors
 /// `InvalidField` for a context that is no object, even where nobody asks for the page.
-fn page_of_context<'t>(envelope: &mut Fields<'t>) -> Result<Option<&'t Tree<'t>>, Reject> {
+fn context<'t>(envelope: &mut Fields<'t>) -> Result<Option<&'t Tree<'t>>, Reject> {
     let Some(context) = envelope.take(Field::Context) else { return Ok(None) };
     context.members().map(drop)?;
-    Ok(context.value().member("page").and_then(|page| page.member("path")))
+    Ok(Some(context.value()))
 }
 
 /// The path of the page: the context's, else the properties', else that of GA4's `page_location`. What is
 /// no text is no path; it is not worth a reject.
 fn page(context: Option<&Tree<'_>>, properties: &Fields) -> Option<CompactString> {
-    let stated = context.or_else(|| properties.peek(Field::Path)).and_then(Tree::text);
+    let of_context = context.and_then(|context| context.member("page")).and_then(|page| page.member("path"));
+    let stated = of_context.or_else(|| properties.peek(Field::Path)).and_then(Tree::text);
     let located = || properties.peek(Field::PageLocation).and_then(Tree::text).map(path_of);
     let path = stated.or_else(located).filter(|path| !path.is_empty())?;
     path.get(..path.floor_char_boundary(PAGE_BYTES_MAX)).map(CompactString::from)

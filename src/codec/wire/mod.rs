@@ -19,6 +19,7 @@ mod items;
 mod json;
 mod money;
 mod properties;
+mod referrer;
 #[cfg(test)]
 mod tests;
 mod tree;

@@ -115,6 +115,7 @@ fn length_of_name(expression: &IdedExpr) -> u64 {
     match name.split('.').next().unwrap_or_default() {
         "traits" if name.contains('.') => TEXTS_MAX,
         "attributes" => TEXTS_MAX,
+        "session" if name == "session.pages" => TEXTS_MAX,
         "recent" | "segments" | "tags" | "traits" => LIST_MAX,
         "event" if name == "event.items" || name == "event.properties" => LIST_MAX,
         "event" if name.starts_with("event.properties.") => TEXTS_MAX,

@@ -41,6 +41,7 @@ FIELDS = {
         "order_id": "transaction_id",
         "value": "revenue total",
         "path": "page_path",
+        "referrer": "page_referrer",
         "engaged_ms": "engagement_time_msec engagement_time_ms",
         "scroll_pct": "percent_scrolled scroll_depth scroll_percent",
     },

@@ -96,6 +96,7 @@ class Book:
     lateness_ms: int = 72 * HOUR_MS
     gap_ms: int = 1_800_000
     session_timed: bool = True
+    pages_max: int = 10
     trusted: frozenset[str] = frozenset()  # the sources whose word on orders counts
     recent_events: frozenset[str] = frozenset()
     recent_max: int = 10

@@ -161,6 +161,7 @@ class Change:
         profile, at, gap = self.profile, event.timestamp, self.book.gap_ms
         if profile.session_count == 0 or at - profile.session_last > gap:
             self._forget_session()
+            profile.pages, profile.entry = [], None
             profile.session_count += 1
             profile.session_events = 1
             profile.session_start = profile.session_last = at
@@ -172,6 +173,12 @@ class Change:
         profile.session_open = self.now - profile.session_last <= gap
         self.touched |= SESSION
         self.in_session = True
+        if self.book.pages_max and event.name in ("page_viewed", "screen_viewed") and event.page is not None:
+            told = event.properties.get("referrer_medium")
+            medium = aggregates.cut(told) if isinstance(told, str) else ""
+            page = (at, aggregates.cut(event.page), medium)
+            profile.entry = page if profile.entry is None else min(profile.entry, page)
+            profile.pages = sorted([*profile.pages, page])[-self.book.pages_max :]
 
     def _forget_session(self) -> None:
         """What is of a session starts afresh with the next."""

@@ -73,7 +73,21 @@ def _session(rest: list[str]) -> Closure:
         return lambda s, v: s.profile.session_events
     if rest == ["open"]:
         return lambda s, v: s.profile.session_open
+    if rest == ["pages"]:
+        return lambda s, v: [path for _, path, _ in s.profile.pages]
+    if rest in (["entry_page"], ["referrer_medium"]):
+        return _entry(1 if rest == ["entry_page"] else 2)
     return _unknown
+
+
+def _entry(part: int) -> Closure:
+    def read(scope: Any, variables: dict[str, Any]) -> str:
+        entry = scope.profile.entry
+        if entry is None or not entry[part]:
+            raise Unknown
+        return str(entry[part])
+
+    return read
 
 
 def _orders(rest: list[str]) -> Closure:

@@ -56,7 +56,7 @@ class Profile:
 
     __slots__ = (
         "affinities", "as_of", "book", "buckets", "cause", "due", "events", "fired", "first_at",
-        "held", "items_bought", "last_at",
+        "entry", "held", "items_bought", "pages", "last_at",
         "ledger", "order_first", "order_last", "orders", "parked", "recent", "revenue",
         "rendered", "seen", "segments", "session_count", "session_events", "session_last", "session_open",
         "session_start", "sums", "tags", "totals", "traits", "units", "version",
@@ -78,6 +78,8 @@ class Profile:
         self.tags = [0] * len(book.interests)  # how many affinities are tags
         self.session_count = self.session_events = self.session_start = self.session_last = 0
         self.session_open = False
+        self.pages: list[tuple[int, str, str]] = []  # time, path and medium ("" if unknown), in their order
+        self.entry: tuple[int, str, str] | None = None
         self.recent: list[str] = []
         self.orders = self.units = 0
         self.revenue: dict[str, int] = {}

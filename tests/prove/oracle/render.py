@@ -38,6 +38,9 @@ def profile_update(person: str, profile: Profile) -> dict[str, Any]:
             "last_at": profile.session_last if known else None,
             "events": profile.session_events,
             "open": profile.session_open,
+            "entry_page": profile.entry[1] if profile.entry else None,
+            "referrer_medium": (profile.entry[2] or None) if profile.entry else None,
+            "pages": _pages(profile),
         },
         "recent_items": list(profile.recent),
         "orders": {
@@ -78,6 +81,15 @@ def _attribute(profile: Profile, at: int) -> dict[str, Any]:
         "texts": value if isinstance(value, list) else [],
         "valid_until": due,
     }
+
+
+def _pages(profile: Profile) -> list[dict[str, Any]]:
+    """Each page is looked at until the next, the last until the latest event."""
+    ends = [page[0] for page in profile.pages[1:]] + [profile.session_last]
+    return [
+        {"path": path, "at": at, "dwell_ms": max(0, end - at)}
+        for (at, path, _), end in zip(profile.pages, ends, strict=False)
+    ]
 
 
 def _interest(rule: Interest, at: int, profile: Profile) -> dict[str, Any]:

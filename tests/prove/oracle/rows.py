@@ -53,10 +53,13 @@ class _Row:
         row["segments"] = {number: status for number, status in segments if status[0]}
         row["fired"] = {self._fixed(4): self._time() for _ in range(r.number())}
         row["points"], row["frequencies"], row["ledger"] = {}, {}, []
+        row["entry"], row["pages"] = [], []
         if format_ == WITH_AGGREGATES:
             row["points"] = {self._fixed(4): self._points() for _ in range(r.number())}
             row["frequencies"] = {self._fixed(4): self._frequencies() for _ in range(r.number())}
             row["ledger"] = [self._order() for _ in range(r.number())]
+            row["entry"] = [self._page() for _ in range(r.number())]
+            row["pages"] = [self._page() for _ in range(r.number())]
         r.end()
         return row
 
@@ -89,6 +92,9 @@ class _Row:
         order |= {"at": self._time(), "told_at": self._time(), "money": self._money(), "units": r.number()}
         refunds = [[self._fixed(8), bool(self._fixed(1)), self._money()] for _ in range(r.number())]
         return [id_, order, refunds]
+
+    def _page(self) -> list[Any]:
+        return [self._time(), self.r.text(), self.r.text()]
 
     def _money(self) -> tuple[int, str]:
         currency = self.r.text()

@@ -52,6 +52,7 @@ def read(section: Section) -> Book:
     session = section.section("session")
     book.gap_ms = session.duration_ms("gap", 1_000, DAY_MS, "30m")
     book.session_timed = session.truth("timed", True)
+    book.pages_max = session.whole("pages_max", 0, 50, 10)
     session.done()
     orders = section.section("orders")
     book.trusted = frozenset(orders.texts("trusted", 64))

@@ -237,6 +237,8 @@ def _expected(p: Profile) -> dict[str, Any]:
         "orders": [p.orders, p.units],
         "revenue": p.revenue,
         "order_times": [p.order_first, p.order_last],
+        "entry": [list(p.entry)] if p.entry else [],
+        "pages": [list(page) for page in p.pages],
         "orders_seen": [],
         "ledger": [
             [TEXT_HASH(id_.encode()), one.row(), [[TEXT_HASH(r.encode()), *of] for r, of in one.refunds.items()]]

@@ -8,6 +8,7 @@ from typing import Any
 import xxhash
 
 from . import jsontext
+from . import referrer
 from .aliases import Aliases, snake_case
 from .clock import corrected, instant
 from .event import Event, Item
@@ -48,12 +49,16 @@ class Reader:
         event.message_id = f"x-{xxhash.xxh3_128_hexdigest(value)}" if found is None else _short_id(found)
         event.person = self._person(envelope)
         self._times(event, envelope, record_ms)
-        context_path = _page_of_context(envelope)
+        context = _context(envelope)
         traits = self._traits(event.name, envelope)
         properties = self._properties(envelope, traits is not None)
         self._contents(event, properties)
-        event.page = _page(context_path, properties)
+        event.page = _page(context, properties)
         flat = _flat(properties.rest(), "$.properties") if properties.members else {}
+        if event.name in ("page_viewed", "screen_viewed") and "referrer_medium" not in flat:
+            medium = referrer.medium(context, flat)
+            if medium is not None:
+                flat["referrer_medium"] = medium
         if event.value is None and event.properties:
             flat.update(event.properties)
         event.properties = flat
@@ -166,17 +171,16 @@ def _somebody(value: Any, path: str) -> str:
     return text
 
 
-def _page_of_context(envelope: Fields) -> Any:
+def _context(envelope: Fields) -> Any:
     found = envelope.take("context")
-    if found is None:
-        return None
-    page = as_object(found.value, found.path).get("page")
-    return page.get("path") if type(page) is dict else None
+    return None if found is None else as_object(found.value, found.path)
 
 
-def _page(context_path: Any, properties: Fields) -> str | None:
+def _page(context: Any, properties: Fields) -> str | None:
     """The context's path, else the properties', else that of GA4's `page_location`."""
-    path = context_path if context_path is not None else properties.peek("path")
+    page = None if context is None else context.get("page")
+    path = page.get("path") if type(page) is dict else None
+    path = path if path is not None else properties.peek("path")
     if type(path) is not str:
         path = properties.peek("page_location")
         if type(path) is not str:

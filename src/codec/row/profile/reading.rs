@@ -11,7 +11,9 @@ use crate::domain::affinity::Affinity;
 use crate::domain::event::Money;
 use crate::domain::frequencies::Frequencies;
 use crate::domain::points::{Point, Points};
-use crate::domain::profile::{Cause, Orders, Profile, Revenue, SeenId, SegmentState, SegmentStatus, Session};
+use crate::domain::profile::{
+    Cause, Orders, PageView, Profile, Revenue, SeenId, SegmentState, SegmentStatus, Session,
+};
 use crate::domain::purchase::{Order, OrderStatus, Refund};
 use crate::domain::rulebook::NameId;
 use crate::domain::scalar::{Properties, Scalar};
@@ -31,6 +33,13 @@ pub(in crate::codec::row) fn read(format: u8, row: &[u8]) -> Result<Profile, Rea
         profile.points = in_order(reader.list(|reader| Ok((reader.name()?, reader.points()?)))?);
         profile.frequencies = in_order(reader.list(|reader| Ok((reader.name()?, reader.frequencies()?)))?);
         profile.orders.ledger = reader.list(Reader::order)?;
+        let mut entry = reader.list(Reader::page)?;
+        profile.session.entry = entry.pop();
+        if !entry.is_empty() {
+            return Err("a session has more than one entry page");
+        }
+        profile.session.pages = reader.list(Reader::page)?;
+        profile.session.pages.sort();
     }
     if reader.rest.is_empty() { Ok(profile) } else { Err("further bytes follow after it") }
 }
@@ -138,7 +147,8 @@ impl<'r> Reader<'r> {
 
     fn session(&mut self, open: bool) -> Result<Session, Reason> {
         let (count, started_at, last_at) = (self.unsigned()?, self.time()?, self.time()?);
-        Ok(Session { count, started_at, last_at, events: self.unsigned()?, open })
+        let events = self.unsigned()?;
+        Ok(Session { count, started_at, last_at, events, open, entry: None, pages: Vec::new() })
     }
 
     fn orders(&mut self, has_first: bool, has_last: bool) -> Result<Orders, Reason> {
@@ -183,6 +193,11 @@ impl<'r> Reader<'r> {
                 Ok(Refund { id, trusted: trusted == 1, money: reader.money()? })
             })?,
         })
+    }
+
+    fn page(&mut self) -> Result<PageView, Reason> {
+        let (at, path, medium) = (self.time()?, self.text()?, self.text()?);
+        Ok(PageView { at, path, medium: (!medium.is_empty()).then_some(medium) })
     }
 
     fn money(&mut self) -> Result<Money, Reason> {

@@ -1,0 +1,57 @@
+//! Arbitrary decisions and segment changes.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use super::{instant, number, person, text};
+use crate::domain::decision::{Decision, DecisionCause, Excluded, LadderStep, Ranked, Reason, SegmentChange};
+
+pub(crate) fn decision() -> impl Strategy<Value = Decision> {
+    let names = (text(), option::of(text()), text(), person());
+    let cause = prop_oneof![
+        text().prop_map(DecisionCause::Request),
+        (text(), option::of(text())).prop_map(|(rule, message_id)| DecisionCause::Rule(rule, message_id)),
+    ];
+    let ladder = prop_oneof![
+        Just(LadderStep::Personal),
+        Just(LadderStep::Popular),
+        Just(LadderStep::Fallback),
+        Just(LadderStep::Nothing),
+    ];
+    let reason =
+        (number(), text()).prop_map(|(weight, evidence)| Reason { code: "affinity", weight, evidence });
+    let ranked = (text(), number(), vec(reason, 0..3));
+    let ranked = ranked.prop_map(|(content_id, score, reasons)| Ranked { content_id, score, reasons });
+    let excluded = text().prop_map(|content_id| Excluded { content_id, reason: "recent" });
+    let lists = (vec(ranked, 0..4), vec(excluded, 0..3));
+    (names, any::<u64>(), instant(), cause, ladder, lists).prop_map(
+        |((decision_id, request_id, slot, person), profile_version, at, cause, ladder, lists)| Decision {
+            decision_id,
+            request_id,
+            slot,
+            person,
+            profile_version,
+            at,
+            cause,
+            ladder,
+            ranked: lists.0,
+            excluded: lists.1,
+        },
+    )
+}
+
+pub(crate) fn segment_change() -> impl Strategy<Value = SegmentChange> {
+    let names = (text(), person(), text());
+    (names, any::<bool>(), instant(), any::<u64>(), option::of(text())).prop_map(
+        |((transition_id, person, segment), entered, at, profile_version, cause)| SegmentChange {
+            transition_id,
+            person,
+            segment,
+            entered,
+            at,
+            profile_version,
+            cause,
+        },
+    )
+}

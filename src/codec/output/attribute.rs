@@ -1,0 +1,69 @@
+//! What a profile update says of one declared attribute, field by field as the schema has it.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::attribute::AttributeValue;
+use crate::domain::profile::Profile;
+use crate::domain::rulebook::{AttributeRule, Window};
+use crate::domain::time::Timestamp;
+
+/// One declared attribute.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attribute<'a> {
+    /// Its name.
+    pub name: Cow<'a, str>,
+    /// The number; money in the currency's unit; 0 where it is none.
+    pub value: f64,
+    /// The window in milliseconds; none for the lifetime or a session.
+    pub window_ms: Option<i64>,
+    /// Whether there is anything to say.
+    pub status: AttributeStatus,
+    /// The text, where it is one.
+    pub text: Option<Cow<'a, str>>,
+    /// The texts, where it is a list.
+    pub texts: Vec<Cow<'a, str>>,
+    /// When it changes next if nothing happens.
+    pub valid_until: Option<i64>,
+}
+
+/// Whether an attribute says anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum AttributeStatus {
+    /// A status that was added after the reader's schema; never written.
+    Unknown,
+    /// It does.
+    Present,
+    /// Nothing has happened that it is made of, or nothing is left of it.
+    Missing,
+}
+
+impl<'a> Attribute<'a> {
+    /// The attribute of a profile, as of its last change.
+    pub(super) fn of(rule: &'a AttributeRule, profile: &'a Profile) -> Attribute<'a> {
+        let value = rule.value(profile);
+        let number = match &value {
+            AttributeValue::Whole(number) => *number as f64,
+            AttributeValue::Number(number) => *number,
+            AttributeValue::Truth(truth) => f64::from(u8::from(*truth)),
+            AttributeValue::Missing | AttributeValue::Text(_) | AttributeValue::Texts(_) => 0.0,
+        };
+        let missing = value == AttributeValue::Missing;
+        let (text, texts) = match value {
+            AttributeValue::Text(text) => (Some(Cow::from(text)), Vec::new()),
+            AttributeValue::Texts(texts) => (None, texts.into_iter().map(Cow::from).collect()),
+            _ => (None, Vec::new()),
+        };
+        Attribute {
+            name: Cow::from(&*rule.name),
+            value: number,
+            window_ms: rule.window.as_ref().map(Window::length_ms),
+            status: if missing { AttributeStatus::Missing } else { AttributeStatus::Present },
+            text,
+            texts,
+            valid_until: rule.due(profile).map(Timestamp::ms),
+        }
+    }
+}
