@@ -137,6 +137,7 @@ pub(crate) fn sample_profile() -> Profile {
             SegmentState { id: NameId(11), status: SegmentStatus::Out },
         ],
         rules_fired: vec![(NameId(12), at(70))],
+        fires: Vec::new(),
     }
 }
 
@@ -163,7 +164,8 @@ pub(crate) fn profile() -> impl Strategy<Value = Profile> {
     let interests = vec((of(&INTERESTS), vec(affinity_parts(), 0..6)), 0..3);
     let rest = (session(), vec(text(), 0..4), orders(), vec((of(&SEGMENTS), status()), 0..3));
     let fired = vec((any::<u32>().prop_map(NameId), instant()), 0..3);
-    let aggregates = (vec(points(), 0..3), vec(frequencies(), 0..3));
+    let fires = vec((any::<u32>().prop_map(NameId), vec(instant(), 0..3)), 0..3);
+    let aggregates = (vec(points(), 0..3), vec(frequencies(), 0..3), fires);
     (numbers, cause(), lists, interests, rest, (fired, aggregates)).prop_map(
         |(numbers, cause, (seen, traits, counters), interests, rest, (rules_fired, aggregates))| {
             let mut properties = Properties::default();
@@ -182,6 +184,7 @@ pub(crate) fn profile() -> impl Strategy<Value = Profile> {
                 counters,
                 points: in_order(aggregates.0),
                 frequencies: in_order(aggregates.1),
+                fires: aggregates.2,
                 interests: interests.map(|(id, parts)| (id, affinities(parts))).collect(),
                 session: rest.0,
                 recent: rest.1,

@@ -293,7 +293,20 @@ pub(crate) const RULE: &[Key] = &[
     needed("decide", "the slot to decide"),
     key("cooldown", "0s", "how long it rests after it fired, 0s to 365d"),
     key("event_age_max", "1h", "an event older than this against stream time sets nothing off, 1s to 90d"),
+    optional(
+        "max_fires",
+        "how often it may fire for a person, as {count: 3, per: 7d}; without, any number of times",
+    ),
+    optional(
+        "group",
+        "of the rules with the same group, the first in the file that may fire is the only one that does for one \
+         change; at most 64 bytes",
+    ),
 ];
+
+/// `max_fires` of a rule.
+pub(crate) const MAX_FIRES: &[Key] =
+    &[needed("count", "how often, 1 to 100"), needed("per", "within which time, 1s to 365d")];
 
 /// `on` of a rule: exactly one.
 pub(crate) const TRIGGER: &[Key] = &[

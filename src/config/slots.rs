@@ -6,11 +6,13 @@ use super::condition::{self, Sight};
 use super::definitions::{WAIT_MS, each, event, one_of};
 use super::names::{Declared, Names, names_of, position};
 use super::problems::Problems;
-use super::section::Section;
+use super::section::{Section, Text};
 use super::{keys, suggestion};
-use crate::domain::rulebook::{DecisionRule, NameId, SlotRule, Trigger};
+use crate::domain::rulebook::{DecisionRule, MaxFires, NameId, SlotRule, Trigger};
 use crate::domain::time::DAY_MS;
 
+/// The longest name of a group, in bytes.
+const GROUP_BYTES_MAX: usize = 64;
 /// The longest fallback.
 const FALLBACK_MAX: usize = 100;
 
@@ -60,6 +62,8 @@ fn rule(
     let when = condition::compile(&mut section, "when", names, Sight::All, problems);
     let cooldown_ms = section.duration_ms("cooldown", WAIT_MS, problems);
     let event_age_ms_max = section.duration_ms("event_age_max", 1_000..=90 * DAY_MS, problems);
+    let max_fires = max_fires(&mut section, problems);
+    let group = section.text("group", problems).and_then(|group| group_of(name, group, problems));
     let slot = declared(&mut section, "decide", "slot", &names.slots, problems);
     let trigger = if section.has("on") { trigger(name, &mut section, names, problems) } else { None };
     let (slot, trigger) = (slot?, trigger?);
@@ -71,7 +75,30 @@ fn rule(
         slot,
         cooldown_ms,
         event_age_ms_max,
+        max_fires,
+        group,
     })
+}
+
+fn max_fires(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<MaxFires> {
+    if !section.has("max_fires") {
+        return None;
+    }
+    let mut limit = section.section("max_fires", keys::MAX_FIRES, problems)?;
+    let count = limit.whole("count", 1..=100, problems).unsigned_abs() as usize;
+    Some(MaxFires { count, per_ms: limit.duration_ms("per", 1_000..=*WAIT_MS.end(), problems) })
+}
+
+fn group_of(name: &str, group: Text, problems: &mut Problems<'_>) -> Option<CompactString> {
+    if group.text.len() > GROUP_BYTES_MAX {
+        let message = format!(
+            "rules.{name}.group has {} bytes; at most {GROUP_BYTES_MAX} are allowed",
+            group.text.len()
+        );
+        problems.error(&group.place, message, None);
+        return None;
+    }
+    Some(group.text)
 }
 
 fn trigger(

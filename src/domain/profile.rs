@@ -51,6 +51,9 @@ pub struct Profile {
     pub segments: Vec<SegmentState>,
     /// When each rule with a rest last fired.
     pub rules_fired: Vec<(NameId, Timestamp)>,
+    /// When each rule that may fire so often only has fired lately.
+    #[serde(skip)]
+    pub fires: Vec<(NameId, Vec<Timestamp>)>,
 }
 
 /// What changed a profile.
@@ -234,14 +237,11 @@ impl Profile {
     }
 
     pub(crate) fn affinities_mut(&mut self, id: NameId) -> &mut Vec<Affinity> {
-        let at = match self.interests.iter().position(|(other, _)| *other == id) {
-            Some(at) => at,
-            None => {
-                self.interests.push((id, Vec::new()));
-                self.interests.len() - 1
-            }
-        };
-        &mut self.interests.get_mut(at).expect("the interest was found or has just been added").1
+        of_name(&mut self.interests, id)
+    }
+
+    pub(crate) fn fires_mut(&mut self, id: NameId) -> &mut Vec<Timestamp> {
+        of_name(&mut self.fires, id)
     }
 
     pub(crate) fn segment_mut(&mut self, id: NameId) -> &mut SegmentState {
@@ -254,6 +254,18 @@ impl Profile {
         };
         self.segments.get_mut(at).expect("the segment was found or has just been added")
     }
+}
+
+/// The list of a name; an empty one where there was no such name.
+fn of_name<T>(held: &mut Vec<(NameId, Vec<T>)>, id: NameId) -> &mut Vec<T> {
+    let at = match held.iter().position(|(other, _)| *other == id) {
+        Some(at) => at,
+        None => {
+            held.push((id, Vec::new()));
+            held.len() - 1
+        }
+    };
+    &mut held.get_mut(at).expect("the name was found or has just been added").1
 }
 
 /// Changes what is held under a name. What is sorted and holds nothing that is empty is the same however it

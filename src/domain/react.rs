@@ -15,7 +15,7 @@ use super::interest;
 use super::person::Person;
 use super::profile::{Cause, Profile, SeenId};
 use super::purchase;
-use super::rulebook::{DecisionRule, RuleBook, Trigger};
+use super::rulebook::{DecisionRule, MaxFires, RuleBook, Trigger};
 use super::scope::Scope;
 use super::segment;
 use super::session;
@@ -282,8 +282,12 @@ impl<'a> Change<'a> {
     }
 
     fn fire_rules(&mut self) {
+        let mut groups: Vec<&str> = Vec::new();
         for rule in &self.rules.rules {
-            if self.has_happened(&rule.trigger) && self.may_fire(rule) {
+            let group = rule.group.as_deref();
+            let is_taken = group.is_some_and(|group| groups.contains(&group));
+            if !is_taken && self.has_happened(&rule.trigger) && self.may_fire(rule) {
+                groups.extend(group);
                 self.fire(rule);
             }
         }
@@ -304,13 +308,27 @@ impl<'a> Change<'a> {
         let rested = fired.is_none_or(|(_, at)| self.at.since_ms(*at) >= rule.cooldown_ms);
         let age_ms = self.event.map_or(0, |event| self.now.since_ms(event.timestamp));
         let holds = rule.when.as_ref().is_none_or(|when| when.holds(&self.scope()) == Some(true));
-        rested && age_ms <= rule.event_age_ms_max && holds
+        rested && age_ms <= rule.event_age_ms_max && !self.has_fired_out(rule) && holds
+    }
+
+    /// Whether the rule has fired as often as it may.
+    fn has_fired_out(&self, rule: &DecisionRule) -> bool {
+        let Some(MaxFires { count, per_ms }) = rule.max_fires else { return false };
+        let fires = self.profile.fires.iter().find(|(id, _)| *id == rule.id);
+        let lately = |at: &&Timestamp| self.at.since_ms(**at) < per_ms;
+        fires.is_some_and(|(_, fires)| fires.iter().filter(lately).count() >= count)
     }
 
     fn fire(&mut self, rule: &DecisionRule) {
         if rule.cooldown_ms > 0 {
             self.profile.rules_fired.retain(|(id, _)| *id != rule.id);
             self.profile.rules_fired.push((rule.id, self.at));
+        }
+        if let Some(MaxFires { per_ms, .. }) = rule.max_fires {
+            let at = self.at;
+            let fires = self.profile.fires_mut(rule.id);
+            fires.retain(|fired| at.since_ms(*fired) < per_ms);
+            fires.push(at);
         }
         let answer = decide(self.knowledge(), self.profile, self.now, &rule.slot, &[]);
         let message_id = self.event.map(|event| event.message_id.clone());

@@ -275,6 +275,19 @@ pub struct DecisionRule {
     pub cooldown_ms: i64,
     /// An event older than this against stream time sets nothing off, in milliseconds.
     pub event_age_ms_max: i64,
+    /// How often it may fire.
+    pub max_fires: Option<MaxFires>,
+    /// Of the rules of one group, the first that may fire is the only one that does, for one change.
+    pub group: Option<CompactString>,
+}
+
+/// How often a rule may fire for a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxFires {
+    /// How often, 1 to 100.
+    pub count: usize,
+    /// Within which time, in milliseconds.
+    pub per_ms: i64,
 }
 
 /// What sets a rule off.

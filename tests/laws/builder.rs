@@ -10,8 +10,9 @@ use bespoke::domain::person::Person;
 use bespoke::domain::profile::Profile;
 use bespoke::domain::react::{Knowledge, Outcome, react, settle};
 use bespoke::domain::rulebook::{
-    Aggregation, AttributeRule, DecisionRule, Elapsed, Facet, Field, IntakeRule, InterestRule, Membership,
-    NameId, OrdersRule, RecentRule, RuleBook, SegmentRule, SessionRule, SlotRule, Trigger, Window,
+    Aggregation, AttributeRule, DecisionRule, Elapsed, Facet, Field, IntakeRule, InterestRule, MaxFires,
+    Membership, NameId, OrdersRule, RecentRule, RuleBook, SegmentRule, SessionRule, SlotRule, Trigger,
+    Window,
 };
 use bespoke::domain::scalar::Properties;
 use bespoke::domain::time::{HOUR_MS, Timestamp};
@@ -136,6 +137,8 @@ pub(crate) fn rule(name: &str, trigger: Trigger, cooldown_ms: i64) -> DecisionRu
         slot: "home".into(),
         cooldown_ms,
         event_age_ms_max: 30 * MINUTE_MS,
+        max_fires: None,
+        group: None,
     }
 }
 
@@ -218,6 +221,13 @@ pub(crate) fn shop_of_all_kinds() -> RuleBook {
         condition("picky", "attributes.typical > 9.0 && attributes.variety < 2", None, HOUR_MS),
         condition("looks", "attributes.views_in_session > 1", None, 0),
     ]);
+    let limit = Some(MaxFires { count: 2, per_ms: 30 * HOUR_MS });
+    let grouped = |name, event: &str, max_fires| {
+        let trigger = Trigger::Event(event.into());
+        DecisionRule { max_fires, group: Some("nudge".into()), ..rule(name, trigger, 0) }
+    };
+    rules.rules.push(grouped("nudge", "product_viewed", limit));
+    rules.rules.push(grouped("nudge_after_that", "product_viewed", None));
     rules
 }
 

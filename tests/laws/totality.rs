@@ -143,6 +143,7 @@ fn is_within_limits(rules: &RuleBook, profile: &Profile) -> bool {
         && profile.orders.items.len() <= 200
         && profile.segments.len() <= rules.segments.len()
         && profile.rules_fired.len() <= rules.rules.len()
+        && profile.fires.iter().all(|(_, fires)| fires.len() <= 2)
 }
 
 proptest! {

@@ -153,6 +153,20 @@ class Folding(unittest.TestCase):
         self.assertEqual((profile.orders, profile.revenue, profile.totals), (1, {"EUR": 750}, [1000]))
         self.assertEqual(profile.version, 3)
 
+    def test_a_rule_fires_so_often_only_and_one_of_a_group_at_a_time(self) -> None:
+        folded = Folded(
+            "interests: {c: {facet: category, enter: 1, weights: {x: 1}}}\n"
+            "slots: {s: {interest: c, fallback: [w]}}\n"
+            "rules:\n"
+            "  first: {on: {event: login}, decide: s, group: g, max_fires: {count: 2, per: 3h}}\n"
+            "  second: {on: {event: login}, decide: s, group: g}\n"
+        )
+        for hour in (0, 1, 2, 3, 4):
+            folded.send("login", AT + hour * HOUR)
+        rules = [one["cause"]["rule"] for one in folded.decisions]
+        # After three hours the first fire is over, after four the second.
+        self.assertEqual(rules, ["first", "first", "second", "first", "first"])
+
     def test_a_rule_rests_after_it_fired_and_leaves_old_events_alone(self) -> None:
         folded = Folded(
             "interests: {c: {facet: category, enter: 1, weights: {x: 1}}}\n"

@@ -11,7 +11,7 @@
 //! | a list | its length and its elements |
 //!
 //! Whatever is a flag or says whether something is there stands in one byte at the front. Format 3 adds, at the
-//! end, the points and the frequencies of attributes, the single orders and the pages of the session; a profile that has none of them is
+//! end, the points and the frequencies of attributes, the single orders, the pages of the session and when limited rules fired; a profile that has none of them is
 //! written in format 2.
 
 mod reading;
@@ -73,7 +73,8 @@ pub(super) fn write(profile: &Profile, bytes: &mut Vec<u8>) {
         && frequencies.is_empty()
         && orders.ledger.is_empty()
         && entry.is_empty()
-        && session.pages.is_empty();
+        && session.pages.is_empty()
+        && profile.fires.is_empty();
     bytes.push(if plain { PLAIN } else { WITH_AGGREGATES });
     let mut writer = Writer { bytes, as_of: profile.as_of };
     writer.profile(profile);
@@ -94,6 +95,10 @@ pub(super) fn write(profile: &Profile, bytes: &mut Vec<u8>) {
     writer.list(&orders.ledger, Writer::order);
     writer.list(entry, Writer::page);
     writer.list(&session.pages, Writer::page);
+    writer.list(&profile.fires, |writer, (id, fires)| {
+        writer.name(*id);
+        writer.list(fires, |writer, at| writer.time(*at));
+    });
 }
 
 struct Writer<'b> {
@@ -337,7 +342,7 @@ mod tests {
     const FORMAT_3_ADDS: &str = "\
         01070000000280eef1d3020404626f6f7480bab7030210010800000001036861740600010900000000000000090080ba\
         b703034555524e0201ffffffffffffffff0103455552c8010180bab703022f61067365617263680280bab703022f6106\
-        73656172636880bab703022f6200";
+        73656172636880bab703022f620001050000000280bab70300";
 
     #[test]
     fn rows_of_format_3_end_as_they_always_did() {
@@ -369,6 +374,7 @@ mod tests {
         };
         profile.session.entry = Some(page("/a", Some("search")));
         profile.session.pages = vec![page("/a", Some("search")), page("/b", None)];
+        profile.fires = vec![(NameId(5), vec![hour(99), hour(100)])];
         let (row, plain) = (encode_profile(&profile), encode_profile(&plain));
         let (format, body) = row.split_first().unwrap();
         assert_eq!((*format, plain.first()), (WITH_AGGREGATES, Some(&PLAIN)));

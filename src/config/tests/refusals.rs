@@ -189,6 +189,12 @@ fn triggers() {
             ("rules: {r: {on: {entered: vpi}, decide: t}}", "6:27", "did you mean `vip`?"),
             ("rules: {r: {on: {tagged: brnad}, decide: t}}", "6:26", "did you mean `brand`?"),
             ("rules: {r: {on: {entered: vip, left: vip}, decide: t}}", "6:17", "entered and left"),
+            ("rules: {r: {on: {left: vip}, decide: t, max_fires: {per: 1h}}}", "6:52", "count is missing"),
+            (
+                "rules: {r: {on: {left: vip}, decide: t, max_fires: {count: 0, per: 1h}}}",
+                "6:60",
+                "between 1 and 100",
+            ),
             ("rules: {r: {on: {}, decide: t}}", "6:17", "has none of entered, left, tagged, event"),
             ("rules: {r: {decide: t}}", "6:12", "rules.r.on is missing"),
             (

@@ -75,6 +75,8 @@ class Rule:
     slot: str
     cooldown_ms: int
     event_age_ms_max: int
+    max_fires: tuple[int, int] | None = None  # how often, within how many milliseconds
+    group: str | None = None
 
 
 @dataclass(slots=True)

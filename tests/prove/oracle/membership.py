@@ -64,9 +64,11 @@ def fire_rules(change: Change) -> None:
     """Fires the rules that the change sets off, in their order."""
     if not change.triggers:
         return
+    groups: set[str | None] = set()
     for rule in change.book.rules:
-        if rule.trigger in change.triggers and _may_fire(change, rule):
+        if rule.trigger in change.triggers and rule.group not in groups and _may_fire(change, rule):
             _fire(change, rule)
+            groups |= {rule.group} - {None}
 
 
 def _may_fire(change: Change, rule: Rule) -> bool:
@@ -75,6 +77,11 @@ def _may_fire(change: Change, rule: Rule) -> bool:
         return False
     if change.event is not None and change.now - change.event.timestamp > rule.event_age_ms_max:
         return False
+    if rule.max_fires is not None:
+        count, per_ms = rule.max_fires
+        fires = change.profile.fires.get(rule.name, [])
+        if sum(change.at - at < per_ms for at in fires) >= count:
+            return False
     return rule.when is None or condition.holds(rule.when, change) is True
 
 
@@ -82,6 +89,9 @@ def _fire(change: Change, rule: Rule) -> None:
     profile = change.profile
     if rule.cooldown_ms:
         profile.fired[rule.name] = change.at
+    if rule.max_fires is not None:
+        lately = [at for at in profile.fires.get(rule.name, []) if change.at - at < rule.max_fires[1]]
+        profile.fires[rule.name] = [*lately, change.at]
     message_id = change.event.message_id if change.event is not None else None
     cause = {"kind": "RULE", "message_id": message_id, "rule": rule.name}
     name = f"rule|{change.person}|{rule.name}|{profile.version}"

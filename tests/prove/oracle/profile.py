@@ -55,7 +55,7 @@ class Profile:
     what earlier definitions knew and these do not is parked by name."""
 
     __slots__ = (
-        "affinities", "as_of", "book", "buckets", "cause", "due", "events", "fired", "first_at",
+        "affinities", "as_of", "book", "buckets", "cause", "due", "events", "fired", "fires", "first_at",
         "entry", "held", "items_bought", "pages", "last_at",
         "ledger", "order_first", "order_last", "orders", "parked", "recent", "revenue",
         "rendered", "seen", "segments", "session_count", "session_events", "session_last", "session_open",
@@ -89,6 +89,7 @@ class Profile:
         self.items_bought: list[str] = []
         self.segments: list[tuple[int, int]] = [OUT] * len(book.segments)
         self.fired: dict[str, int] = {}
+        self.fires: dict[str, list[int]] = {}  # when each rule with a limit fired lately
         self.due: int | None = None
         self.parked: dict[tuple[str, str], Any] = {}
         self.rendered = 0  # which definitions were in force at the last change

@@ -53,13 +53,16 @@ class _Row:
         row["segments"] = {number: status for number, status in segments if status[0]}
         row["fired"] = {self._fixed(4): self._time() for _ in range(r.number())}
         row["points"], row["frequencies"], row["ledger"] = {}, {}, []
-        row["entry"], row["pages"] = [], []
+        row["entry"], row["pages"], row["fires"] = [], [], {}
         if format_ == WITH_AGGREGATES:
             row["points"] = {self._fixed(4): self._points() for _ in range(r.number())}
             row["frequencies"] = {self._fixed(4): self._frequencies() for _ in range(r.number())}
             row["ledger"] = [self._order() for _ in range(r.number())]
             row["entry"] = [self._page() for _ in range(r.number())]
             row["pages"] = [self._page() for _ in range(r.number())]
+            row["fires"] = {
+                self._fixed(4): [self._time() for _ in range(r.number())] for _ in range(r.number())
+            }
         r.end()
         return row
 

@@ -244,8 +244,18 @@ def _rule(section: Section, name: str, book: Book, names: dict[str, list[str]]) 
         raise ConfigurationError(f"{section.path}.decide: no slot is called `{slot}`")
     cooldown = section.duration_ms("cooldown", 0, 365 * DAY_MS, "0s")
     age = section.duration_ms("event_age_max", 1_000, 90 * DAY_MS, "1h")
+    max_fires = None
+    if section.has("max_fires"):
+        limit = section.section("max_fires")
+        if not limit.has("count"):
+            raise ConfigurationError(f"{limit.path}.count is missing")
+        max_fires = (limit.whole("count", 1, 100, 1), limit.duration_ms("per", 1_000, 365 * DAY_MS, None))
+        limit.done()
+    group = section.text("group")
+    if group is not None and len(group.encode()) > 64:
+        raise ConfigurationError(f"{section.path}.group is longer than 64 bytes")
     section.done()
-    return Rule(name, (kind, what), when, slot, cooldown, age)
+    return Rule(name, (kind, what), when, slot, cooldown, age, max_fires, group)
 
 
 def _slot(section: Section, name: str, names: dict[str, list[str]]) -> Slot:

@@ -247,6 +247,7 @@ def _expected(p: Profile) -> dict[str, Any]:
         "bought": p.items_bought,
         "segments": segments,
         "fired": {number_of(name): at for name, at in p.fired.items()},
+        "fires": {number_of(name): fires for name, fires in p.fires.items()},
         "points": points,
         "frequencies": frequencies,
     }

@@ -40,6 +40,7 @@ pub(in crate::codec::row) fn read(format: u8, row: &[u8]) -> Result<Profile, Rea
         }
         profile.session.pages = reader.list(Reader::page)?;
         profile.session.pages.sort();
+        profile.fires = reader.list(|reader| Ok((reader.name()?, reader.list(Reader::time)?)))?;
     }
     if reader.rest.is_empty() { Ok(profile) } else { Err("further bytes follow after it") }
 }
@@ -87,6 +88,7 @@ impl<'r> Reader<'r> {
             recent: self.list(Self::text)?,
             orders: self.orders(has(ORDERS_FIRST_AT), has(ORDERS_LAST_AT))?,
             segments: self.list(Self::segment)?,
+            fires: Vec::new(),
             rules_fired: self.list(|reader| Ok((reader.name()?, reader.time()?)))?,
         })
     }
