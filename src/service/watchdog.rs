@@ -22,6 +22,9 @@ use crate::runtime::instruments::vitals::Vitals;
 use super::Clock;
 use super::shutdown::Stop;
 
+/// Who looks each second and has not for this long was not running, and neither was anybody else.
+const ASLEEP_AFTER: Duration = Duration::from_secs(5);
+
 /// What is too long.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -113,6 +116,11 @@ impl Drop for Watchdog {
 struct Watch {
     limits: Limits,
     drain_since: Option<Duration>,
+    /// When it looked last.
+    looked: Option<Duration>,
+    /// Since when the process has been running without a pause as a whole, as a virtual machine that is
+    /// suspended makes one. A step that was cut in two by that is given its time again.
+    awake_since: Duration,
     /// The stalls that were named already, by worker.
     stalls: BTreeMap<usize, Stalled>,
     /// What is to be said and does not end the process.
@@ -146,10 +154,21 @@ fn panicked() -> Finding {
 
 impl Watch {
     fn new(limits: Limits) -> Watch {
-        Watch { limits, drain_since: None, stalls: BTreeMap::new(), named: Vec::new() }
+        Watch {
+            limits,
+            drain_since: None,
+            looked: None,
+            awake_since: Duration::ZERO,
+            stalls: BTreeMap::new(),
+            named: Vec::new(),
+        }
     }
 
     fn look(&mut self, workers: &[WorkerFacts], stopping: bool, now: Duration) -> Option<Finding> {
+        let looked = self.looked.replace(now).unwrap_or(now);
+        if now.saturating_sub(looked) > ASLEEP_AFTER {
+            self.awake_since = now;
+        }
         workers.iter().for_each(|facts| self.name_stall(facts, now));
         self.stuck(workers, now).or_else(|| self.overdue(workers, stopping, now))
     }
@@ -180,7 +199,7 @@ impl Watch {
         let facts = workers.iter().find(|facts| {
             facts.state != WorkerState::Failed
                 && facts.step.must_return_soon()
-                && now.saturating_sub(facts.step_since) > self.limits.step
+                && now.saturating_sub(facts.step_since.max(self.awake_since)) > self.limits.step
         })?;
         let text = format!(
             "{}, longer than {:.0} s: the process exits with code {} and is to be started again; nothing \
@@ -248,6 +267,21 @@ mod tests {
         worker.step(Step::Polling, at(31));
         drop(worker);
         assert!(watch.look(&vitals.workers(), false, at(900)).is_none(), "a worker that ended is in no step");
+    }
+
+    #[test]
+    fn a_step_in_which_the_whole_process_stood_still_is_given_its_time_again() {
+        let vitals = Vitals::new(1, Vec::new(), 10_000);
+        let worker = vitals.worker(0);
+        let mut watch = Watch::new(LIMITS);
+        worker.step(Step::Aborting, at(10));
+        assert!(watch.look(&vitals.workers(), false, at(12)).is_none());
+        assert!(watch.look(&vitals.workers(), false, at(300)).is_none(), "asleep from 12 to 300");
+        let looks = |seconds: std::ops::RangeInclusive<u64>, watch: &mut Watch| {
+            seconds.filter_map(|second| watch.look(&vitals.workers(), false, at(second))).count()
+        };
+        assert_eq!(looks(301..=320, &mut watch), 0);
+        assert_eq!(looks(321..=321, &mut watch), 1);
     }
 
     #[test]
