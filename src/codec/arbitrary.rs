@@ -308,12 +308,13 @@ fn order() -> impl Strategy<Value = Order> {
         prop::sample::select(vec![OrderStatus::Expected, OrderStatus::Placed, OrderStatus::Cancelled]);
     let refund = (any::<u64>(), any::<bool>(), money());
     let refund = refund.prop_map(|(id, trusted, money)| Refund { id, trusted, money });
-    let flags = (status, any::<bool>(), any::<bool>());
+    let flags = (status, any::<bool>(), any::<bool>(), any::<bool>());
     (any::<u64>(), flags, instant(), instant(), money(), any::<u64>(), vec(refund, 0..3)).prop_map(
-        |(id, (status, counted, trusted), at, told_at, money, units, refunds)| Order {
+        |(id, (status, counted, late, trusted), at, told_at, money, units, refunds)| Order {
             id,
             status,
             counted,
+            late,
             at,
             told_at,
             trusted,

@@ -66,7 +66,8 @@ pub(crate) fn begin_session(change: &mut Change<'_>) {
     }
 }
 
-/// Puts right what was added for an order, now that a trusted source has told what it is worth.
+/// Puts right what was added for an order, now that a trusted source has told what it is worth. Where the order
+/// was heard of too late for windows, nothing was added to those.
 pub(crate) fn correct(change: &mut Change<'_>, event: &Event, before: &Order, after: &Order) {
     let more = |after: u64, before: u64| {
         i64::try_from(after).unwrap_or(i64::MAX).saturating_sub(i64::try_from(before).unwrap_or(i64::MAX))
@@ -77,7 +78,7 @@ pub(crate) fn correct(change: &mut Change<'_>, event: &Event, before: &Order, af
             Aggregation::Units => more(after.units, before.units),
             _ => continue,
         };
-        if !rule.counts(event, change) {
+        if (before.late && rule.window.is_some()) || !rule.counts(event, change) {
             continue;
         }
         let counter = change.profile.counter_mut(rule.id);
@@ -125,7 +126,9 @@ impl AttributeRule {
             }
             Aggregation::First(_) => points().first().map_or(AttributeValue::Missing, of_point),
             Aggregation::Last(_) => points().last().map_or(AttributeValue::Missing, of_point),
-            Aggregation::List(..) => AttributeValue::Texts(points().iter().rev().filter_map(text).collect()),
+            Aggregation::List(_, most) => {
+                AttributeValue::Texts(points().iter().rev().filter_map(text).take(*most).collect())
+            }
             Aggregation::Distinct(_) => AttributeValue::Whole(distinct::estimate(points())),
             Aggregation::MostFrequent(_) => {
                 let most_frequent = profile.frequencies(self.id).and_then(|of| of.top(1).first().copied());

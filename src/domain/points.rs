@@ -66,13 +66,11 @@ impl Points {
         self.0.retain(|held| !keep.outdoes(&point, held, bucket));
         let place = self.0.partition_point(|held| held.order(&point).is_lt());
         self.0.insert(place, point);
-        match keep {
-            Keep::LatestOfEach { most } if self.0.len() > most => {
-                self.0.remove(0);
-                place > 0
-            }
-            _ => true,
-        }
+        let Keep::LatestOfEach { most } = keep else { return true };
+        // More than one too many there are where fewer were declared anew.
+        let excess = self.0.len().saturating_sub(most);
+        self.0.drain(..excess);
+        place >= excess
     }
 
     /// Takes out what has left the window at `now`. Returns whether anything has.

@@ -24,6 +24,8 @@ pub struct Order {
     pub status: OrderStatus,
     /// Whether an event that placed it has counted as one.
     pub counted: bool,
+    /// Whether that event came too late for windows.
+    pub late: bool,
     /// When it was placed, by who told of it first.
     pub at: Timestamp,
     /// When what counts was said, in event time.
@@ -90,6 +92,9 @@ pub(crate) fn apply(change: &mut Change<'_>, event: &Event) {
     let order = orders.order_mut(id, event.timestamp);
     let before = order.clone();
     let news = order.hear(event, trusted);
+    if news == News::First && &*event.name == ORDER_COMPLETED {
+        order.late = change.late;
+    }
     let after = order.clone();
     orders.replace(&before, &after);
     change.repeated = news != News::First;
@@ -147,8 +152,8 @@ impl Order {
     fn expected(id: u64, at: Timestamp) -> Order {
         let money = Money { hundredths: 0, currency: CompactString::default() };
         let (trusted, units, refunds) = (false, 0, Vec::new());
-        let (status, counted, told_at) = (OrderStatus::Expected, false, Timestamp::EARLIEST);
-        Order { id, status, counted, at, told_at, trusted, money, units, refunds }
+        let (status, told_at) = (OrderStatus::Expected, Timestamp::EARLIEST);
+        Order { id, status, counted: false, late: false, at, told_at, trusted, money, units, refunds }
     }
 
     fn hear(&mut self, event: &Event, trusted: bool) -> News {

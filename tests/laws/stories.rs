@@ -245,6 +245,30 @@ fn a_condition_that_cannot_be_said_lets_nobody_in_and_nobody_out() {
     assert!(!story.is_in("gold"));
 }
 
+#[test]
+fn a_trusted_word_on_an_order_leaves_alone_the_windows_that_the_order_came_too_late_for() {
+    let ordered = ["order_completed"];
+    let mut story = watching(Vec::new());
+    story.rules.orders.trusted = names(&["backend"]);
+    story.rules.attributes = vec![
+        attribute("spent_month", &ordered, Aggregation::Value, hourly(720, true)),
+        attribute("spent_ever", &ordered, Aggregation::Value, None),
+    ];
+    let backend = |message_id: &str, order_id: &str, hour: i64, hundredths: i64| Event {
+        source: "backend".into(),
+        value: Some(Money { hundredths, currency: "EUR".into() }),
+        ..order(message_id, order_id, at(hour, 0))
+    };
+    story.send(&event("m1", "page_viewed", at(200, 0)));
+    story.send(&order("m2", "late", at(100, 0)));
+    story.send(&order("m3", "in time", at(190, 0)));
+    assert_eq!((story.number("spent_month"), story.number("spent_ever")), (1_000, 2_000));
+    story.send(&backend("m4", "late", 100, 700));
+    story.send(&backend("m5", "in time", 190, 600));
+    assert_eq!((story.number("spent_month"), story.number("spent_ever")), (600, 1_300));
+    assert_eq!(story.profile.orders.count, 2);
+}
+
 fn identify(message_id: &str, name: &str, value: &str) -> Event {
     let mut event = event(message_id, "identify", at(1, 0));
     event.traits.set(name, Scalar::Text(value.into()));

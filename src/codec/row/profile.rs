@@ -51,6 +51,7 @@ const ORDER_PLACED: u8 = 1;
 const ORDER_CANCELLED: u8 = 2;
 const ORDER_TRUSTED: u8 = 1 << 2;
 const ORDER_COUNTED: u8 = 1 << 3;
+const ORDER_LATE: u8 = 1 << 4;
 
 /// What a trait's value begins with.
 const FALSE: u8 = 0;
@@ -311,7 +312,11 @@ fn order_flags(order: &Order) -> u8 {
         OrderStatus::Placed => ORDER_PLACED,
         OrderStatus::Cancelled => ORDER_CANCELLED,
     };
-    status | if order.trusted { ORDER_TRUSTED } else { 0 } | if order.counted { ORDER_COUNTED } else { 0 }
+    let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+    status
+        | flag(order.trusted, ORDER_TRUSTED)
+        | flag(order.counted, ORDER_COUNTED)
+        | flag(order.late, ORDER_LATE)
 }
 
 fn flags(profile: &Profile) -> u8 {
@@ -359,6 +364,7 @@ mod tests {
             id: 9,
             status: OrderStatus::Placed,
             counted: true,
+            late: false,
             at: hour(100),
             told_at: hour(99),
             trusted: false,

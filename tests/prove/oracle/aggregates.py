@@ -195,7 +195,7 @@ class Bests:
     def value(self, as_of: int, rule: Attribute) -> Any:
         front = self.front(rule)
         if rule.measure == "list":
-            return [value for _, value in reversed(front)]
+            return [value for _, value in reversed(front)][: rule.most]
         if rule.measure == "distinct":
             return estimate([value for _, value in front])
         if not front:
@@ -228,8 +228,8 @@ class Bests:
     def _cap(self, rule: Attribute, value: str) -> bool:
         """Drops the oldest of too many texts; whether this one is still there."""
         front = self.front(rule)
-        if len(front) > rule.most:
-            del self.best[front[0][1]]
+        for _, oldest in front[: max(0, len(front) - rule.most)]:
+            del self.best[oldest]
         return value in self.best
 
     def _as_good(self, one: Any, other: Any, rule: Attribute) -> bool:

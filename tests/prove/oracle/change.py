@@ -215,7 +215,7 @@ class Change:
                 del profile.ledger[next(iter(profile.ledger))]
             order = profile.ledger[event.order_id] = Order(event.timestamp)
         before, stated = order.totals(), order.stated()
-        news = order.hear(event, event.source in self.book.trusted)
+        news = order.hear(event, event.source in self.book.trusted, self.late)
         self.repeated = news != "first"
         if news == "repeat":
             return
@@ -238,7 +238,7 @@ class Change:
         for at, rule in self.book.counting(event.name):
             more = {"value": after.money[0] - before.money[0], "units": after.units - before.units}
             amount = more.get(rule.measure, 0)
-            if rule.of_session or rule.measure not in more:
+            if rule.of_session or rule.measure not in more or (order.late and rule.bucket_ms):
                 continue
             if rule.where is not None and condition.holds(rule.where, self) is not True:
                 continue

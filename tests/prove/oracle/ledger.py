@@ -31,10 +31,10 @@ class Order:
     def __init__(self, at: int) -> None:
         self.words: list[Word] = []
         self.at = at  # when it was placed, by who told of it first
-        self.counted = False
+        self.counted = self.late = False
         self.refunds: dict[str, tuple[bool, Amount]] = {}
 
-    def hear(self, event: Event, trusted: bool) -> str:
+    def hear(self, event: Event, trusted: bool, late: bool) -> str:
         """Whether it is the "first" word of something, a "correction", or a "repeat"."""
         if event.name == "order_refunded":
             return self._refund(event, trusted)
@@ -49,7 +49,7 @@ class Order:
             return "repeat" if before == CANCELLED else "first"
         if self.counted:
             return "correction"
-        self.counted, self.at = True, event.timestamp
+        self.counted, self.at, self.late = True, event.timestamp, late
         return "first"
 
     def what_counts(self) -> Word | None:
@@ -83,6 +83,7 @@ class Order:
         return {
             "status": self.status(),
             "counted": self.counted,
+            "late": self.late,
             "trusted": word is not None and word.trusted,
             "at": self.at,
             "told_at": word.at if word else 0,

@@ -92,6 +92,7 @@ class _Row:
         r = self.r
         id_, flags = self._fixed(8), self._fixed(1)
         order = {"status": flags & 3, "trusted": bool(flags & 4), "counted": bool(flags & 8)}
+        order["late"] = bool(flags & 16)
         order |= {"at": self._time(), "told_at": self._time(), "money": self._money(), "units": r.number()}
         refunds = [[self._fixed(8), bool(self._fixed(1)), self._money()] for _ in range(r.number())]
         return [id_, order, refunds]

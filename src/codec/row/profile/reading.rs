@@ -4,8 +4,8 @@ use compact_str::CompactString;
 
 use super::{
     CAUSE_EVENT, CAUSE_TIME, FALSE, FIRST_AT, FLAGS, FLOAT, IN, INTEGER, LAST_AT, ORDER_CANCELLED,
-    ORDER_COUNTED, ORDER_EXPECTED, ORDER_PLACED, ORDER_TRUSTED, ORDERS_FIRST_AT, ORDERS_LAST_AT, OUT,
-    PENDING, SESSION_OPEN, TEXT, TEXTS, TRUE, WITH_AGGREGATES,
+    ORDER_COUNTED, ORDER_EXPECTED, ORDER_LATE, ORDER_PLACED, ORDER_TRUSTED, ORDERS_FIRST_AT, ORDERS_LAST_AT,
+    OUT, PENDING, SESSION_OPEN, TEXT, TEXTS, TRUE, WITH_AGGREGATES,
 };
 use crate::domain::affinity::Affinity;
 use crate::domain::event::Money;
@@ -175,7 +175,7 @@ impl<'r> Reader<'r> {
             ORDER_CANCELLED => OrderStatus::Cancelled,
             _ => return Err("an order's status is none that is written"),
         };
-        if flags >= ORDER_COUNTED << 1 {
+        if flags >= ORDER_LATE << 1 {
             return Err("an order's flags are none that are written");
         }
         Ok(Order {
@@ -183,6 +183,7 @@ impl<'r> Reader<'r> {
             status,
             trusted: flags & ORDER_TRUSTED != 0,
             counted: flags & ORDER_COUNTED != 0,
+            late: flags & ORDER_LATE != 0,
             at: self.time()?,
             told_at: self.time()?,
             money: self.money()?,
