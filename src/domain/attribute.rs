@@ -221,7 +221,11 @@ impl AttributeRule {
             }
             Aggregation::MostFrequent(field) | Aggregation::Top(field, _) => {
                 profile.change_frequencies(self.id, |frequencies| {
-                    field.texts(event).filter(|text| frequencies.add(text, at, now, window)).count() > 0
+                    let mut counted = false;
+                    for text in field.texts(event) {
+                        counted |= frequencies.add(&text, at, now, window);
+                    }
+                    counted
                 })
             }
             Aggregation::Since(_) => self.keep(profile, [Scalar::Bool(true)], at, now),
@@ -237,10 +241,11 @@ impl AttributeRule {
     ) -> bool {
         let Some(keep) = self.aggregation.keep() else { return false };
         profile.change_points(self.id, |points| {
-            let points = values.into_iter().filter_map(|value| {
-                points.add(Point { at, value }, keep, now, self.window.as_ref()).then_some(())
-            });
-            points.count() > 0
+            let mut kept = false;
+            for value in values {
+                kept |= points.add(Point { at, value }, keep, now, self.window.as_ref());
+            }
+            kept
         })
     }
 
