@@ -117,6 +117,7 @@ fn read_config(process: &mut Node, defined: &mut Node, problems: &mut Problems<'
     all.extend(catalogue_topic.iter().chain(&definitions_topic).cloned());
     all.extend(topics.iter().flat_map(|topics| &topics.places).cloned());
     sources::check_topics(&all, problems);
+    sources::check_trusted(defined, &sources, problems);
     check_keyed(&sources, &catalogue_topic, &definitions_topic, problems);
 
     let topics = topics?;

@@ -44,6 +44,8 @@ pub(crate) struct Names {
     pub(crate) interests: Vec<Declared>,
     /// Of segments.
     pub(crate) segments: Vec<Declared>,
+    /// Of rules. Nothing mentions one, but its name is stored by number like the others.
+    pub(crate) rules: Vec<Declared>,
     /// Of slots.
     pub(crate) slots: Vec<Declared>,
 }
@@ -68,15 +70,13 @@ impl Names {
     /// Gathers and checks the names of the definitions.
     pub(crate) fn gather(definitions: &mut Section<'_>, problems: &mut Problems<'_>) -> Names {
         let mut of = |key, count_max, spelling| gather(definitions, key, count_max, spelling, problems);
-        let names = Names {
+        Names {
             attributes: of("attributes", 256, Spelling::Member),
             interests: of("interests", 64, Spelling::Member),
             segments: of("segments", 256, Spelling::Free),
+            rules: of("rules", 256, Spelling::Free),
             slots: of("slots", 256, Spelling::Free),
-        };
-        // Nothing mentions a rule, but its name is stored by number like the others.
-        of("rules", 256, Spelling::Free);
-        names
+        }
     }
 }
 

@@ -96,6 +96,22 @@ impl Node {
         Node { place, value: Value::Map(Vec::new()) }
     }
 
+    /// The value of a key, where it is a mapping that has it.
+    pub(crate) fn member(&self, key: &str) -> Option<&Node> {
+        match &self.value {
+            Value::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
+            _ => None,
+        }
+    }
+
+    /// The elements of a list; what is no list is one element.
+    pub(crate) fn elements(&self) -> &[Node] {
+        match &self.value {
+            Value::List(nodes) => nodes,
+            _ => std::slice::from_ref(self),
+        }
+    }
+
     /// What it is, for people.
     pub(crate) fn kind(&self) -> &'static str {
         match self.value {

@@ -2,10 +2,10 @@
 
 use compact_str::CompactString;
 
-use super::node::{Place, Value};
+use super::node::{Node, Place, Value};
 use super::problems::Problems;
 use super::section::Section;
-use super::{Format, SourceConfig, Start, keys};
+use super::{Format, SourceConfig, Start, keys, suggestion};
 use crate::codec::wire::Clock;
 
 /// The most sources.
@@ -61,6 +61,21 @@ fn source(mut section: Section<'_>, read: &mut Sources, problems: &mut Problems<
     let Some(topic) = section.text("topic", problems) else { return };
     read.topics.push((topic.text.clone(), topic.place));
     read.sources.push(SourceConfig { topic: topic.text, format, clock, keyed, start });
+}
+
+/// Looks for trusted sources of orders that are no sources. Definitions may come before the source that they
+/// speak of, so this is odd and not wrong; but as long as it is so, nobody is trusted.
+pub(crate) fn check_trusted(defined: &Node, sources: &Sources, problems: &mut Problems<'_>) {
+    let trusted = defined.member("orders").and_then(|orders| orders.member("trusted"));
+    for node in trusted.map_or(&[][..], Node::elements) {
+        let Value::Scalar(topic) = &node.value else { continue };
+        let names = || sources.topics.iter().map(|(topic, _)| topic.as_str());
+        if !names().any(|name| name == topic.text) {
+            let message = format!("orders.trusted names `{}`, which is no source", topic.text);
+            let hint = suggestion::hint(&topic.text, names());
+            problems.warning(&node.place, message, hint);
+        }
+    }
 }
 
 /// Checks the names of all topics: Kafka must accept each, no two may be one, and no two should get the same

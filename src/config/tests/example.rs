@@ -102,8 +102,9 @@ fn the_text_of_the_definitions_and_the_effective_values_read_back_the_same() {
 fn what_is_odd_is_a_warning_at_its_name() {
     let text = "attributes: {a: {count: x, window: 1d, timed: false}}\nsegments: {s: {enter: attributes.a > 1}}\n\
                 interests: {i: {facet: brand, weights: {x: 1}, enter: 2}, \
-                j: {facet: item, weights: {x: 1}, enter: 2, leave: 1}}\n\
-                slots: {t: {interest: i}}\n";
+                j: {facet: item, weights: {x: 1}, enter: 2, leave: 1}, \
+                k: {facet: item, weights: {x: -1}, enter: 2, leave: 1}}\n\
+                slots: {t: {interest: i}}\norders: {trusted: [a.b, c_e]}\n";
     let text = format!("application: a\nsources: [{{topic: a.b}}, {{topic: c_d}}]\n{text}");
     let config = load(&text).unwrap_or_else(|errors| panic!("{errors}"));
     let found: Vec<String> = config
@@ -117,9 +118,65 @@ fn what_is_odd_is_a_warning_at_its_name() {
             "2:33 `a.b` has a '.' and `c_d` a '_'",
             "3:14 a segment reads attributes.a, whose window is not timed",
             "5:13 the interest `i` enters and leaves at the same score",
+            "5:114 nothing adds to the interest `k`",
             "6:9 the slot `t` has no fallback",
+            "7:25 orders.trusted names `c_e`, which is no source",
         ]
     );
+}
+
+/// The messages of the warnings about definitions that are right.
+fn odd(definitions: &str) -> Vec<String> {
+    let text = format!("application: a\nsources: [{{topic: clicks}}]\n{definitions}");
+    let config = load(&text).unwrap_or_else(|errors| panic!("{errors}"));
+    config.warnings().iter().map(|warning| warning.message.clone()).collect()
+}
+
+#[test]
+fn a_segment_whose_members_would_come_and_go_is_odd() {
+    let segment = |segment: &str| {
+        odd(&format!(
+            "attributes: {{w: {{count: x, window: 1d}}, l: {{count: x}}}}\nsegments: {{s: {{{segment}}}}}\n"
+        ))
+    };
+    assert_eq!(
+        segment("enter: attributes.w > 1"),
+        ["the segment `s` is entered and left at the same value of attributes.w"]
+    );
+    assert_eq!(
+        segment("enter: attributes.l > 1, leave: attributes.l > 1"),
+        ["the segment `s` is entered and left by the same condition"]
+    );
+    for steady in [
+        "enter: attributes.l > 1",
+        "enter: attributes.w > 1, for: 1h",
+        "enter: attributes.w > 2, leave: attributes.w < 1",
+    ] {
+        assert!(segment(steady).is_empty(), "{steady}");
+    }
+}
+
+#[test]
+fn a_rule_that_never_fires_is_odd() {
+    let rules = |first: &str, second: &str| {
+        odd(&format!(
+            "interests: {{i: {{facet: brand, weights: {{x: 1}}, enter: 2, leave: 1}}}}\n\
+             slots: {{t: {{interest: i, fallback: [c]}}}}\nrules:\n  \
+             first: {{on: {{event: x}}, decide: t, group: g{first}}}\n  \
+             second: {{on: {{event: x}}, decide: t{second}}}\n"
+        ))
+    };
+    assert_eq!(rules("", ", group: g"), ["the rule `second` can never fire: `first` always does before it"]);
+    for (first, second) in [
+        (", when: event.value > 1", ", group: g"),
+        (", cooldown: 1h", ", group: g"),
+        (", max_fires: {count: 1, per: 1h}", ", group: g"),
+        (", event_age_max: 1h", ", group: g, event_age_max: 2h"),
+        ("", ", group: h"),
+        ("", ""),
+    ] {
+        assert!(rules(first, second).is_empty(), "{first} {second}");
+    }
 }
 
 #[test]
