@@ -61,7 +61,7 @@ fn segments(rules: &RuleBook, names: &Names, problems: &mut Problems<'_>) {
         let (message, hint) = match (leave, enter.reads().attributes.iter().find(|name| falls(name))) {
             (Some(leave), _) if leave == enter => (
                 format!("the segment `{}` is entered and left by the same condition", rule.name),
-                "whoever enters leaves at once; let `leave` say who is no longer in it",
+                "whoever enters leaves with the next change, though it still holds; let `leave` say who is out",
             ),
             (None, Some(attribute)) if *for_ms == 0 => (
                 format!(

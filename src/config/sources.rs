@@ -1,4 +1,5 @@
-//! Reads `sources`, and checks the names of all topics together.
+//! Reads `sources`, and checks what is said of their topics elsewhere: that all names of topics go
+//! together, and that trusted sources are sources.
 
 use compact_str::CompactString;
 

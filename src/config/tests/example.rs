@@ -163,17 +163,21 @@ fn a_rule_that_never_fires_is_odd() {
             "interests: {{i: {{facet: brand, weights: {{x: 1}}, enter: 2, leave: 1}}}}\n\
              slots: {{t: {{interest: i, fallback: [c]}}}}\nrules:\n  \
              first: {{on: {{event: x}}, decide: t, group: g{first}}}\n  \
-             second: {{on: {{event: x}}, decide: t{second}}}\n"
+             second: {{decide: t, on: {{event: {second}}}\n"
         ))
     };
-    assert_eq!(rules("", ", group: g"), ["the rule `second` can never fire: `first` always does before it"]);
+    assert_eq!(
+        rules("", "x}, group: g"),
+        ["the rule `second` can never fire: `first` always does before it"]
+    );
     for (first, second) in [
-        (", when: event.value > 1", ", group: g"),
-        (", cooldown: 1h", ", group: g"),
-        (", max_fires: {count: 1, per: 1h}", ", group: g"),
-        (", event_age_max: 1h", ", group: g, event_age_max: 2h"),
-        ("", ", group: h"),
-        ("", ""),
+        (", when: event.value > 1", "x}, group: g"),
+        (", cooldown: 1h", "x}, group: g"),
+        (", max_fires: {count: 1, per: 1h}", "x}, group: g"),
+        (", event_age_max: 1h", "x}, group: g, event_age_max: 2h"),
+        ("", "x}, group: h"),
+        ("", "y}, group: g"),
+        ("", "x}"),
     ] {
         assert!(rules(first, second).is_empty(), "{first} {second}");
     }
