@@ -9,6 +9,7 @@ mod plan;
 mod registry;
 mod replay;
 mod run;
+mod schema;
 mod test;
 mod topics;
 mod view;
@@ -72,6 +73,8 @@ enum Command {
     Config(config_command::ConfigArguments),
     /// Play scenarios against a configuration: events in, expected profiles and decisions out.
     Test(test::TestArguments),
+    /// Check the schemas of events, and what a change of them breaks.
+    Schema(schema::SchemaArguments),
     /// Explain a person: the profile, and the last decisions with their reasons.
     Explain(explain::ExplainArguments),
     /// Replay the command log, or the sources, under a second application id.
@@ -118,6 +121,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Plan(arguments) => plan::run(arguments),
         Command::Lint(arguments) => lint::run(arguments),
         Command::Config(arguments) => config_command::run(arguments),
+        Command::Schema(arguments) => schema::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Replay(arguments) => replay::run(&console, arguments),
         Command::Test(arguments) => test::run(arguments),

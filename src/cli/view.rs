@@ -105,7 +105,14 @@ pub(super) fn segment_change(change: &SegmentChangeRecord<'_>) -> Value {
 
 /// Why a record cannot be used.
 pub(super) fn reject(reject: &Reject) -> Value {
-    json!({ "code": reject.code.as_str(), "path": reject.path, "message": reject.message })
+    let said = [("code", reject.code.as_str()), ("path", &reject.path), ("message", &reject.message)];
+    let mut shown = Map::from_iter(said.map(|(name, text)| (name.to_owned(), json!(text))));
+    if let Some(rule) = &reject.rule {
+        shown.insert("schema".to_owned(), json!(rule.event));
+        shown.insert("version".to_owned(), json!(rule.version));
+        shown.insert("rule".to_owned(), json!(rule.keyword));
+    }
+    Value::Object(shown)
 }
 
 /// An instant as ISO 8601; the milliseconds themselves where they are beyond what that can say.

@@ -5,6 +5,7 @@
 mod arbitrary;
 pub mod command;
 pub mod digest;
+pub mod event_schema;
 pub mod output;
 pub mod partition;
 pub mod registry;

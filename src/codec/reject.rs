@@ -33,6 +33,10 @@ pub enum RejectCode {
     InvalidDefinitions,
     /// The command log holds bytes that this version cannot read.
     UnreadableCommand,
+    /// The event does not fit the schema that is demanded of events of its name.
+    SchemaMismatch,
+    /// The event states a version of its schema that this application does not know.
+    UnknownSchemaVersion,
 }
 
 /// Why one record cannot be used.
@@ -44,11 +48,24 @@ pub struct Reject {
     pub path: CompactString,
     /// What is wrong and what was expected, for people. Never contains text of the payload.
     pub message: CompactString,
+    /// Which demand of which schema is not met; none where no schema demands it.
+    pub rule: Option<Box<SchemaRule>>,
+}
+
+/// A demand of an event's schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaRule {
+    /// The event whose schema it is.
+    pub event: CompactString,
+    /// The version of the schema.
+    pub version: u32,
+    /// The keyword, such as `maximum`.
+    pub keyword: CompactString,
 }
 
 impl RejectCode {
     /// All codes, for metrics that start at zero.
-    pub const ALL: [RejectCode; 13] = [
+    pub const ALL: [RejectCode; 15] = [
         RejectCode::Empty,
         RejectCode::TooLarge,
         RejectCode::MalformedJson,
@@ -62,6 +79,8 @@ impl RejectCode {
         RejectCode::ImplausibleTime,
         RejectCode::InvalidDefinitions,
         RejectCode::UnreadableCommand,
+        RejectCode::SchemaMismatch,
+        RejectCode::UnknownSchemaVersion,
     ];
 
     /// The code as it stands in headers and labels.
@@ -80,6 +99,8 @@ impl RejectCode {
             RejectCode::ImplausibleTime => "implausible_time",
             RejectCode::InvalidDefinitions => "invalid_definitions",
             RejectCode::UnreadableCommand => "unreadable_command",
+            RejectCode::SchemaMismatch => "schema_mismatch",
+            RejectCode::UnknownSchemaVersion => "unknown_schema_version",
         }
     }
 }
@@ -87,7 +108,12 @@ impl RejectCode {
 impl Reject {
     /// A reject of this code at this JSON path.
     pub fn new(code: RejectCode, path: &str, message: impl Into<CompactString>) -> Reject {
-        Reject { code, path: path.into(), message: message.into() }
+        Reject { code, path: path.into(), message: message.into(), rule: None }
+    }
+
+    /// The same, with the demand that is not met.
+    pub fn with_rule(self, rule: SchemaRule) -> Reject {
+        Reject { rule: Some(Box::new(rule)), ..self }
     }
 }
 

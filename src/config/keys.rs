@@ -52,6 +52,7 @@ pub(crate) const PROCESS: &[Key] = &[
     key("ids", "by_kind", "how persons are keyed: by_kind (user:42, anonymous:7) or user (the bare user id)"),
     optional("limits", "what a record may be"),
     optional("aliases", "further names for events and fields, as {alias: canonical name}"),
+    optional("schemas", "JSON Schemas that events must fit"),
 ];
 
 /// `kafka`.
@@ -161,6 +162,12 @@ pub(crate) const ALIASES: &[Key] = &[
     optional("events", "names of events, as {Basket Filled: product_added}; at most 1,000"),
     optional("fields", "names of fields, as {artikelnummer: item_id}; at most 1,000"),
 ];
+
+/// `schemas`.
+pub(crate) const SCHEMAS: &[Key] = &[needed(
+    "directory",
+    "where they lie, each as <event>/<version>.json; seen from the configuration's own directory",
+)];
 
 /// The definitions: what a document of the definitions topic may say.
 pub(crate) const DEFINITIONS: &[Key] = &[

@@ -14,7 +14,9 @@ use super::overlay::Flags;
 use super::problems::Problems;
 use super::secrets::Filling;
 use super::section::{self, Section};
-use super::{Config, catalogue, definitions, document, keys, overlay, settings, sources, suggestion};
+use super::{
+    Config, catalogue, definitions, document, event_schemas, keys, overlay, settings, sources, suggestion,
+};
 use crate::codec::wire::Ids;
 
 impl Config {
@@ -58,7 +60,7 @@ fn load(
         overlay::flags(&mut root, flags, &mut problems);
         let (mut process, mut defined) = split(root, &mut problems)?;
         Filling { variables, read }.fill(&mut process, false, &mut problems);
-        let mut config = read_config(&mut process, &mut defined, &mut problems)?;
+        let mut config = read_config(&mut process, &mut defined, file, &mut problems)?;
         config.definitions_text = effective::print(&defined, Origins::Left).into();
         let effective = [&process, &defined].map(|node| effective::print(node, Origins::Shown));
         config.effective = effective.concat().into();
@@ -91,7 +93,12 @@ fn split(mut root: Node, problems: &mut Problems<'_>) -> Option<(Node, Node)> {
     Some((node(process), node(defined)))
 }
 
-fn read_config(process: &mut Node, defined: &mut Node, problems: &mut Problems<'_>) -> Option<Config> {
+fn read_config(
+    process: &mut Node,
+    defined: &mut Node,
+    file: &str,
+    problems: &mut Problems<'_>,
+) -> Option<Config> {
     let rules = definitions::read(defined, problems);
     let mut process = Section::open(process, "", keys::PROCESS, problems)?;
     let process = &mut process;
@@ -111,6 +118,7 @@ fn read_config(process: &mut Node, defined: &mut Node, problems: &mut Problems<'
     let ids = process.choice("ids", &[("by_kind", Ids::ByKind), ("user", Ids::UserOnly)], problems);
     let record_bytes_max = settings::record_bytes_max(process, problems);
     let aliases = settings::aliases(process, problems);
+    let schemas = event_schemas::read(process, file, aliases.as_ref(), problems);
 
     let catalogue_topic = catalogue.as_ref().and_then(|(topic, _)| catalogue::place(topic));
     let mut all = sources.topics.clone();
@@ -140,6 +148,8 @@ fn read_config(process: &mut Node, defined: &mut Node, problems: &mut Problems<'
         ids,
         record_bytes_max: record_bytes_max?,
         aliases: aliases?,
+        schemas: Arc::clone(&schemas.as_ref()?.schemas),
+        schemas_directory: schemas?.directory,
         rules: Arc::new(rules?),
         definitions_text: "".into(),
         effective: "".into(),
@@ -194,5 +204,10 @@ pub(crate) mod tests {
             _ => Err(io::Error::from(io::ErrorKind::NotFound)),
         };
         load(text, "shop.yaml", &variables, flags, &read)
+    }
+
+    /// Loads a file of this name, without environment and flags.
+    pub(crate) fn load_file(text: &str, file: &str) -> Result<Config, ConfigErrors> {
+        Config::load(text, file, [], &Flags::new())
     }
 }

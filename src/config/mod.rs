@@ -13,6 +13,7 @@ mod condition;
 pub mod definitions;
 mod document;
 mod effective;
+pub(crate) mod event_schemas;
 pub mod finding;
 mod interests;
 mod keys;
@@ -41,6 +42,8 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
+use crate::codec::event_schema::EventSchemas;
+use crate::codec::wire::Aliases;
 use crate::domain::catalogue::Content;
 use crate::domain::rulebook::RuleBook;
 
@@ -83,6 +86,10 @@ pub struct Config {
     pub record_bytes_max: usize,
     /// Further names for events and fields.
     pub aliases: AliasTable,
+    /// What is demanded of the events that have a schema.
+    pub schemas: Arc<EventSchemas>,
+    /// Where those schemas were read from; none where there are none.
+    pub schemas_directory: Option<PathBuf>,
     /// The definitions in force until the definitions topic says otherwise.
     pub rules: Arc<RuleBook>,
     /// The text of those definitions, from which [`definitions::parse_definitions`] makes the same.
@@ -98,6 +105,20 @@ pub struct AliasTable {
     pub events: Vec<(CompactString, CompactString)>,
     /// Names of fields: (alias, canonical name). At most 1,000.
     pub fields: Vec<(CompactString, CompactString)>,
+}
+
+impl AliasTable {
+    /// These names and those that are built in.
+    pub fn aliases(&self) -> Aliases {
+        let mut aliases = Aliases::standard();
+        for (alias, canonical) in &self.events {
+            aliases.add_event(alias, canonical);
+        }
+        for (alias, canonical) in &self.fields {
+            aliases.add_field(alias, canonical);
+        }
+        aliases
+    }
 }
 
 /// Where Kafka is and what its clients are told.

@@ -59,6 +59,8 @@ pub struct Output {
     pub value: Option<Vec<u8>>,
     /// Its headers.
     pub headers: Vec<Header>,
+    /// Its timestamp; none lets the producer take the time of sending.
+    pub timestamp: Option<Timestamp>,
 }
 
 /// What happened while polling.

@@ -89,7 +89,7 @@ impl EmbeddedLog {
 }
 
 impl Inner {
-    fn append(&mut self, output: Output, timestamp: Timestamp) -> Result<(), Fault> {
+    fn append(&mut self, output: Output, at: Timestamp) -> Result<(), Fault> {
         let unknown = || Fault::stop(ExitCode::Misconfigured, format!("there is no topic {}", output.topic));
         let (topic, partitions) = self.topics.get_key_value(&output.topic).ok_or_else(unknown)?;
         let topic = Arc::clone(topic);
@@ -104,7 +104,7 @@ impl Inner {
         log.push(Record {
             partition: Partition::new(topic, number),
             offset: to_offset(log.len()),
-            timestamp,
+            timestamp: output.timestamp.unwrap_or(at),
             key: output.key,
             value: output.value,
             headers: output.headers,

@@ -107,6 +107,7 @@ fn to_person(event: Event, commands: &Arc<str>, partitions: i32) -> Output {
         key: Some(key),
         value: Some(command::encode(&Command::Event(event))),
         headers: Vec::new(),
+        timestamp: None,
     }
 }
 
@@ -126,6 +127,7 @@ fn broadcast(
                 key: None,
                 value: Some(value.clone()),
                 headers: Vec::new(),
+                timestamp: None,
             }));
             Taken::Sent
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::codec::output::{OutputCodec, SchemaIds};
 use crate::codec::registry::Registry;
-use crate::codec::wire::{Aliases, Source};
+use crate::codec::wire::Source;
 use crate::config::{Config, Format, SourceConfig, Start};
 use crate::runtime::instruments::Instruments;
 use crate::runtime::intake::Intake;
@@ -54,8 +54,9 @@ pub fn wire_source(config: &Config, source: &SourceConfig) -> Source {
         topic: source.topic.clone(),
         clock: source.clock,
         ids: config.ids,
-        aliases: Arc::new(aliases(config)),
+        aliases: Arc::new(config.aliases.aliases()),
         known_events: None,
+        schemas: Arc::clone(&config.schemas),
         record_bytes_max: config.record_bytes_max,
     }
 }
@@ -77,15 +78,4 @@ fn sources(config: &Config, registry: &Registry) -> BTreeMap<Arc<str>, (Intake, 
         sources.insert(Arc::from(&**topic), (Intake::Definitions, Start::Earliest));
     }
     sources
-}
-
-fn aliases(config: &Config) -> Aliases {
-    let mut aliases = Aliases::standard();
-    for (alias, canonical) in &config.aliases.events {
-        aliases.add_event(alias, canonical);
-    }
-    for (alias, canonical) in &config.aliases.fields {
-        aliases.add_field(alias, canonical);
-    }
-    aliases
 }

@@ -92,8 +92,14 @@ impl Pipeline {
         for record in other.commands() {
             let topic = Arc::clone(&self.plan.shared.topics.commands);
             let partition = Some(record.partition.number);
-            let output =
-                Output { topic, partition, key: record.key, value: record.value, headers: Vec::new() };
+            let output = Output {
+                topic,
+                partition,
+                key: record.key,
+                value: record.value,
+                headers: Vec::new(),
+                timestamp: None,
+            };
             self.log.append(output, record.timestamp).unwrap();
         }
     }
@@ -103,8 +109,14 @@ impl Pipeline {
         for record in other.changelog().into_iter().filter(keep) {
             let topic = Arc::clone(&self.plan.shared.topics.changelog);
             let partition = Some(record.partition.number);
-            let output =
-                Output { topic, partition, key: record.key, value: record.value, headers: Vec::new() };
+            let output = Output {
+                topic,
+                partition,
+                key: record.key,
+                value: record.value,
+                headers: Vec::new(),
+                timestamp: None,
+            };
             self.log.append(output, record.timestamp).unwrap();
         }
     }

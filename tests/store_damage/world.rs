@@ -258,7 +258,8 @@ impl World {
         let log = EmbeddedLog::new(self.topics.iter().map(|topic| (topic.as_str(), 1)));
         for record in self.records.clone() {
             let Record { partition, key, value, headers, timestamp, .. } = record;
-            let output = Output { topic: partition.topic, partition: Some(0), key, value, headers };
+            let output =
+                Output { topic: partition.topic, partition: Some(0), key, value, headers, timestamp: None };
             log.append(output, timestamp).unwrap();
         }
         let changelog = Arc::from(&*self.config.topics.changelog);

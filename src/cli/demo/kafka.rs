@@ -116,6 +116,7 @@ pub(super) fn output(application: &str, record: &ShopRecord) -> Output {
         key: Some(record.key.clone()),
         value: Some(record.value.clone()),
         headers: Vec::new(),
+        timestamp: None,
     }
 }
 

@@ -5,6 +5,7 @@ use compact_str::CompactString;
 
 use super::Source;
 use super::aliases::Scope;
+use super::canonical;
 use super::clock::times;
 use super::field::Field;
 use super::fields::Fields;
@@ -14,6 +15,7 @@ use super::items::items;
 use super::money::stated;
 use super::properties::flat;
 use super::referrer;
+use super::schema;
 use super::tree::Tree;
 use crate::codec::reject::{Reject, RejectCode};
 use crate::domain::event::{DECISION_REQUEST, DecisionRequest, Event, IDENTIFY, is_page};
@@ -29,7 +31,7 @@ const PAGE_BYTES_MAX: usize = 1024;
 /// The most content that a decision request can exclude.
 const EXCLUDE_MAX: usize = 200;
 
-/// The event of a record.
+/// The event of a record, once it is checked against the schema of its event, if that has any.
 pub(super) fn assemble(
     source: &Source,
     tree: &Tree<'_>,
@@ -40,7 +42,28 @@ pub(super) fn assemble(
         return Err(Reject::new(RejectCode::InvalidField, "$", "not an object; send one event as {...}"));
     }
     let mut envelope = Fields::of(Found::whole(tree), &source.aliases, Scope::Envelope)?;
-    let name = name(source, &mut envelope)?;
+    let (name, _) = name(source, &mut envelope)?;
+    let stated = schema(&mut envelope);
+    let brought_up = match source.schemas.versions(&name) {
+        Some(versions) => schema::check(source, tree, &name, versions, stated)?,
+        None => None,
+    };
+    let Some(document) = brought_up else { return event(source, name, envelope, record_time, derived_id) };
+    let source = canonical::source(source);
+    let tree = Tree::of(&document);
+    let mut envelope = Fields::of(Found::whole(&tree), &source.aliases, Scope::Envelope)?;
+    envelope.take(Field::Event);
+    event(&source, name, envelope, record_time, derived_id)
+}
+
+/// The event of this name that the rest of its envelope holds.
+fn event(
+    source: &Source,
+    name: CompactString,
+    mut envelope: Fields<'_>,
+    record_time: Timestamp,
+    derived_id: impl FnOnce() -> CompactString,
+) -> Result<Event, Reject> {
     let message_id = message_id(&mut envelope, derived_id)?;
     let person = person(&mut envelope, source.ids)?;
     let times = times(&mut envelope, source.clock, record_time)?;
@@ -79,8 +102,14 @@ pub(super) fn assemble(
     })
 }
 
-/// The canonical name: from the kind of call where that decides it, else from the event's own name.
-fn name(source: &Source, envelope: &mut Fields) -> Result<CompactString, Reject> {
+/// The canonical name, and what says it: the kind of call where that decides it, else the event's own name.
+///
+/// # Errors
+/// `MissingField`, `InvalidField`, or `UnknownEvent`.
+pub(super) fn name<'t>(
+    source: &Source,
+    envelope: &mut Fields<'t>,
+) -> Result<(CompactString, Option<Found<'t>>), Reject> {
     let kind = envelope.peek(Field::Type).and_then(Tree::text).unwrap_or_default();
     let is_kind = |name: &str| kind.eq_ignore_ascii_case(name);
     let called = match () {
@@ -109,7 +138,16 @@ fn name(source: &Source, envelope: &mut Fields) -> Result<CompactString, Reject>
         let path = found.map_or_else(|| "$.type".to_owned(), Found::path);
         return Err(Reject::new(RejectCode::UnknownEvent, &path, message));
     }
-    Ok(name)
+    Ok((name, found))
+}
+
+/// What the sender says of the event's schema, as `{"name": ..., "version": ...}`. A `schema` that is no
+/// object is a property like any other.
+pub(super) fn schema<'t>(envelope: &mut Fields<'t>) -> Option<Found<'t>> {
+    match envelope.peek(Field::Schema)? {
+        Tree::Object(_) => envelope.take(Field::Schema),
+        _ => None,
+    }
 }
 
 fn stated_name(found: Found<'_>) -> Result<&str, Reject> {
@@ -147,7 +185,10 @@ fn traits(source: &Source, envelope: &mut Fields, name: &str) -> Result<Option<P
 
 /// The properties, with those of an `ecommerce` object in them or beside them. In a call that has neither
 /// properties nor traits, whatever else stands at the top are properties too.
-fn properties<'t>(
+///
+/// # Errors
+/// `InvalidField` for one of them that is no object.
+pub(super) fn properties<'t>(
     source: &'t Source,
     mut envelope: Fields<'t>,
     has_traits: bool,

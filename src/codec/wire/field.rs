@@ -28,6 +28,7 @@ pub(super) enum Field {
     Quantity,
     ReceivedAt,
     RequestId,
+    Schema,
     SentAt,
     Slot,
     Slots,
@@ -42,7 +43,7 @@ pub(super) enum Field {
 
 impl Field {
     /// Every field.
-    pub(super) const ALL: [Field; 35] = [
+    pub(super) const ALL: [Field; 36] = [
         Field::AnonymousId,
         Field::BaseWeight,
         Field::Brand,
@@ -68,6 +69,7 @@ impl Field {
         Field::Quantity,
         Field::ReceivedAt,
         Field::RequestId,
+        Field::Schema,
         Field::SentAt,
         Field::Slot,
         Field::Slots,
@@ -108,6 +110,7 @@ impl Field {
             Field::Quantity => "quantity",
             Field::ReceivedAt => "received_at",
             Field::RequestId => "request_id",
+            Field::Schema => "schema",
             Field::SentAt => "sent_at",
             Field::Slot => "slot",
             Field::Slots => "slots",

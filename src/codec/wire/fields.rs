@@ -102,7 +102,8 @@ impl<'t> Fields<'t> {
     }
 
     /// What has not been taken, with names, sorted. A member goes by its canonical name, unless a better one
-    /// has it: then by its own, so that a `sku` beside a `product_id` stays a `sku`.
+    /// has it: then by its own, so that a `sku` beside a `product_id` stays a `sku`. Of a name that stands in
+    /// several objects, the first counts.
     pub(super) fn into_rest(mut self) -> Vec<(Cow<'t, str>, Found<'t>)> {
         self.members.sort_by(|one, other| {
             let by_name = one.canonical.name().cmp(other.canonical.name());
@@ -117,7 +118,9 @@ impl<'t> Fields<'t> {
             if !taken {
                 let is_used = before.as_ref() == Some(&canonical);
                 let name = if is_used { snake_case(found.key()) } else { canonical.clone() };
-                rest.push((name, found));
+                if !is_used || name != canonical {
+                    rest.push((name, found));
+                }
             }
             before = Some(canonical);
         }

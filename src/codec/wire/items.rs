@@ -10,7 +10,7 @@ use crate::codec::reject::{Reject, RejectCode};
 use crate::domain::event::Item;
 
 /// The most products of one event, which is GA4's limit too.
-const ITEMS_MAX: usize = 200;
+pub(super) const ITEMS_MAX: usize = 200;
 /// The most units of one product.
 const QUANTITY_MAX: u32 = 1_000_000;
 

@@ -8,6 +8,7 @@
 
 mod aliases;
 mod avro;
+mod canonical;
 mod clock;
 mod content;
 mod event;
@@ -20,6 +21,7 @@ mod json;
 mod money;
 mod properties;
 mod referrer;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -33,6 +35,7 @@ use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_128;
 
 use self::tree::Tree;
+use super::event_schema::EventSchemas;
 use super::reject::{Reject, RejectCode};
 use crate::domain::event::Event;
 use crate::domain::time::Timestamp;
@@ -54,6 +57,8 @@ pub struct Source {
     pub aliases: Arc<Aliases>,
     /// The canonical names of the events that are accepted; none accepts every name.
     pub known_events: Option<Arc<BTreeSet<CompactString>>>,
+    /// What is demanded of the events that have a schema.
+    pub schemas: Arc<EventSchemas>,
     /// The longest value that is read, in bytes.
     pub record_bytes_max: usize,
 }

@@ -3,6 +3,7 @@
 mod example;
 mod layers;
 mod refusals;
+mod schemas;
 
 use super::Config;
 use super::finding::ConfigErrors;

@@ -15,6 +15,7 @@ use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
 
 use super::errors::{fault, refused};
 use super::{Settings, client};
+use crate::domain::time::Timestamp;
 use crate::runtime::broker::{Output, Partition};
 use crate::runtime::fault::Fault;
 use crate::runtime::transaction::{ClientError, ErrorKind, Reports, TransactionalClient};
@@ -119,6 +120,7 @@ impl TransactionalClient for ProducerClient {
         record.key = output.key.as_deref();
         record.payload = output.value.as_deref();
         record.partition = output.partition;
+        record.timestamp = output.timestamp.map(Timestamp::ms);
         if !output.headers.is_empty() {
             let headers = OwnedHeaders::new_with_capacity(output.headers.len());
             record.headers = Some(output.headers.iter().fold(headers, |headers, header| {

@@ -222,6 +222,7 @@ impl Task {
             key: Some(change.key.clone()),
             value: change.value.clone(),
             headers: Vec::new(),
+            timestamp: None,
         });
         let risen = self.overlay.dirty().filter(|dirty| dirty.risen && self.is_flushed());
         rows.chain(risen.map(|dirty| {
@@ -326,6 +327,7 @@ fn keyed(topic: &Arc<str>, person: &Person, value: Vec<u8>) -> Output {
         key: Some(person.as_bytes().to_vec()),
         value: Some(value),
         headers: Vec::new(),
+        timestamp: None,
     }
 }
 

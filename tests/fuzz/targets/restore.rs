@@ -72,7 +72,14 @@ fn run(plan: &Arc<Plan>, input: &[u8]) -> Verdict {
     let log = EmbeddedLog::new(own.map(|name| (&**name, 1)).into_iter().chain(sources));
     let at = Timestamp::from_ms(AT);
     let append = |topic: &Arc<str>, key: Option<Vec<u8>>, value: Option<Vec<u8>>| {
-        let output = Output { topic: Arc::clone(topic), partition: Some(0), key, value, headers: Vec::new() };
+        let output = Output {
+            topic: Arc::clone(topic),
+            partition: Some(0),
+            key,
+            value,
+            headers: Vec::new(),
+            timestamp: None,
+        };
         log.append(output, at).unwrap();
     };
     for row in parts(input).chunks(2).take(500) {

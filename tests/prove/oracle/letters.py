@@ -19,6 +19,10 @@ ADDED = (
     "bespoke.error.code",
     "bespoke.error.path",
     "bespoke.error.schema_id",
+    "bespoke.error.schema",
+    "bespoke.error.schema_version",
+    "bespoke.error.rule",
+    "bespoke.record.timestamp",
     HEADER,
 )
 Origin = tuple[str, int, int]

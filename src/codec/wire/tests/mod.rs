@@ -4,6 +4,7 @@ mod avro;
 mod catalogue;
 mod hostile;
 mod rejects;
+mod schema;
 mod shapes;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ fn source() -> Source {
         ids: Ids::ByKind,
         aliases: Arc::new(Aliases::standard()),
         known_events: None,
+        schemas: Arc::default(),
         record_bytes_max: 2 * 1024 * 1024,
     }
 }
