@@ -23,6 +23,8 @@ mod outputs;
 
 #[path = "kafka/crashes.rs"]
 mod crashes;
+#[path = "kafka/dead_letters.rs"]
+mod dead_letters;
 #[path = "kafka/members.rs"]
 mod members;
 #[path = "kafka/plain.rs"]

@@ -2,6 +2,7 @@
 
 mod config_command;
 pub mod demo;
+mod dlq;
 mod explain;
 mod lint;
 mod load;
@@ -75,6 +76,8 @@ enum Command {
     Test(test::TestArguments),
     /// Check the schemas of events, and what a change of them breaks.
     Schema(schema::SchemaArguments),
+    /// See why records were refused, and send them through intake again once the reason is mended.
+    Dlq(dlq::DlqArguments),
     /// Explain a person: the profile, and the last decisions with their reasons.
     Explain(explain::ExplainArguments),
     /// Replay the command log, or the sources, under a second application id.
@@ -122,6 +125,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Lint(arguments) => lint::run(arguments),
         Command::Config(arguments) => config_command::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),
+        Command::Dlq(arguments) => dlq::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Replay(arguments) => replay::run(&console, arguments),
         Command::Test(arguments) => test::run(arguments),

@@ -11,6 +11,7 @@ pub mod intake;
 pub mod kafka;
 pub mod plan;
 mod recount;
+pub mod redrive;
 pub mod restore;
 pub mod runner;
 pub mod stores;

@@ -1,6 +1,7 @@
 //! Floor 4, the process around the workers: HTTP, logs, metrics, the end. The only asynchronous code.
 
 pub mod build;
+pub mod dead_letters;
 pub mod http;
 pub mod logs;
 pub mod metrics;

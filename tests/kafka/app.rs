@@ -91,6 +91,13 @@ impl App {
         App { id, cluster, config, registry, codec, directory, logs }
     }
 
+    /// Another command of the binary, with the configuration.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.args(arguments).arg("--config").arg(self.directory.join("bespoke.yaml"));
+        command
+    }
+
     /// Starts the binary as the process of this ordinal.
     pub(crate) fn start(&self, ordinal: u32) -> Running {
         let log = self.log(&format!("ordinal-{ordinal}"));

@@ -9,10 +9,12 @@ use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceS
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{Offset, TopicPartitionList};
 
 use super::client;
 use super::errors::{fault, refused};
 use crate::config::KafkaConfig;
+use crate::runtime::broker::Partition;
 use crate::runtime::fault::{ExitCode, Fault};
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -67,6 +69,21 @@ impl KafkaAdmin {
             .build()
             .map_err(|error| Fault::stop(ExitCode::Failed, format!("no runtime: {error}")))?;
         Ok(KafkaAdmin { admin, metadata, runtime })
+    }
+
+    /// Deletes the records before these offsets.
+    ///
+    /// # Errors
+    /// When the brokers refuse, such as for a topic that is compacted.
+    pub fn delete_before(&self, offsets: &[(Partition, i64)]) -> Result<(), Fault> {
+        let deleting = |error: KafkaError| fault("deleting records", &error);
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in offsets {
+            list.add_partition_offset(&partition.topic, partition.number, Offset::Offset(*offset))
+                .map_err(deleting)?;
+        }
+        let done = self.runtime.block_on(self.admin.delete_records(&list, &options())).map_err(deleting)?;
+        done.elements().iter().try_for_each(|element| element.error().map_err(deleting))
     }
 
     /// What a topic is like; none if it does not exist.
