@@ -56,6 +56,8 @@ pub(super) fn profile(person: &Person, profile: &Profile, rules: &RuleBook) -> V
         },
         "segments": Value::from_iter(update.segments.iter().map(|of| of.segment.to_string())),
         "in_segment_since": Map::from_iter(since),
+        "completeness": number(update.completeness),
+        "contradictions": update.contradictions,
         "due": Value::from_iter(due.map(|(at, what)| json!({ "at": instant(at.ms()), "what": what }))),
     })
 }

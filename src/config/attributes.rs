@@ -1,5 +1,7 @@
 //! Reads `attributes`: what is counted, over which window.
 
+mod coalesce;
+
 use compact_str::CompactString;
 
 use super::condition::{self, Sight};
@@ -20,7 +22,7 @@ const BUCKETS_MAX: i64 = 2_400;
 const WINDOW_MS_MAX: i64 = 2_400 * DAY_MS;
 
 /// What an attribute may be; exactly one of them is given.
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 17] = [
     "count",
     "units",
     "value",
@@ -36,10 +38,12 @@ const KINDS: [&str; 15] = [
     "top",
     "since_first",
     "since_last",
+    "gaps",
+    "coalesce",
 ];
 /// Those that are about a field, of the events that `of` names.
-const OF_FIELD: [&str; 10] =
-    ["sum", "mean", "min", "max", "first", "last", "list", "distinct", "most_frequent", "top"];
+const OF_FIELD: [&str; 11] =
+    ["sum", "mean", "min", "max", "first", "last", "list", "distinct", "most_frequent", "top", "gaps"];
 /// Those that tell how long ago something was.
 const SINCE: [&str; 2] = ["since_first", "since_last"];
 /// The fields that are no properties.
@@ -61,21 +65,31 @@ pub(crate) fn read(
     names: &Names,
     problems: &mut Problems<'_>,
 ) -> Vec<AttributeRule> {
-    each(definitions, "attributes", keys::ATTRIBUTE, problems, |_, name, section, problems| {
-        attribute(name, section, names, problems)
-    })
+    let mut parts = Vec::new();
+    let mut rules =
+        each(definitions, "attributes", keys::ATTRIBUTE, problems, |_, name, mut section, problems| {
+            let section = &mut section;
+            let kind = one_of(section, &format!("attributes.{name}"), &KINDS, problems)?;
+            if kind == "coalesce" {
+                let (rule, named) = coalesce::read(name, section, problems);
+                parts.push((rule.name.clone(), named));
+                return Some(rule);
+            }
+            attribute(name, kind, section, names, problems)
+        });
+    coalesce::resolve(&mut rules, parts, problems);
+    rules
 }
 
 fn attribute(
     name: &str,
-    mut section: Section<'_>,
+    kind: &str,
+    section: &mut Section<'_>,
     names: &Names,
     problems: &mut Problems<'_>,
 ) -> Option<AttributeRule> {
-    let section = &mut section;
     let path = format!("attributes.{name}");
     let filter = condition::compile(section, "where", names, Sight::Event, problems);
-    let kind = one_of(section, &path, &KINDS, problems)?;
     let of_session = section.choice("scope", &[("profile", false), ("session", true)], problems);
     let timed = section.truth("timed", problems);
     let window = window(section, timed, problems);
@@ -117,13 +131,14 @@ fn refuse_what_does_not_belong(
         problems.error(section.place(), format!("{path}.of is missing"), Some(hint));
     }
     let since = SINCE.contains(&kind);
-    let misplaced: [(&str, bool, &str); 6] = [
+    let misplaced: [(&str, bool, &str); 7] = [
         ("of", !of_field, "leave it out; the events are named there"),
         ("most", !matches!(kind, "list" | "top"), "leave it out; it belongs to list and top"),
         ("step", !since, "leave it out; it belongs to since_first and since_last"),
         ("up_to", !since, "leave it out; it belongs to since_first and since_last"),
         ("window", since, "leave it out; set up_to to bound the time"),
         ("window", of_session, "leave it out; a session is its own window"),
+        ("window", kind == "gaps", "leave it out; a sequence is counted from its beginning"),
     ];
     for (key, _, hint) in misplaced.iter().filter(|(key, wrong, _)| *wrong && section.has(key)) {
         let message = format!(
@@ -157,6 +172,7 @@ fn aggregation(
                 _ => Aggregation::Max(field),
             }
         }
+        "gaps" => Aggregation::Gaps(field(section, path, kind, Kind::Number, problems)?),
         "first" => Aggregation::First(field(section, path, kind, Kind::Any, problems)?),
         "last" => Aggregation::Last(field(section, path, kind, Kind::Any, problems)?),
         "distinct" => Aggregation::Distinct(field(section, path, kind, Kind::Text, problems)?),

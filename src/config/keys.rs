@@ -172,6 +172,11 @@ pub(crate) const SCHEMAS: &[Key] = &[needed(
 /// The definitions: what a document of the definitions topic may say.
 pub(crate) const DEFINITIONS: &[Key] = &[
     optional("dedupe", "how repeated messages are recognised"),
+    optional(
+        "retention",
+        "persons of whom nothing was heard for so long are forgotten, 1d to 3650d, at least lateness and \
+         dedupe.horizon; without, nobody is",
+    ),
     key("lateness", "72h", "older events count in lifetime values only, 0s to 365d behind stream time"),
     optional("session", "how events form sessions"),
     optional("orders", "whose word on orders counts"),
@@ -243,6 +248,11 @@ pub(crate) const ATTRIBUTE: &[Key] = &[
     optional("top", "the texts that occurred most often, the most frequent first"),
     optional("since_first", "how many whole steps ago the first of these events was"),
     optional("since_last", "how many whole steps ago the last of these events was"),
+    optional("gaps", "how many numbers of a sequence in a field are missing; senders count from 1"),
+    optional(
+        "coalesce",
+        "the first of these that says something, best first: 2 to 8 attributes that may be missing, or traits.NAME",
+    ),
     optional("of", "the events whose field it is about: one name, a list, or any"),
     optional("most", "how many texts `list` and `top` show, 1 to 64, default 10"),
     optional("step", "the step of `since_first` and `since_last`, 1m to 365d, default 1d"),

@@ -1,16 +1,16 @@
 //! Attributes at work: what an event adds to each, what time takes away, and what they say.
 
-use compact_str::{CompactString, format_compact};
+use compact_str::CompactString;
 
 use super::distinct;
 use super::event::Event;
 use super::field::MILLIONTHS;
 use super::frequencies::Frequencies;
-use super::points::{Keep, Point, Points};
+use super::points::{Point, Points};
 use super::profile::Profile;
 use super::purchase::Order;
 use super::react::Change;
-use super::rulebook::{Aggregation, AttributeRule, Elapsed, NameId, Window};
+use super::rulebook::{Aggregation, AttributeRule, NameId, Part, Window};
 use super::scalar::Scalar;
 use super::time::Timestamp;
 use super::window::Counter;
@@ -88,6 +88,20 @@ pub(crate) fn correct(change: &mut Change<'_>, event: &Event, before: &Order, af
     }
 }
 
+/// What is made of attributes that changed has changed, too.
+pub(crate) fn follow(change: &mut Change<'_>) {
+    for rule in change.rules.attributes.iter().filter(|rule| rule.aggregation == Aggregation::Coalesce) {
+        let touched = &change.touched;
+        let changed = rule.parts.iter().any(|part| match part {
+            Part::Attribute(part) => touched.attributes.contains(&&*part.name),
+            Part::Trait(_) => touched.traits,
+        });
+        if changed {
+            change.touched.attributes.push(&rule.name);
+        }
+    }
+}
+
 impl AttributeRule {
     /// An attribute of all events with one of these names, or of all events if there are no names.
     pub fn new(
@@ -105,7 +119,8 @@ impl AttributeRule {
             None => [NameId::of(name); 2],
         };
         let name = name.into();
-        AttributeRule { id, evidence, name, events, filter: None, aggregation, window, of_session: false }
+        let (filter, of_session, parts) = (None, false, Vec::new());
+        AttributeRule { id, evidence, name, events, filter, aggregation, window, of_session, parts }
     }
 
     /// What it says about a person, as of the profile's last change.
@@ -141,11 +156,36 @@ impl AttributeRule {
                 let steps = points().first().map(|point| elapsed.steps(point.at, profile.as_of));
                 steps.map_or(AttributeValue::Missing, AttributeValue::Whole)
             }
+            Aggregation::Gaps(_) => match profile.number(self.evidence) {
+                0 => AttributeValue::Missing,
+                // Numbers that come twice hide others that are missing; below zero there is nothing.
+                count => AttributeValue::Whole(number.saturating_sub(count).max(0)),
+            },
+            Aggregation::Coalesce => self.said(profile).next().unwrap_or(AttributeValue::Missing),
         }
+    }
+
+    /// Whether parts of it that say something say different things.
+    pub fn is_contradicted(&self, profile: &Profile) -> bool {
+        let mut said = self.said(profile);
+        let first = said.next();
+        first.is_some_and(|first| said.any(|other| other != first))
+    }
+
+    /// What those of its parts say that say something, the best first.
+    fn said<'p>(&self, profile: &'p Profile) -> impl Iterator<Item = AttributeValue<'p>> {
+        self.parts.iter().map(|part| part.value(profile)).filter(|value| *value != AttributeValue::Missing)
     }
 
     /// When its value changes next if nothing happens, where that is a change of its own.
     pub fn due(&self, profile: &Profile) -> Option<Timestamp> {
+        if self.aggregation == Aggregation::Coalesce {
+            let of = |part: &Part| match part {
+                Part::Attribute(rule) => rule.due(profile),
+                Part::Trait(_) => None,
+            };
+            return self.parts.iter().filter_map(of).min();
+        }
         if let Aggregation::Since(elapsed) = &self.aggregation {
             let point = profile.points(self.id).first().filter(|_| elapsed.timed)?;
             return elapsed.due(point.at, profile.as_of);
@@ -229,6 +269,16 @@ impl AttributeRule {
                 })
             }
             Aggregation::Since(_) => self.keep(profile, [Scalar::Bool(true)], at, now),
+            Aggregation::Gaps(field) => {
+                let mut counted = false;
+                for number in field.numbers(event).into_iter().filter_map(in_sequence) {
+                    let largest = profile.number(self.id);
+                    profile.counter_mut(self.id).add((number - largest).max(0), at, now, None);
+                    counted |= profile.counter_mut(self.evidence).add(1, at, now, None);
+                }
+                counted
+            }
+            Aggregation::Coalesce => false,
         }
     }
 
@@ -268,58 +318,19 @@ impl AttributeRule {
     }
 }
 
-impl Aggregation {
-    /// Which points it keeps, where it keeps points.
-    fn keep(&self) -> Option<Keep> {
-        Some(match self {
-            Aggregation::Min(_) => Keep::Least,
-            Aggregation::Max(_) => Keep::Greatest,
-            Aggregation::First(_) => Keep::Earliest,
-            Aggregation::Since(Elapsed { from_first: true, .. }) => Keep::Earliest,
-            Aggregation::Last(_) | Aggregation::Since(_) => Keep::Latest,
-            Aggregation::List(_, most) => Keep::LatestOfEach { most: *most },
-            Aggregation::Distinct(_) => Keep::HighestRank,
-            _ => return None,
-        })
-    }
-
-    fn is_frequency(&self) -> bool {
-        matches!(self, Aggregation::MostFrequent(_) | Aggregation::Top(..))
-    }
-
-    /// What of it decides what rows hold: what was held for another shape is no use. None for sums, whose rows
-    /// are from before there were others.
-    fn shape(&self) -> Option<CompactString> {
-        let (name, field) = match self {
-            Aggregation::Count | Aggregation::Units | Aggregation::Value | Aggregation::Sum(_) => {
-                return None;
-            }
-            Aggregation::Mean(field) => ("mean", field),
-            Aggregation::Min(field) => ("min", field),
-            Aggregation::Max(field) => ("max", field),
-            Aggregation::First(field) => ("first", field),
-            Aggregation::Last(field) => ("last", field),
-            Aggregation::List(field, _) => ("list", field),
-            Aggregation::Distinct(field) => ("distinct", field),
-            Aggregation::MostFrequent(field) | Aggregation::Top(field, _) => ("frequencies", field),
-            Aggregation::Since(Elapsed { from_first: true, .. }) => return Some("since_first".into()),
-            Aggregation::Since(_) => return Some("since_last".into()),
-        };
-        Some(format_compact!("{name}|{field}"))
+impl Part {
+    fn value<'p>(&self, profile: &'p Profile) -> AttributeValue<'p> {
+        match self {
+            Part::Attribute(rule) => rule.value(profile),
+            Part::Trait(name) => profile.traits.get(name).map_or(AttributeValue::Missing, of_scalar),
+        }
     }
 }
 
-impl Elapsed {
-    /// How many whole steps there are from one instant to another.
-    fn steps(&self, at: Timestamp, now: Timestamp) -> i64 {
-        now.since_ms(at).div_euclid(self.step_ms.max(1)).clamp(0, self.steps_max)
-    }
-
-    /// When the next step is done, unless that was the last.
-    fn due(&self, at: Timestamp, now: Timestamp) -> Option<Timestamp> {
-        let next = self.steps(at, now) + 1;
-        (next <= self.steps_max).then(|| at.plus_ms(next.saturating_mul(self.step_ms)))
-    }
+/// A number of a sequence, of one in millionths.
+fn in_sequence(millionths: i64) -> Option<i64> {
+    const ONE: i64 = MILLIONTHS as i64;
+    (millionths >= ONE && millionths % ONE == 0).then_some(millionths / ONE)
 }
 
 fn in_units(point: &Point) -> AttributeValue<'_> {
@@ -337,7 +348,11 @@ fn text(point: &Point) -> Option<&str> {
 }
 
 fn of_point(point: &Point) -> AttributeValue<'_> {
-    match &point.value {
+    of_scalar(&point.value)
+}
+
+fn of_scalar(value: &Scalar) -> AttributeValue<'_> {
+    match value {
         Scalar::Bool(truth) => AttributeValue::Truth(*truth),
         Scalar::Integer(number) => AttributeValue::Whole(*number),
         Scalar::Float(number) => AttributeValue::Number(*number),

@@ -13,6 +13,8 @@ pub enum Emission {
     Decision(Decision),
     /// Somebody entered or left a segment.
     SegmentChange(SegmentChange),
+    /// Nothing has been heard of this person for so long that nothing is known any more.
+    Forgotten(Person),
 }
 
 /// Which content to show to a person in a slot.

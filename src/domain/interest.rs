@@ -117,7 +117,7 @@ fn changed<'a>(change: &mut Change<'a>, rule: &'a InterestRule, value: &str, ent
     };
     let version = change.profile.version;
     change.emissions.push(Emission::SegmentChange(SegmentChange {
-        transition_id: transition_id(change.person, &segment, version, entered),
+        transition_id: transition_id(change.person, &segment, version, &change.life(), entered),
         person: change.person.clone(),
         segment,
         entered,

@@ -2,6 +2,7 @@
 //! nothing in it can fail. `react` is its only door.
 
 pub mod affinity;
+mod aggregation;
 pub mod attribute;
 pub mod catalogue;
 pub mod command;
@@ -17,7 +18,9 @@ pub mod person;
 pub mod points;
 pub mod profile;
 pub mod purchase;
+pub mod quality;
 pub mod react;
+mod retention;
 pub mod rulebook;
 pub mod scalar;
 pub mod scope;

@@ -15,6 +15,7 @@ use super::interest;
 use super::person::Person;
 use super::profile::{Cause, Profile, SeenId};
 use super::purchase;
+use super::retention;
 use super::rulebook::{DecisionRule, MaxFires, RuleBook, Trigger};
 use super::scope::Scope;
 use super::segment;
@@ -144,6 +145,11 @@ pub fn settle(
     let Knowledge { rules, catalogue } = knowledge;
     let mut changed = false;
     while let Some(at) = due(rules, profile).filter(|at| *at <= until) {
+        changed = true;
+        if retention::due(rules, profile).is_some_and(|due| due <= at) {
+            retention::forget(rules, person, profile, at, emissions);
+            break;
+        }
         let now = at.max(profile.as_of);
         let mut change = Change {
             rules,
@@ -162,7 +168,6 @@ pub fn settle(
             emissions: &mut *emissions,
         };
         change.pass_time();
-        changed = true;
     }
     changed
 }
@@ -174,6 +179,7 @@ pub fn due(rules: &RuleBook, profile: &Profile) -> Option<Timestamp> {
         .chain(interest::due(rules, profile))
         .chain(session::due(rules, profile))
         .chain(segment::due(rules, profile))
+        .chain(retention::due(rules, profile))
         .min()
 }
 
@@ -228,6 +234,7 @@ impl<'a> Change<'a> {
             self.add_up(event);
             self.happened.push(Happened::Event);
         }
+        attribute::follow(self);
         interest::untag(self, false);
         segment::apply(self);
         self.fire_rules();
@@ -249,6 +256,7 @@ impl<'a> Change<'a> {
         self.begin(Cause::Time);
         attribute::expire(self, false);
         session::pass_time(self);
+        attribute::follow(self);
         interest::untag(self, true);
         segment::apply(self);
         self.fire_rules();
@@ -334,9 +342,13 @@ impl<'a> Change<'a> {
         let message_id = self.event.map(|event| event.message_id.clone());
         let cause = DecisionCause::Rule(rule.name.clone(), message_id);
         let version = self.profile.version;
-        let name = format!("rule|{}|{}|{version}", self.person, rule.name);
+        let name = format!("rule|{}|{}|{version}{}", self.person, rule.name, self.life());
         let decision = Decision { at: self.at, ..answer.decision(self.person, version, cause, &name) };
         self.emissions.push(Emission::Decision(decision));
+    }
+
+    pub(crate) fn life(&self) -> String {
+        retention::life(self.rules, self.profile)
     }
 
     fn knowledge(&self) -> Knowledge<'_> {

@@ -52,6 +52,9 @@ pub struct IntakeRule {
     pub seen_horizon_ms: i64,
     /// Events that lie further than this behind stream time count in lifetime values only, in milliseconds.
     pub lateness_ms_max: i64,
+    /// Persons whose latest event is this old are forgotten, in milliseconds of event time; none are
+    /// where it is not said.
+    pub retention_ms: Option<i64>,
 }
 
 /// Sessions by a gap in event time.
@@ -102,6 +105,17 @@ pub struct AttributeRule {
     pub window: Option<Window>,
     /// Whether it starts afresh with every session and holds only what belongs to the current one.
     pub of_session: bool,
+    /// What a `Coalesce` chooses from, the best first; empty for the others.
+    pub parts: Vec<Part>,
+}
+
+/// One of the values that a `Coalesce` chooses from.
+#[derive(Clone, Debug)]
+pub enum Part {
+    /// Another attribute.
+    Attribute(Box<AttributeRule>),
+    /// What `identify` said, by its name.
+    Trait(CompactString),
 }
 
 /// What an attribute makes of events.
@@ -135,6 +149,11 @@ pub enum Aggregation {
     Top(Field, usize),
     /// How long ago the first or the last event was.
     Since(Elapsed),
+    /// How many numbers of a sequence are missing up to its largest: whole numbers in a field, from 1 on, each
+    /// of which one event has.
+    Gaps(Field),
+    /// The first of its parts that says something, as SQL's function of that name has it.
+    Coalesce,
 }
 
 /// How the time since an event is told: in whole steps, up to a limit at which it stays.
@@ -326,6 +345,7 @@ impl Default for IntakeRule {
             seen_ids_max: 256,
             seen_horizon_ms: 72 * super::time::HOUR_MS,
             lateness_ms_max: 72 * super::time::HOUR_MS,
+            retention_ms: None,
         }
     }
 }

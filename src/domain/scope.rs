@@ -12,6 +12,7 @@
 //! | `recent` | the last items, newest first |
 //! | `traits.NAME` | what `identify` said |
 //! | `profile.version`, `.events`, `.person` | the profile itself |
+//! | `profile.completeness`, `.contradictions` | how much of it is known, and where that disagrees |
 //! | `event.name`, `.page`, `.source`, `.value`, `.currency`, `.order_id`, `.properties.NAME`, `.items` | the event |
 
 use cel::common::types::{CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelString};
@@ -22,6 +23,7 @@ use super::attribute::AttributeValue;
 use super::event::{Event, Item};
 use super::person::Person;
 use super::profile::Profile;
+use super::quality;
 use super::rulebook::RuleBook;
 use super::scalar::{Properties, Scalar};
 
@@ -111,6 +113,8 @@ impl Scope<'_> {
             "version" => Some(integer(whole(self.profile.version))),
             "events" => Some(integer(whole(self.profile.events_applied))),
             "person" => Some(text(self.person.as_str())),
+            "completeness" => Some(float(quality::completeness(self.rules, self.profile))),
+            "contradictions" => Some(texts(quality::contradictions(self.rules, self.profile))),
             _ => None,
         }
     }

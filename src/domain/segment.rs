@@ -41,9 +41,15 @@ pub(crate) fn due(rules: &RuleBook, profile: &Profile) -> Option<Timestamp> {
 }
 
 /// The id of a transition, the same on every replay.
-pub(crate) fn transition_id(person: &Person, segment: &str, version: u64, entered: bool) -> CompactString {
+pub(crate) fn transition_id(
+    person: &Person,
+    segment: &str,
+    version: u64,
+    life: &str,
+    entered: bool,
+) -> CompactString {
     let way = if entered { "enter" } else { "leave" };
-    stable_id(&format!("segment|{person}|{segment}|{version}|{way}"))
+    stable_id(&format!("segment|{person}|{segment}|{version}|{way}{life}"))
 }
 
 /// A UUID of version 5 over a name (RFC 9562, section 5.5).
@@ -118,7 +124,7 @@ fn move_to<'a>(change: &mut Change<'a>, rule: &'a SegmentRule, from: SegmentStat
         Cause::None | Cause::Time => None,
     };
     change.emissions.push(Emission::SegmentChange(SegmentChange {
-        transition_id: transition_id(change.person, &rule.name, version, is_in),
+        transition_id: transition_id(change.person, &rule.name, version, &change.life(), is_in),
         person: change.person.clone(),
         segment: rule.name.clone(),
         entered: is_in,

@@ -50,8 +50,8 @@ pub struct Entry {
     committed_due: Option<Timestamp>,
     /// The hash of the committed row, as it was read or written; none where there is no row.
     committed_hash: Option<u64>,
-    /// The hash of the row that was flushed last.
-    flushed_hash: u64,
+    /// The hash of the row that was flushed last; none where that was its end.
+    flushed_hash: Option<u64>,
     dirty: bool,
     used: u64,
 }
@@ -124,13 +124,20 @@ impl Overlay {
                 profile,
                 committed_due,
                 committed_hash,
-                flushed_hash: 0,
+                flushed_hash: None,
                 dirty: false,
                 used: self.turn,
             };
             self.persons.insert(person.clone(), Box::new(entry));
         }
         Ok(self.persons.get_mut(person).expect("the entry was there or has just been inserted"))
+    }
+
+    /// Notes that a person was forgotten: what is known from now on is new, whatever its version is.
+    pub fn forgotten(&mut self, person: &Person) {
+        if let Some(entry) = self.persons.get_mut(person) {
+            entry.committed_version = 0;
+        }
     }
 
     /// Notes that a person's profile was changed through [`Overlay::person`].
@@ -229,13 +236,14 @@ impl Overlay {
             let Some(entry) = self.persons.get_mut(person) else { continue };
             let (key, value) =
                 (row::profile_key(person), row::encode_profile_with(&mut scratch, &entry.profile));
-            entry.flushed_hash = row_hash(&key, &value);
+            let value = Some(value).filter(|_| entry.profile != Profile::default());
+            entry.flushed_hash = value.as_ref().map(|value| row_hash(&key, value));
             if let Some(digest) = digest.as_mut().filter(|_| forgotten != Some(person)) {
-                digest.replace(entry.committed_hash, Some(entry.flushed_hash));
+                digest.replace(entry.committed_hash, entry.flushed_hash);
             }
             let due = entry.due.filter(|_| !is_armed(Mutant::SettleWithoutDueTimes));
             let due_before = DueBefore::Known(entry.committed_due);
-            changes.push(Change { key, value: Some(value), due, due_before });
+            changes.push(Change { key, value, due, due_before });
         }
         changes
     }
@@ -249,7 +257,7 @@ impl Overlay {
         for person in self.dirty.drain(..) {
             if let Some(entry) = self.persons.get_mut(&person) {
                 entry.dirty = false;
-                entry.committed_hash = Some(entry.flushed_hash);
+                entry.committed_hash = entry.flushed_hash;
                 entry.committed_due = entry.due;
                 if !is_armed(Mutant::ForgetCommittedVersion) {
                     entry.committed_version = entry.profile.version;

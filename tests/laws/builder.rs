@@ -11,7 +11,7 @@ use bespoke::domain::profile::Profile;
 use bespoke::domain::react::{Knowledge, Outcome, react, settle};
 use bespoke::domain::rulebook::{
     Aggregation, AttributeRule, DecisionRule, Elapsed, Facet, Field, IntakeRule, InterestRule, MaxFires,
-    Membership, NameId, OrdersRule, RecentRule, RuleBook, SegmentRule, SessionRule, SlotRule, Trigger,
+    Membership, NameId, OrdersRule, Part, RecentRule, RuleBook, SegmentRule, SessionRule, SlotRule, Trigger,
     Window,
 };
 use bespoke::domain::scalar::Properties;
@@ -204,6 +204,7 @@ pub(crate) fn shop_of_all_kinds() -> RuleBook {
         attribute("favourites", &views, Aggregation::Top(category(), 2), None),
         attribute("away", &["order_completed"], since(false, true), None),
         attribute("known", &[], since(true, false), None),
+        attribute("missing", &views, Aggregation::Gaps(Field::Quantity), None),
     ];
     let mut rules = shop();
     rules.attributes.extend(kinds);
@@ -214,12 +215,20 @@ pub(crate) fn shop_of_all_kinds() -> RuleBook {
         attribute("top_in_session", &views, Aggregation::Top(category(), 3), None),
     ];
     rules.attributes.extend(of_session.map(|rule| AttributeRule { of_session: true, ..rule }));
+    let parts = ["entry", "favourite", "exit"].iter().filter_map(|part| {
+        let rule = rules.attributes.iter().find(|rule| rule.name == part);
+        rule.cloned().map(|rule| Part::Attribute(Box::new(rule)))
+    });
+    let parts = [Part::Trait("liked".into())].into_iter().chain(parts).collect();
+    rules.attributes.push(AttributeRule { parts, ..attribute("liked", &[], Aggregation::Coalesce, None) });
     rules.segments.extend([
         condition("of_hats", "attributes.favourite == 'hats' || 'hats' in attributes.categories", None, 0),
         condition("away", "attributes.away >= 2", Some("attributes.away < 2"), 0),
         condition("old_friend", "attributes.known >= 3", None, 0),
         condition("picky", "attributes.typical > 9.0 && attributes.variety < 2", None, HOUR_MS),
         condition("looks", "attributes.views_in_session > 1", None, 0),
+        condition("hatter", "attributes.liked == 'hats'", None, 0),
+        condition("fickle", "'liked' in profile.contradictions && profile.completeness > 0.5", None, 0),
     ]);
     let limit = Some(MaxFires { count: 2, per_ms: 30 * HOUR_MS });
     let grouped = |name, event: &str, max_fires| {
@@ -310,7 +319,7 @@ impl Story {
             Emission::SegmentChange(SegmentChange { segment, entered, at, .. }) => {
                 Some((format!("{}{segment}", if entered { '+' } else { '-' }), at))
             }
-            Emission::Decision(_) => None,
+            Emission::Decision(_) | Emission::Forgotten(_) => None,
         });
         moves.collect()
     }
@@ -319,7 +328,7 @@ impl Story {
     pub(crate) fn decisions(&mut self) -> Vec<Decision> {
         let decisions = self.said.drain(..).filter_map(|said| match said {
             Emission::Decision(decision) => Some(decision),
-            Emission::SegmentChange(_) => None,
+            Emission::SegmentChange(_) | Emission::Forgotten(_) => None,
         });
         decisions.collect()
     }

@@ -35,7 +35,12 @@ fn declared() -> RuleBook {
         counted.iter().map(|name| attribute(name, &[name], Aggregation::Count, week.clone())).collect();
     attributes.push(attribute("events_week", &counted, Aggregation::Count, week));
     RuleBook {
-        intake: IntakeRule { seen_ids_max: 32, seen_horizon_ms: i64::MAX, lateness_ms_max: i64::MAX },
+        intake: IntakeRule {
+            seen_ids_max: 32,
+            seen_horizon_ms: i64::MAX,
+            lateness_ms_max: i64::MAX,
+            retention_ms: None,
+        },
         session: SessionRule { gap_ms: 30 * MINUTE_MS, timed: false, pages_max: 0 },
         orders: OrdersRule::default(),
         recent: RecentRule {

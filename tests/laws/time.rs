@@ -1,11 +1,14 @@
 //! Laws of time: the sweep and restarts leave no trace, `due` is neither early nor late, repeats are nothing,
 //! and every change is one version.
 
+use std::collections::BTreeSet;
+
 use bespoke::codec::row;
 use bespoke::domain::decision::Emission;
 use bespoke::domain::event::Event;
 use bespoke::domain::profile::{Cause, Profile};
 use bespoke::domain::react::Outcome;
+use bespoke::domain::rulebook::RuleBook;
 use bespoke::domain::time::{HOUR_MS, Timestamp};
 use compact_str::CompactString;
 use proptest::prelude::*;
@@ -75,8 +78,16 @@ pub(crate) fn steps(length_max: usize) -> impl Strategy<Value = Vec<Step>> {
     })
 }
 
-fn told(steps: &[Step], mut before_each: impl FnMut(&mut Story, &Step)) -> (Profile, Vec<Emission>) {
-    let mut story = Story::new(shop_of_all_kinds());
+fn told(steps: &[Step], before_each: impl FnMut(&mut Story, &Step)) -> (Profile, Vec<Emission>) {
+    told_to(shop_of_all_kinds(), steps, before_each)
+}
+
+fn told_to(
+    rules: RuleBook,
+    steps: &[Step],
+    mut before_each: impl FnMut(&mut Story, &Step),
+) -> (Profile, Vec<Emission>) {
+    let mut story = Story::new(rules);
     for step in steps {
         before_each(&mut story, step);
         story.send(&step.event);
@@ -96,6 +107,24 @@ fn between(story: &Story, step: &Step) -> Vec<Timestamp> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
+
+    /// Some gaps between events are longer than the retention.
+    #[test]
+    fn a_person_is_forgotten_at_the_same_time_whenever_the_sweep_comes_by(steps in steps(30)) {
+        let mut rules = shop_of_all_kinds();
+        rules.intake.retention_ms = Some(HOUR_MS * 96);
+        let never = told_to(rules.clone(), &steps, |_, _| {});
+        let sometimes = told_to(rules, &steps, |story, step| {
+            for instant in between(story, step) {
+                story.sweep(instant);
+            }
+        });
+        prop_assert_eq!(&sometimes, &never);
+        prop_assert_eq!(&never.0, &Profile::default());
+        prop_assert!(matches!(never.1.last(), Some(Emission::Forgotten(_))));
+        let ids: BTreeSet<CompactString> = never.1.iter().filter(|said| !is_end(said)).map(id).collect();
+        prop_assert_eq!(ids.len(), never.1.iter().filter(|said| !is_end(said)).count(), "each id once");
+    }
 
     #[test]
     fn the_sweep_may_come_by_at_any_time_or_never(steps in steps(30)) {
@@ -201,12 +230,18 @@ fn version_and_cause(said: &Emission) -> (u64, Option<CompactString>) {
             DecisionCause::Rule(_, message_id) => (decision.profile_version, message_id.clone()),
             DecisionCause::Request(message_id) => (decision.profile_version, Some(message_id.clone())),
         },
+        Emission::Forgotten(_) => (0, None),
     }
+}
+
+fn is_end(said: &Emission) -> bool {
+    matches!(said, Emission::Forgotten(_))
 }
 
 fn id(said: &Emission) -> CompactString {
     match said {
         Emission::SegmentChange(change) => change.transition_id.clone(),
         Emission::Decision(decision) => decision.decision_id.clone(),
+        Emission::Forgotten(person) => person.to_string().into(),
     }
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import unittest
 from typing import Any
 
-from oracle import rulebook
+from oracle import aggregates, rulebook
 from oracle.aggregates import MISSING, Bests, Frequencies, Mean, estimate
 from oracle.document import ConfigurationError
 from oracle_stage import AT, HOUR, Folded
@@ -17,8 +17,7 @@ from oracle_stage import AT, HOUR, Folded
 def said(folded: Folded, name: str) -> Any:
     profile = folded.fold.persons["user:ada"]
     at = profile.book.attribute_at[name]
-    held = profile.held[at]
-    return profile.totals[at] if held is None else held.value(profile.as_of, profile.book.attributes[at])
+    return aggregates.value(profile, at)
 
 
 class Aggregates(unittest.TestCase):
@@ -87,6 +86,55 @@ class Aggregates(unittest.TestCase):
         self.assertEqual((said(folded, "away"), folded.fold.persons["user:ada"].due), (3, None))
         folded.send("login", AT + 10 * HOUR)
         self.assertEqual(folded.moves(), [("gone", "ENTERED", AT + 2 * HOUR), ("gone", "LEFT", AT + 10 * HOUR)])
+
+    def test_gaps_are_filled_by_what_comes_late(self) -> None:
+        folded = Folded("attributes: {lost: {gaps: n, of: any}}")
+        for n, expected in ((1, 0), (4, 2), (2.5, 2), (0, 2), (3, 1), (2, 0), (2, 0)):
+            folded.send("seen", AT, properties={"n": n})
+            self.assertEqual(said(folded, "lost"), expected)
+
+    def test_the_best_of_several_values_is_chosen_and_others_contradict_it(self) -> None:
+        folded = Folded(
+            "attributes: {seen: {last: x, of: seen, window: 2h, bucket: 1h}, bought: {last: x, of: bought},"
+            " best: {coalesce: [traits.x, bought, seen]}}\n"
+            "segments: {torn: {enter: \"'best' in profile.contradictions\"}, b: {enter: attributes.best == 'b'}}"
+        )
+        profile = lambda: folded.fold.persons["user:ada"]  # noqa: E731
+        folded.send("other", AT)
+        self.assertIs(said(folded, "best"), MISSING)
+        self.assertEqual(aggregates.completeness(profile()), 0.0)
+        folded.send("seen", AT, properties={"x": "a"})
+        self.assertEqual((said(folded, "best"), aggregates.contradictions(profile())), ("a", []))
+        folded.send("bought", AT, properties={"x": "b"})
+        self.assertEqual((said(folded, "best"), aggregates.contradictions(profile())), ("b", ["best"]))
+        folded.pass_to(AT + 2 * HOUR)
+        self.assertEqual((said(folded, "best"), aggregates.contradictions(profile())), ("b", []))
+        folded.send("identify", AT + 2 * HOUR, traits={"x": 7})
+        self.assertEqual((said(folded, "best"), aggregates.contradictions(profile())), (7, ["best"]))
+        self.assertEqual(aggregates.completeness(profile()), 2 / 3)
+        moves = [(change["segment"], change["change"]) for change in folded.changes]
+        self.assertEqual(
+            moves,
+            [("torn", "ENTERED"), ("b", "ENTERED"), ("torn", "LEFT"), ("torn", "ENTERED"), ("b", "LEFT")],
+        )
+
+    def test_who_is_gone_is_forgotten_and_comes_again_as_somebody_new(self) -> None:
+        folded = Folded(
+            "retention: 4d\nattributes: {views: {count: seen}}\nsegments: {keen: {enter: attributes.views > 0}}"
+        )
+        folded.send("seen", AT)
+        folded.send("decision_request", AT + HOUR, properties={"requestId": "r", "slot": "s"})
+        folded.pass_to(AT + 96 * HOUR - 1)
+        self.assertEqual(said(folded, "views"), 1)
+        folded.pass_to(AT + 96 * HOUR)
+        profile = folded.fold.persons["user:ada"]
+        self.assertEqual((profile.version, profile.seen, said(folded, "views")), (0, {}, 0))
+        folded.send("seen", AT + 100 * HOUR)
+        self.assertEqual(folded.fold.persons["user:ada"].version, 1)
+        told = [(one["change"], one["at"], one["profile_version"]) for one in folded.changes]
+        expected = [("ENTERED", AT, 1), ("LEFT", AT + 96 * HOUR, 3), ("ENTERED", AT + 100 * HOUR, 1)]
+        self.assertEqual(told, expected)
+        self.assertEqual(len({one["transition_id"] for one in folded.changes}), 3)
 
     def test_what_is_of_a_session_starts_afresh_with_it(self) -> None:
         folded = Folded(

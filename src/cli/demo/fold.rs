@@ -118,6 +118,7 @@ impl Folded {
                 Emission::SegmentChange(change) => {
                     self.segment_changes.entry(change.person.clone()).or_default().push(change);
                 }
+                Emission::Forgotten(_) => {}
             }
         }
         self.profiles.extend(partition.profiles);

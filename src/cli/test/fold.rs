@@ -118,6 +118,7 @@ impl Fold {
             let of = match emission {
                 Emission::Decision(decision) => &decision.person,
                 Emission::SegmentChange(change) => &change.person,
+                Emission::Forgotten(person) => person,
             };
             let taken = person.is_none_or(|person| person == of.as_str());
             match emission {
@@ -127,7 +128,7 @@ impl Fold {
                 Emission::SegmentChange(change) if taken => {
                     changes.push(view::segment_change(&SegmentChangeRecord::of(change)));
                 }
-                Emission::Decision(_) | Emission::SegmentChange(_) => {}
+                Emission::Decision(_) | Emission::SegmentChange(_) | Emission::Forgotten(_) => {}
             }
             !taken
         });
@@ -137,7 +138,8 @@ impl Fold {
     /// A person's profile; null for somebody unknown.
     pub(super) fn profile(&self, person: &str) -> Value {
         let person = Person::bare(person);
-        self.profiles.get(&person).map_or(Value::Null, |profile| view::profile(&person, profile, &self.rules))
+        let known = self.profiles.get(&person).filter(|profile| **profile != Profile::default());
+        known.map_or(Value::Null, |profile| view::profile(&person, profile, &self.rules))
     }
 
     fn source(&self, named: Option<&str>) -> Result<&Source, String> {

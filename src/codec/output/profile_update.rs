@@ -13,6 +13,7 @@ use super::long;
 use crate::domain::decide::all_shares;
 use crate::domain::person::Person;
 use crate::domain::profile::{self, Cause, Orders, Profile, SegmentStatus, Session};
+use crate::domain::quality;
 use crate::domain::react::due;
 use crate::domain::rulebook::{InterestRule, RuleBook, SegmentRule};
 use crate::domain::scalar::Scalar;
@@ -54,6 +55,10 @@ pub struct ProfileUpdate<'a> {
     pub segments: Vec<SegmentMembership<'a>>,
     /// When the profile changes next if nothing happens.
     pub valid_until: Option<i64>,
+    /// The share of the attributes that say something, among those that may have nothing to say.
+    pub completeness: f64,
+    /// The attributes whose parts say different things.
+    pub contradictions: Vec<Cow<'a, str>>,
 }
 
 /// What changed a profile.
@@ -222,6 +227,8 @@ impl<'a> ProfileUpdate<'a> {
             orders: ProfileOrders::of(&profile.orders),
             segments: rules.segments.iter().filter_map(|rule| membership(rule, profile)).collect(),
             valid_until: due(rules, profile).map(Timestamp::ms),
+            completeness: quality::completeness(rules, profile),
+            contradictions: quality::contradictions(rules, profile).map(Cow::from).collect(),
         }
     }
 }

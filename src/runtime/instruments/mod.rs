@@ -33,6 +33,7 @@ struct Inner {
     dead_letters: Counter<u64>,
     duplicates: Counter<u64>,
     decisions: Counter<u64>,
+    forgotten: Counter<u64>,
     committed_records: Counter<u64>,
     commit_duration: Histogram<f64>,
     aborts: Counter<u64>,
@@ -83,6 +84,11 @@ impl Instruments {
         self.0
             .decisions
             .add(decisions, &[KeyValue::new("slot", slot.to_owned()), KeyValue::new("ladder", ladder)]);
+    }
+
+    /// Persons who were forgotten because nothing was heard of them for as long as retention says.
+    pub fn forgotten(&self, persons: u64) {
+        self.0.forgotten.add(persons, &[]);
     }
 
     /// A committed transaction: its input records and how long the commit took.
@@ -185,6 +191,7 @@ fn declare(meter: &Meter, gauges: Arc<Gauges>) -> Inner {
         records_out: counter("bespoke_records_out_total", "Records written, by topic."),
         dead_letters: counter("bespoke_dead_letters_total", "Records that became dead letters, by code."),
         duplicates: counter("bespoke_duplicates_total", "Records whose message id was known already."),
+        forgotten: counter("bespoke_forgotten_persons_total", "Persons who were forgotten by retention."),
         decisions: counter("bespoke_decisions_total", "Content decisions, by slot and step of the ladder."),
         committed_records: counter(
             "bespoke_committed_records_total",

@@ -65,6 +65,8 @@ pub struct Task {
     flushed: Vec<Change>,
     /// How many decisions were made since that was asked last, by slot and step of the ladder.
     decided: BTreeMap<(CompactString, &'static str), u64>,
+    /// How many persons were forgotten since somebody asked.
+    forgotten: u64,
 }
 
 /// What became of a record.
@@ -128,6 +130,7 @@ impl Task {
             input_next: 0,
             flushed: Vec::new(),
             decided: BTreeMap::new(),
+            forgotten: 0,
         };
         task.load()?;
         task.check_index(restored)?;
@@ -227,7 +230,7 @@ impl Task {
         let risen = self.overlay.dirty().filter(|dirty| dirty.risen && self.is_flushed());
         rows.chain(risen.map(|dirty| {
             let update = self.shared.outputs.profile_update(dirty.person, dirty.profile, &self.rules);
-            keyed(&topics.profile_updates, dirty.person, update)
+            keyed(&topics.profile_updates, dirty.person, Some(update))
         }))
     }
 
@@ -299,33 +302,39 @@ impl Task {
         std::mem::take(&mut self.decided).into_iter()
     }
 
+    /// How many persons were forgotten since this was asked last.
+    pub fn take_forgotten(&mut self) -> u64 {
+        std::mem::take(&mut self.forgotten)
+    }
+
     fn emit(&mut self, emissions: Vec<Emission>, outputs: &mut Vec<Output>) {
-        for emission in &emissions {
-            if let Emission::Decision(decision) = emission {
+        let (topics, codec) = (&self.shared.topics, &self.shared.outputs);
+        outputs.extend(emissions.into_iter().map(|emission| match emission {
+            Emission::Decision(decision) => {
                 // A slot that no definition names may be any text that somebody asked for.
                 let known = self.rules.slot(&decision.slot).is_some();
                 let slot = if known { decision.slot.clone() } else { CompactString::const_new("unknown") };
                 *self.decided.entry((slot, decision.ladder.as_str())).or_default() += 1;
-            }
-        }
-        let topics = &self.shared.topics;
-        outputs.extend(emissions.into_iter().map(|emission| match emission {
-            Emission::Decision(decision) => {
-                keyed(&topics.decisions, &decision.person, self.shared.outputs.decision(&decision))
+                keyed(&topics.decisions, &decision.person, Some(codec.decision(&decision)))
             }
             Emission::SegmentChange(change) => {
-                keyed(&topics.segment_changes, &change.person, self.shared.outputs.segment_change(&change))
+                keyed(&topics.segment_changes, &change.person, Some(codec.segment_change(&change)))
+            }
+            Emission::Forgotten(person) => {
+                self.forgotten += 1;
+                self.overlay.forgotten(&person);
+                keyed(&topics.profile_updates, &person, None)
             }
         }));
     }
 }
 
-fn keyed(topic: &Arc<str>, person: &Person, value: Vec<u8>) -> Output {
+fn keyed(topic: &Arc<str>, person: &Person, value: Option<Vec<u8>>) -> Output {
     Output {
         topic: Arc::clone(topic),
         partition: None,
         key: Some(person.as_bytes().to_vec()),
-        value: Some(value),
+        value,
         headers: Vec::new(),
         timestamp: None,
     }

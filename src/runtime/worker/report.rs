@@ -22,6 +22,7 @@ impl<B: Broker> Worker<B> {
                 for ((slot, ladder), decisions) in task.take_decided() {
                     self.plan.instruments.decisions(&slot, ladder, decisions);
                 }
+                self.plan.instruments.forgotten(task.take_forgotten());
             }
             match &assignment.work {
                 Work::Restoring(_) => state = WorkerState::Restoring,

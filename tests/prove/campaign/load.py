@@ -34,6 +34,8 @@ REPORT_S = 0.5
 CHUNK = 2_000
 # Older than every window, so that a prefilled person costs nothing later.
 PREFILL_AGE_MS = 40 * 24 * HOUR_MS
+# As the campaign's configuration has it.
+RETENTION_MS = 90 * 24 * HOUR_MS
 
 
 class Generator:
@@ -119,11 +121,13 @@ class Generator:
         self.send("content", key, value, self.story.at_ms)
 
     def prefill(self, persons: int) -> None:
-        began_ms = START_MS - PREFILL_AGE_MS
+        # Of the first twentieth nothing is heard for longer than the retention: they are forgotten, and come again.
+        began_ms, forgotten = START_MS - PREFILL_AGE_MS, persons // 20
         for person in range(persons):
-            at = iso(began_ms + person)
+            before_ms = RETENTION_MS + HOUR_MS if person < forgotten else 0
+            at = iso(began_ms + person - before_ms)
             value = f'{{"event":"page_view","userId":"u{person}","timestamp":"{at}","path":"/before"}}'
-            self.send("clickstream", b"u%d" % person, value.encode(), began_ms + person)
+            self.send("clickstream", b"u%d" % person, value.encode(), began_ms + person - before_ms)
             if person % CHUNK == 0:
                 self.producer.poll(0)
         for mover in range(200):

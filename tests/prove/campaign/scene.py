@@ -109,7 +109,7 @@ class Scene:
         """The shop's configuration, with what makes it this run's own.
 
         While a broker is away, partitions drift apart by days of event time. The concurrent check does not know
-        by how much, so a repetition is known again for as long as can be configured.
+        by how much, so a repetition is known again for as long as can be configured. Nobody may be forgotten before.
 
         It is changed as text: as Python's library reads YAML, the key `on` is a truth value.
         """
@@ -117,6 +117,7 @@ class Scene:
         changes = {
             "  partitions: 4\n": f"  partitions: {OWN_PARTITIONS}\n",
             "  horizon: 72h\n": "  horizon: 90d\n",
+            "\ndedupe:\n": "\nretention: 90d\ndedupe:\n",
         }
         if any(text.count(before) != 1 for before in changes) or "\nkafka:" in text or "\nregistry:" in text:
             raise CampaignFailed(

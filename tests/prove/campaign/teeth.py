@@ -78,6 +78,17 @@ class Watching(unittest.TestCase):
             found = order.look("profile-updates", {"person": "user:1", "version": version})
             self.assertEqual(len(found), wrong, version)
 
+    def test_the_versions_of_who_was_forgotten_begin_anew_once(self) -> None:
+        order = Order()
+        update = {"person": "user:1", "version": 7}
+        self.assertEqual(order.look("profile-updates", update), [])
+        self.assertEqual(order.look("content-decisions", decision(1, 7)), [])
+        order.forget("user:1")
+        self.assertEqual(order.look("profile-updates", {**update, "version": 1}), [])
+        self.assertTrue(order.look("profile-updates", {**update, "version": 1}))
+        self.assertEqual(order.look("content-decisions", decision(2, 1)), [])
+        self.assertTrue(order.look("content-decisions", decision(3, 0)))
+
     def test_a_membership_that_cannot_be_is_found(self) -> None:
         order = Order()
         self.assertEqual(order.look("segment-changes", change(1, 1, "ENTERED")), [])

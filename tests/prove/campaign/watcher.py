@@ -48,6 +48,14 @@ class Order:
         self.ids: dict[str, set[int]] = {topic: set() for topic in FIELDS}
         self.versions: dict[str, dict[int, int]] = {topic: {} for topic in FIELDS}
         self.members: set[int] = set()
+        self.forgotten: dict[str, set[int]] = {topic: set() for topic in FIELDS}
+
+    def forget(self, person: str) -> None:
+        """A person was forgotten, whose versions begin anew, once, in every topic."""
+        key = short(person)
+        self.versions["profile-updates"].pop(key, None)
+        for topic in FIELDS:
+            self.forgotten[topic].add(key)
 
     def look(self, topic: str, record: dict[str, Any]) -> list[str]:
         """What is wrong with this record, in words."""
@@ -67,6 +75,9 @@ class Order:
         before = versions.get(key, -1)
         versions[key] = version
         if version > before or (version == before and not strictly):
+            return []
+        if topic != "profile-updates" and key in self.forgotten[topic]:
+            self.forgotten[topic].remove(key)
             return []
         return [f"version {version} of {person} comes after version {before}"]
 
@@ -149,7 +160,10 @@ class Watcher:
             topic = (message.topic() or "").removeprefix(self.prefix)
             self.counts[topic] += 1
             if (value := message.value()) is None:
-                self.say_wrong(topic, message, ["an empty value, but nobody is ever erased here"])
+                if topic == "profile-updates":
+                    self.order.forget((message.key() or b"").decode("utf-8", "replace"))
+                else:
+                    self.say_wrong(topic, message, ["an empty value, but only profiles are ever erased"])
                 continue
             record = self.schemas.decode(topic, value)
             wrong = self.order.look(topic, record)

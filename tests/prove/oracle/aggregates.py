@@ -23,6 +23,8 @@ REGISTERS = 512
 SMALLER_IS_BETTER = ("min", "first", "since_first")
 BY_BUCKET = ("min", "max", "distinct")
 FREQUENCIES = ("most_frequent", "top")
+SUMS = ("count", "units", "value", "sum")
+NEVER_MISSING = (*SUMS, "list", "distinct", "top")
 
 
 class Ring:
@@ -91,6 +93,39 @@ class Mean:
 
     def holds(self) -> bool:
         return bool(self.sum.total or self.count.total)
+
+
+class Gaps:
+    """The largest number of a sequence, and how many numbers of it there were."""
+
+    def __init__(self) -> None:
+        self.largest = self.count = 0
+
+    def add(self, event: Event, now: int, rule: Attribute) -> bool:
+        told = [millionths(value) for value in scalars(rule, event) if is_number(value)]
+        numbers = [one // 1_000_000 for one in told if one >= 1_000_000 and one % 1_000_000 == 0]
+        self.largest = max([self.largest, *numbers])
+        self.count += len(numbers)
+        return bool(numbers)
+
+    def due(self, as_of: int, rule: Attribute) -> int | None:
+        return None
+
+    def value(self, as_of: int, rule: Attribute) -> Any:
+        return max(0, self.largest - self.count) if self.count else MISSING
+
+    def holds(self) -> bool:
+        return bool(self.count)
+
+
+class Coalesce:
+    """Holds nothing: what it says is said by its parts."""
+
+    def add(self, event: Event, now: int, rule: Attribute) -> bool:
+        return False
+
+    def holds(self) -> bool:
+        return False
 
 
 class Frequencies:
@@ -236,21 +271,54 @@ class Bests:
         return bool(one <= other if rule.measure in SMALLER_IS_BETTER else one >= other)
 
 
-def empty(rule: Attribute) -> Mean | Frequencies | Bests | None:
+def empty(rule: Attribute) -> Mean | Frequencies | Bests | Gaps | Coalesce | None:
     """What an attribute holds of a person of whom nothing is known; nothing where it adds up."""
-    if rule.measure in ("count", "units", "value", "sum"):
+    if rule.measure in SUMS:
         return None
-    if rule.measure == "mean":
-        return Mean()
+    if rule.measure in ("mean", "gaps", "coalesce"):
+        return {"mean": Mean, "gaps": Gaps, "coalesce": Coalesce}[rule.measure]()
     return Frequencies() if rule.measure in FREQUENCIES else Bests()
 
 
 def shape(rule: Attribute) -> str:
     """What rows hold something under, in the place of a name."""
-    if rule.step_ms:
+    if rule.step_ms or rule.measure == "coalesce":
         return f"{rule.name}|{rule.measure}|0"
     kind = "frequencies" if rule.measure in FREQUENCIES else rule.measure
     return f"{rule.name}|{kind}|{rule.prop}|{rule.bucket_ms}"
+
+
+def value(profile: Any, at: int) -> Any:
+    """What an attribute of a profile says."""
+    rule, held = profile.book.attributes[at], profile.held[at]
+    if rule.parts:
+        return next(said(profile, rule), MISSING)
+    if held is not None:
+        return held.value(profile.as_of, rule)
+    total = profile.totals[at]
+    return total / {"value": 100.0, "sum": 1_000_000.0}[rule.measure] if rule.measure in ("value", "sum") else total
+
+
+def said(profile: Any, rule: Attribute) -> Iterator[Any]:
+    """What those parts of a coalesce say that say something, the best first."""
+    for part in rule.parts:
+        one = profile.traits.get(part, MISSING) if isinstance(part, str) else value(profile, part)
+        if one is not MISSING:
+            yield one
+
+
+def completeness(profile: Any) -> float:
+    rules = profile.book.attributes
+    asked = [at for at, rule in enumerate(rules) if rule.measure not in NEVER_MISSING]
+    present = sum(value(profile, at) is not MISSING for at in asked)
+    return present / len(asked) if asked else 1.0
+
+
+def contradictions(profile: Any) -> list[str]:
+    def differ(values: list[Any]) -> bool:
+        return any((type(one), one) != (type(values[0]), values[0]) for one in values)
+
+    return [rule.name for rule in profile.book.attributes if differ(list(said(profile, rule)))]
 
 
 def steps(rule: Attribute, at: int, now: int) -> int:

@@ -29,6 +29,8 @@ class Attribute:
     most: int = 10
     step_ms: int = 0  # 0: not the time since an event
     steps_max: int = 0
+    # What a coalesce chooses from: the number of an attribute, or the name of a trait.
+    parts: tuple[int | str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -96,6 +98,7 @@ class Book:
     ids_max: int = 256
     horizon_ms: int = 72 * HOUR_MS
     lateness_ms: int = 72 * HOUR_MS
+    retention_ms: int | None = None
     gap_ms: int = 1_800_000
     session_timed: bool = True
     pages_max: int = 10

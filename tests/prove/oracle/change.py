@@ -68,6 +68,7 @@ class Change:
                 interests.weigh(self, event)
                 self._recent(event)
             self.triggers.add(("event", event.name))
+        self._follow()
         interests.untag(self, timed_only=False)
         membership.move(self)
         membership.fire_rules(self)
@@ -80,9 +81,18 @@ class Change:
         if profile.session_open and self.book.session_timed and open_until < self.now:
             profile.session_open = False
             self.touched |= SESSION
+        self._follow()
         interests.untag(self, timed_only=True)
         membership.move(self)
         membership.fire_rules(self)
+
+    def _follow(self) -> None:
+        """What is made of attributes that changed has changed, too."""
+        rules = self.book.attributes
+        for rule in (one for one in rules if one.parts):
+            bits = (TRAITS if isinstance(part, str) else rules[part].bit for part in rule.parts)
+            if any(self.touched & bit for bit in bits):
+                self.touched |= rule.bit
 
     def _begin(self, cause: Any) -> None:
         profile = self.profile
@@ -265,11 +275,22 @@ class Change:
                     _put_first(self.profile.recent, item[0], self.book.recent_max)
                     self.touched |= RECENT
 
+    def forget(self) -> None:
+        """Leaves every segment, in their order, and then those that are tags."""
+        profile = self.profile
+        self._begin(TIME)
+        inside = [one.name for at, one in enumerate(self.book.segments) if profile.segments[at][0] == 2]
+        for at, interest in enumerate(self.book.interests):
+            tagged = [value for value, one in sorted(profile.affinities[at].items()) if one.tagged_at is not None]
+            inside += [f"{interest.name}:{value}" for value in tagged if interest.as_segments]
+        for segment in inside:
+            self.emit_segment(segment, False)
+
     def emit_segment(self, segment: str, entered: bool) -> None:
         """Says that the person entered or left a segment, or got or lost a tag that is one."""
         profile, way = self.profile, "enter" if entered else "leave"
         record = {
-            "transition_id": decide.stable_id(f"segment|{self.person}|{segment}|{profile.version}|{way}"),
+            "transition_id": decide.stable_id(f"segment|{self.person}|{segment}|{profile.version}|{way}{profile.life()}"),
             "person": self.person,
             "segment": segment,
             "change": "ENTERED" if entered else "LEFT",

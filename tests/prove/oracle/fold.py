@@ -30,7 +30,7 @@ class Fold:
         self.definitions: str | None = None
         self.stream_time = 0
         self.persons: dict[str, Profile] = {}
-        self.counts = {"applied": 0, "answered": 0, "duplicates": 0, "knowledge": 0, "due": 0}
+        self.counts = {"applied": 0, "answered": 0, "duplicates": 0, "knowledge": 0, "due": 0, "forgotten": 0}
         self.emit = emit
         self.heap: list[tuple[int, str]] = []
 
@@ -42,12 +42,13 @@ class Fold:
         if profile is None:
             profile = self.persons[person] = Profile(self.book)
         before = profile.due
-        self._settle(person, profile, now)
+        profile = self._settle(person, profile, now)
         if not self._remember(profile, now, event.message_id):
             self.counts["duplicates"] += 1
         elif event.name == "decision_request":
             self.counts["answered"] += 1
             self._answer(person, profile, now, event)
+            profile.find_due()
         else:
             self.counts["applied"] += 1
             Change(self, person, profile, event, now, now).apply(event)
@@ -83,7 +84,7 @@ class Fold:
             at, person = heapq.heappop(self.heap)
             profile = self.persons[person]
             if profile.due == at:
-                self._settle(person, profile, self.stream_time)
+                profile = self._settle(person, profile, self.stream_time)
                 if profile.due is not None:
                     heapq.heappush(self.heap, (profile.due, person))
 
@@ -92,11 +93,19 @@ class Fold:
         self.settle_all()
         self.counts["knowledge"] += 1
 
-    def _settle(self, person: str, profile: Profile, until: int) -> None:
+    def _settle(self, person: str, profile: Profile, until: int) -> Profile:
+        """What is due. A person who is forgotten gets a profile of nobody."""
         while profile.due is not None and profile.due <= until:
             self.counts["due"] += 1
-            Change(self, person, profile, None, max(profile.due, profile.as_of), profile.due).pass_time()
+            change = Change(self, person, profile, None, max(profile.due, profile.as_of), profile.due)
+            if profile.forgotten_at() == profile.due:
+                self.counts["forgotten"] += 1
+                change.forget()
+                profile = self.persons[person] = Profile(self.book)
+                break
+            change.pass_time()
             profile.find_due()
+        return profile
 
     def _remember(self, profile: Profile, now: int, message_id: str) -> bool:
         seen, horizon = profile.seen, now - self.book.horizon_ms

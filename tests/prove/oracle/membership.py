@@ -94,7 +94,7 @@ def _fire(change: Change, rule: Rule) -> None:
         profile.fires[rule.name] = [*lately, change.at]
     message_id = change.event.message_id if change.event is not None else None
     cause = {"kind": "RULE", "message_id": message_id, "rule": rule.name}
-    name = f"rule|{change.person}|{rule.name}|{profile.version}"
+    name = f"rule|{change.person}|{rule.name}|{profile.version}{profile.life()}"
     change.fold.decide_for(change.person, profile, change.now, change.at, rule.slot, [], cause, name, None)
 
 

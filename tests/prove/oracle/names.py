@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import aggregates
 from .aggregates import MISSING
 from .book import ALWAYS, EVENT, ORDERS, RECENT, SEGMENTS, SESSION, TRAITS
 from .document import ConfigurationError
@@ -34,17 +35,11 @@ def _unknown(scope: Any, variables: dict[str, Any]) -> Any:
 
 def _attribute(name: str) -> Closure:
     def read(scope: Any, variables: dict[str, Any]) -> Any:
-        book = scope.book
-        at = book.attribute_at[name]
-        if scope.profile.held[at] is not None:
-            value = scope.profile.held[at].value(scope.profile.as_of, book.attributes[at])
-            if value is MISSING:
-                raise Unknown
-            return value
-        total, measure = scope.profile.totals[at], book.attributes[at].measure
-        if measure in ("count", "units"):
-            return total
-        return total / 100.0 if measure == "value" else total / 1_000_000.0
+        at = scope.book.attribute_at[name]
+        value = aggregates.value(scope.profile, at)
+        if value is MISSING:
+            raise Unknown
+        return value
 
     return read
 
@@ -130,6 +125,10 @@ def _profile(rest: list[str]) -> Closure:
         return lambda s, v: s.profile.events
     if rest == ["person"]:
         return lambda s, v: s.person
+    if rest == ["completeness"]:
+        return lambda s, v: aggregates.completeness(s.profile)
+    if rest == ["contradictions"]:
+        return lambda s, v: aggregates.contradictions(s.profile)
     return _unknown
 
 

@@ -132,6 +132,9 @@ class Profile:
     def attribute_due(self, at: int) -> int | None:
         """When an attribute changes next if nothing happens, where that is a change of its own."""
         rule = self.book.attributes[at]
+        if rule.parts:
+            dues = [self.attribute_due(part) for part in rule.parts if isinstance(part, int)]
+            return min((due for due in dues if due is not None), default=None)
         if not rule.timed or not (rule.bucket_ms or rule.step_ms):
             return None
         if self.held[at] is not None:
@@ -161,7 +164,20 @@ class Profile:
                     falls = affinity.falls_at
                     if falls is not None and affinity.tagged_at is not None and (due is None or falls < due):
                         due = falls
+        forgotten = self.forgotten_at()
+        if forgotten is not None and (due is None or forgotten < due):
+            due = forgotten
         self.due = due
+
+    def forgotten_at(self) -> int | None:
+        """When nothing has been heard for as long as retention says."""
+        heard = next(reversed(self.seen.values()), None) if self.last_at is None else self.last_at
+        retention_ms = self.book.retention_ms
+        return heard + retention_ms if heard is not None and retention_ms is not None else None
+
+    def life(self) -> str:
+        """What tells ids of this life from those of one that was forgotten, where the versions are the same."""
+        return "" if self.book.retention_ms is None else f"|{self.first_at}"
 
     def shares(self, at: int, hour: int) -> list[tuple[str, Affinity, float, float]]:
         """(value, affinity, score, share) of an interest's positive affinities, in the order of values."""

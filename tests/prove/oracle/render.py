@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import aggregates
 from .aggregates import MISSING
 from .book import Interest
 from .decide import steps
@@ -59,18 +60,14 @@ def profile_update(person: str, profile: Profile) -> dict[str, Any]:
             if profile.segments[at][0] == 2
         ],
         "valid_until": profile.due,
+        "completeness": aggregates.completeness(profile),
+        "contradictions": aggregates.contradictions(profile),
     }
 
 
 def _attribute(profile: Profile, at: int) -> dict[str, Any]:
-    rule, held = profile.book.attributes[at], profile.held[at]
-    value: Any = profile.totals[at]
-    if held is not None:
-        value = held.value(profile.as_of, rule)
-    elif rule.measure == "value":
-        value /= 100.0
-    elif rule.measure == "sum":
-        value /= 1_000_000.0
+    rule = profile.book.attributes[at]
+    value = aggregates.value(profile, at)
     due = profile.attribute_due(at)
     return {
         "name": rule.name,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import re
 
-from . import condition
+from . import aggregates, condition
 from .book import FIRST_NAMED_BIT, Attribute, Book, Interest, Rule, Segment, Slot
 from .document import ConfigurationError, parse
 from .section import DAY_MS, HOUR_MS, Section
@@ -49,6 +49,10 @@ def read(section: Section) -> Book:
     book.ids_max = dedupe.whole("ids_max", 1, 4096, 256)
     book.horizon_ms = dedupe.duration_ms("horizon", 60_000, 90 * DAY_MS, "72h")
     dedupe.done()
+    if section.has("retention"):
+        book.retention_ms = section.duration_ms("retention", DAY_MS, 3_650 * DAY_MS, "1d")
+        if book.retention_ms < max(book.lateness_ms, book.horizon_ms):
+            raise ConfigurationError("retention is shorter than lateness or dedupe.horizon")
     session = section.section("session")
     book.gap_ms = session.duration_ms("gap", 1_000, DAY_MS, "30m")
     book.session_timed = session.truth("timed", True)
@@ -69,7 +73,8 @@ def read(section: Section) -> Book:
     book.attribute_at = {name: at for at, name in enumerate(names["attributes"])}
     book.interest_at = {name: at for at, name in enumerate(names["interests"])}
     book.attributes = [_attribute(one, name, book) for name, one in _each(section, "attributes")]
-    of_sums = [one.measure in ("count", "units", "value", "sum") for one in book.attributes]
+    _resolve(book)
+    of_sums = [one.measure in aggregates.SUMS for one in book.attributes]
     book.sums = [at for at, adds_up in enumerate(of_sums) if adds_up]
     book.aggregates = [at for at, adds_up in enumerate(of_sums) if not adds_up]
     book.windowed = [(at, book.attributes[at]) for at in book.sums if book.attributes[at].bucket_ms]
@@ -111,9 +116,9 @@ def _events(section: Section, key: str, default: tuple[str, ...] = ()) -> list[s
     return events
 
 
-OF_FIELD = ("sum", "mean", "min", "max", "first", "last", "list", "distinct", "most_frequent", "top")
+OF_FIELD = ("sum", "mean", "min", "max", "first", "last", "list", "distinct", "most_frequent", "top", "gaps")
 SINCE = ("since_first", "since_last")
-MEASURES = ("count", "units", "value", *OF_FIELD, *SINCE)
+MEASURES = ("count", "units", "value", *OF_FIELD, *SINCE, "coalesce")
 NUMBERS = ("items.price", "items.quantity", "event.value")
 TEXTS = ("items.item_id", "items.category", "items.brand", "event.page", "event.name", "event.source")
 
@@ -123,6 +128,8 @@ def _attribute(section: Section, name: str, book: Book) -> Attribute:
     if len(given) != 1:
         raise ConfigurationError(f"{section.path} needs exactly one of {', '.join(MEASURES)}")
     measure = given[0]
+    if measure == "coalesce":
+        return _coalesce(section, name, book)
     if (measure in OF_FIELD) != section.has("of"):
         raise ConfigurationError(f"{section.path}.of belongs to a field, and a field needs it")
     prop = _field(section, measure) if measure in OF_FIELD else None
@@ -131,7 +138,7 @@ def _attribute(section: Section, name: str, book: Book) -> Attribute:
         raise ConfigurationError(f"{section.path} has `any` and other names")
     where = condition.optional(section, "where", book.bits, [], event_only=True)
     of_session = section.choice("scope", ("profile", "session"), "profile") == "session"
-    if section.has("window") and (of_session or measure in SINCE):
+    if section.has("window") and (of_session or measure in (*SINCE, "gaps")):
         raise ConfigurationError(f"{section.path}.window does not go with a session, nor with {SINCE}")
     bucket_ms, buckets = _window(section)
     attribute = Attribute(
@@ -156,10 +163,37 @@ def _attribute(section: Section, name: str, book: Book) -> Attribute:
     return attribute
 
 
+def _coalesce(section: Section, name: str, book: Book) -> Attribute:
+    attribute = Attribute(
+        name, "coalesce", None, events=frozenset(), where=None, bucket_ms=0, buckets=0, timed=True,
+        bit=book.bits["attributes", name],
+    )  # fmt: skip
+    attribute.parts = tuple(section.texts("coalesce", 8, ()))
+    if len(attribute.parts) < 2:
+        raise ConfigurationError(f"{section.path}.coalesce has nothing to choose from")
+    section.done()
+    return attribute
+
+
+def _resolve(book: Book) -> None:
+    """Names of parts become the numbers of attributes; those of traits stay names."""
+    for rule in (one for one in book.attributes if one.parts):
+        parts: list[int | str] = []
+        for part in map(str, rule.parts):
+            at = book.attribute_at.get(part)
+            if part.startswith("traits."):
+                parts.append(part.removeprefix("traits."))
+            elif at is None or book.attributes[at].measure in ("coalesce", *aggregates.NEVER_MISSING):
+                raise ConfigurationError(f"attributes.{rule.name}.coalesce can not choose {part}")
+            else:
+                parts.append(at)
+        rule.parts = tuple(parts)
+
+
 def _field(section: Section, measure: str) -> str:
     name = section.needed(measure)
     known = name in NUMBERS or name in TEXTS
-    about_numbers = measure in ("sum", "mean", "min", "max")
+    about_numbers = measure in ("sum", "mean", "min", "max", "gaps")
     fits = measure in ("first", "last") or (name in NUMBERS) == about_numbers
     if known and not fits or not known and name.startswith(("items.", "event.")):
         raise ConfigurationError(f"{section.path}.{measure} can not be about `{name}`")

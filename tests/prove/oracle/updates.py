@@ -37,6 +37,10 @@ class Updates:
             offset, value = message.offset(), message.value()
             self.end = offset + 1
             person = (message.key() or b"").decode("utf-8", "replace")
+            if value is None:
+                # The person was forgotten; what comes after it begins anew.
+                self.last[person] = (offset, 0, None)
+                continue
             version = self._version(value)
             before = self.last.get(person)
             if before is not None and version <= before[1]:
@@ -56,6 +60,8 @@ class Updates:
                     self.report.violation("I1", self._where(self.end), person, said)
                 continue
             if not profile.version:
+                if last[2] is None:
+                    continue
                 self.report.violation("I2", self._where(last[0]), person, "expected no update found one")
                 continue
             self._compare(person, profile, fold, last)
