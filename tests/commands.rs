@@ -44,7 +44,7 @@ fn every_scenario_of_the_shop_holds() {
     let text = standard_output(&output);
     assert_eq!(output.status.code(), Some(0), "{text}{}", standard_error(&output));
     let verdicts: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(verdicts.len(), 22);
+    assert_eq!(verdicts.len(), 24);
     assert!(verdicts.iter().all(|verdict| verdict["passed"] == true && verdict["expectations"] != 0));
 }
 
@@ -93,8 +93,55 @@ fn what_is_no_scenario_is_refused() {
 }
 
 #[test]
+fn a_schema_that_breaks_what_was_released_is_named() {
+    let directory = directory("released-schemas");
+    let schema = directory.join("schemas/page_viewed/1.json");
+    std::fs::create_dir_all(schema.parent().unwrap()).unwrap();
+    let config = directory.join("shop.yaml");
+    let text = "application: shop\nsources: [{topic: clicks}]\nschemas: {directory: schemas}\n";
+    std::fs::write(&config, text).unwrap();
+    let git = |arguments: &[&str]| {
+        let name = ["-c", "user.name=test", "-c", "user.email=test@example.com"];
+        let done = Command::new("git").current_dir(&directory).args(name).args(arguments).output().unwrap();
+        assert!(done.status.success(), "git {arguments:?}: {}", standard_error(&done));
+    };
+    let check = |schema_now: &str, more: &[&str]| {
+        std::fs::write(&schema, schema_now).unwrap();
+        let output = output(&[&["schema", "check", "--config", config.to_str().unwrap()], more].concat());
+        (output.status.code(), standard_output(&output) + &standard_error(&output))
+    };
+    git(&["init", "--quiet"]);
+    assert_eq!(check(r#"{"maxProperties": 9}"#, &[]), (Some(0), "1 schemas, 0 findings\n".to_owned()));
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "--message", "release"]);
+
+    let against = ["--against", "HEAD"];
+    assert_eq!(check(r#"{"maxProperties": 10}"#, &against).0, Some(0), "what accepts more breaks nobody");
+    let (code, said) = check(r#"{"maxProperties": 8}"#, &against);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(
+        said.contains("page_viewed/1.json at /maxProperties: the limit was 9 and is 8: whoever"),
+        "{said}"
+    );
+    let (code, said) = check(r#"{"maxProperties": 9, "examples": [7, {}], "type": "object"}"#, &[]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("/examples/0: does not fit `type: \"object\"` of the schema"), "{said}");
+
+    std::fs::rename(&schema, schema.with_file_name("2.json")).unwrap();
+    let gone = output(&["schema", "check", "--config", config.to_str().unwrap(), "--against", "HEAD"]);
+    assert_eq!(gone.status.code(), Some(3));
+    assert!(standard_output(&gone).contains("page_viewed/1.json: the version is gone"));
+    std::fs::remove_file(schema.with_file_name("2.json")).unwrap();
+    let (code, said) = check("{}", &["--against", "no-such-branch"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("no-such-branch"), "{said}");
+}
+
+#[test]
 fn every_command_has_two_examples() {
-    for command in ["run", "topics", "lint", "config", "explain", "replay", "test", "registry"] {
+    for command in
+        ["run", "topics", "lint", "config", "explain", "replay", "test", "registry", "schema", "dlq"]
+    {
         let output = output(&[command, "--help"]);
         let text = standard_output(&output);
         let (_, examples) =

@@ -120,7 +120,8 @@ fn show(config: &Config, directory: &Path, findings: &[Finding], format: Format)
     match format {
         Format::Text => {
             for Finding { event, version, pointer, message } in findings {
-                print(format!("{}/{event}/{version}.json at {pointer}: {message}", directory.display()));
+                let place = if pointer.is_empty() { String::new() } else { format!(" at {pointer}") };
+                print(format!("{}/{event}/{version}.json{place}: {message}", directory.display()));
             }
             print(format!("{} schemas, {} findings", config.schemas.all().count(), findings.len()));
         }
