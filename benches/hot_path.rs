@@ -64,6 +64,7 @@ fn source() -> Source {
         ids: Ids::ByKind,
         aliases: Arc::new(Aliases::standard()),
         known_events: None,
+        table: None,
         schemas: Arc::default(),
         record_bytes_max: 1 << 20,
     }

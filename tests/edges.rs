@@ -370,6 +370,7 @@ fn scenario_31_hostile_json_is_refused_at_once() {
         ids: Ids::ByKind,
         aliases: Arc::new(Aliases::standard()),
         known_events: None,
+        table: None,
         schemas: Arc::default(),
         record_bytes_max: 2 << 20,
     };

@@ -90,6 +90,19 @@ pub(crate) const SOURCE: &[Key] = &[
     ),
     key("keyed", "false", "whether record keys are person keys already; then it must be the only source"),
     key("start", "earliest", "where to begin without a committed offset: earliest or latest"),
+    optional(
+        "debezium",
+        "what the rows of a table tell, where the topic has its changes as Debezium tells them",
+    ),
+];
+
+/// `debezium` of a source.
+pub(crate) const DEBEZIUM: &[Key] = &[
+    needed("event", "the event that a row tells, such as order_completed"),
+    optional("deleted", "the event that a deleted row tells; without, deletions pass"),
+    optional("columns", "what columns are, as {customer_id: user_id, total: value}; at most 1,000"),
+    optional("column", "a column whose values say what a row tells"),
+    optional("events", "by such a value: the event, or `none`, as {cancelled: order_cancelled, draft: none}"),
 ];
 
 /// `catalogue`.

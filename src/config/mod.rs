@@ -10,6 +10,7 @@
 mod attributes;
 mod catalogue;
 mod condition;
+mod debezium;
 pub mod definitions;
 mod document;
 mod effective;
@@ -212,6 +213,8 @@ pub struct SourceConfig {
     pub keyed: bool,
     /// Where to begin when the group has no offset yet.
     pub start: Start,
+    /// What its records tell, where they are the changes of a database's table.
+    pub table: Option<Arc<crate::codec::wire::Table>>,
 }
 
 /// How values are encoded.

@@ -217,22 +217,29 @@ pub(crate) fn record_bytes_max(process: &mut Section<'_>, problems: &mut Problem
 /// `aliases`.
 pub(crate) fn aliases(process: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<AliasTable> {
     let mut aliases = process.section("aliases", keys::ALIASES, problems)?;
-    let mut table = |key: &str| -> Vec<(CompactString, CompactString)> {
-        let path = aliases.path_of(key);
-        let Some(node) = aliases.find(key) else { return Vec::new() };
-        let place = node.place.clone();
-        let Some(entries) = section::entries(node, &path, problems) else { return Vec::new() };
-        if entries.len() > ALIASES_MAX {
-            let message = format!("{path} has {} entries; at most {ALIASES_MAX} are allowed", entries.len());
-            problems.error(&place, message, None);
-        }
-        let text = |entry: &super::node::Entry, problems: &mut Problems<'_>| {
-            let path = format!("{path}.{}", entry.key);
-            section::text_of(&entry.value, &path, problems).map(|text| (entry.key.as_str().into(), text.text))
-        };
-        entries.iter().filter_map(|entry| text(entry, problems)).collect()
-    };
+    let mut table = |key: &str| table(&mut aliases, key, problems);
     Some(AliasTable { events: table("events"), fields: table("fields") })
+}
+
+/// A mapping of at most 1,000 names to names.
+pub(crate) fn table(
+    section: &mut Section<'_>,
+    key: &str,
+    problems: &mut Problems<'_>,
+) -> Vec<(CompactString, CompactString)> {
+    let path = section.path_of(key);
+    let Some(node) = section.find(key) else { return Vec::new() };
+    let place = node.place.clone();
+    let Some(entries) = section::entries(node, &path, problems) else { return Vec::new() };
+    if entries.len() > ALIASES_MAX {
+        let message = format!("{path} has {} entries; at most {ALIASES_MAX} are allowed", entries.len());
+        problems.error(&place, message, None);
+    }
+    let text = |entry: &super::node::Entry, problems: &mut Problems<'_>| {
+        let path = format!("{path}.{}", entry.key);
+        section::text_of(&entry.value, &path, problems).map(|text| (entry.key.as_str().into(), text.text))
+    };
+    entries.iter().filter_map(|entry| text(entry, problems)).collect()
 }
 
 fn small(number: i64) -> u32 {

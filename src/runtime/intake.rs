@@ -33,6 +33,8 @@ pub enum Intake {
 pub enum Taken {
     /// It is on its way.
     Sent,
+    /// It tells nothing.
+    Silent,
     /// Its schema is not there yet: hand it in again later.
     Waiting,
     /// It cannot be used.
@@ -50,8 +52,7 @@ impl Intake {
     ) -> Taken {
         let decoded = match self {
             Intake::Json(source) => {
-                let value = record.value.as_deref().unwrap_or(&[]);
-                source.decode_json(value, record.timestamp).map(Some)
+                source.read_json(record.value.as_deref(), record.timestamp).map(Decoded::of)
             }
             Intake::Avro(source, registry) => avro(source, registry, record),
             Intake::Contents => {
@@ -63,22 +64,43 @@ impl Intake {
             }
         };
         match decoded {
-            Ok(Some(event)) => {
+            Ok(Decoded::Event(event)) => {
                 outputs.push(to_person(event, commands, partitions));
                 Taken::Sent
             }
-            Ok(None) => Taken::Waiting,
+            Ok(Decoded::Nothing) => Taken::Silent,
+            Ok(Decoded::Waiting) => Taken::Waiting,
             Err(reject) => Taken::Rejected(reject),
         }
     }
 }
 
-fn avro(source: &Source, registry: &Registry, record: &Record) -> Result<Option<Event>, Reject> {
-    let value = record.value.as_deref().unwrap_or(&[]);
+/// What a record holds.
+// It is taken apart at once, and never kept.
+#[allow(clippy::large_enum_variant)]
+enum Decoded {
+    Event(Event),
+    Nothing,
+    /// Its schema is not there yet.
+    Waiting,
+}
+
+impl Decoded {
+    fn of(event: Option<Event>) -> Decoded {
+        event.map_or(Decoded::Nothing, Decoded::Event)
+    }
+}
+
+fn avro(source: &Source, registry: &Registry, record: &Record) -> Result<Decoded, Reject> {
+    let value = match &record.value {
+        Some(value) => value.as_slice(),
+        None if source.table.is_some() => return Ok(Decoded::Nothing),
+        None => &[],
+    };
     let (schema_id, datum) = confluent_frame(value)?;
     match registry.schema(schema_id) {
-        Lookup::Ready(schema) => source.decode_avro(&schema, datum, record.timestamp).map(Some),
-        Lookup::Pending => Ok(None),
+        Lookup::Ready(schema) => source.read_avro(&schema, datum, record.timestamp).map(Decoded::of),
+        Lookup::Pending => Ok(Decoded::Waiting),
         Lookup::Missing => Err(Reject::new(
             RejectCode::UnknownSchema,
             "$",

@@ -50,12 +50,17 @@ pub fn plan(
 
 /// How the records of a source are read.
 pub fn wire_source(config: &Config, source: &SourceConfig) -> Source {
+    let mut aliases = config.aliases.aliases();
+    for (column, field) in source.table.iter().flat_map(|table| &table.columns) {
+        aliases.add_field(column, field);
+    }
     Source {
         topic: source.topic.clone(),
         clock: source.clock,
         ids: config.ids,
-        aliases: Arc::new(config.aliases.aliases()),
+        aliases: Arc::new(aliases),
         known_events: None,
+        table: source.table.clone(),
         schemas: Arc::clone(&config.schemas),
         record_bytes_max: config.record_bytes_max,
     }

@@ -39,6 +39,8 @@ pub(super) enum Outcome {
     Applied,
     Answered,
     Duplicate,
+    /// The record told nothing.
+    Silent,
     Rejected(Reject),
 }
 
@@ -48,6 +50,7 @@ impl Outcome {
             Outcome::Applied => "applied",
             Outcome::Answered => "answered",
             Outcome::Duplicate => "duplicate",
+            Outcome::Silent => "silent",
             Outcome::Rejected(_) => "rejected",
         }
     }
@@ -90,8 +93,9 @@ impl Fold {
             Some(received) => instant(received)?,
             None => self.record_time(source, &bytes),
         };
-        match source.decode_json(bytes.as_bytes(), record_time) {
-            Ok(event) => Ok(self.apply(&event)),
+        match source.read_json(Some(bytes.as_bytes()), record_time) {
+            Ok(Some(event)) => Ok(self.apply(&event)),
+            Ok(None) => Ok(Outcome::Silent),
             Err(reject) => Ok(Outcome::Rejected(reject)),
         }
     }
@@ -154,8 +158,8 @@ impl Fold {
     fn record_time(&self, source: &Source, bytes: &str) -> Timestamp {
         // So late that no event is taken to be in the future.
         let late = Timestamp::LATEST.plus_ms(-HOUR_MS);
-        let own = source.decode_json(bytes.as_bytes(), late).map(|event| event.original_timestamp);
-        let own = own.ok().filter(|own| *own != late);
+        let own = source.read_json(Some(bytes.as_bytes()), late);
+        let own = own.ok().flatten().map(|event| event.original_timestamp).filter(|own| *own != late);
         self.stream_time.max(own).unwrap_or(Timestamp::EARLIEST)
     }
 

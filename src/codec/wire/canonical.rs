@@ -73,7 +73,7 @@ impl Paths {
 /// How a document is read: its names stand for themselves, and it was checked before.
 pub(super) fn source(record: &Source) -> Source {
     static NAMES: LazyLock<Arc<Aliases>> = LazyLock::new(Arc::default);
-    Source { aliases: Arc::clone(&NAMES), schemas: Arc::default(), ..record.clone() }
+    Source { aliases: Arc::clone(&NAMES), schemas: Arc::default(), table: None, ..record.clone() }
 }
 
 struct Writer<'s> {

@@ -36,6 +36,13 @@ impl<'t> Found<'t> {
         Ok(members.iter().map(move |member| Found { root, key: &member.key, value: &member.value }))
     }
 
+    /// The member of this key, where it is an object that has one that is not null.
+    pub(super) fn member(self, key: &str) -> Option<Found<'t>> {
+        let Tree::Object(members) = self.value else { return None };
+        let member = members.iter().find(|member| member.key == key && member.value != Tree::Null)?;
+        Some(Found { root: self.root, key: &member.key, value: &member.value })
+    }
+
     /// The elements of a list, nulls left out.
     ///
     /// # Errors

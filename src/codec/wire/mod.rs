@@ -11,6 +11,7 @@ mod avro;
 mod canonical;
 mod clock;
 mod content;
+mod debezium;
 mod event;
 mod field;
 mod fields;
@@ -43,6 +44,7 @@ use crate::domain::time::Timestamp;
 pub use aliases::Aliases;
 pub use avro::confluent_frame;
 pub use content::decode_content;
+pub use debezium::{ByColumn, Table};
 
 /// How the records of one source topic are read.
 #[derive(Clone, Debug)]
@@ -59,6 +61,8 @@ pub struct Source {
     pub known_events: Option<Arc<BTreeSet<CompactString>>>,
     /// What is demanded of the events that have a schema.
     pub schemas: Arc<EventSchemas>,
+    /// What its records tell, where they are the changes of a database's table.
+    pub table: Option<Arc<Table>>,
     /// The longest value that is read, in bytes.
     pub record_bytes_max: usize,
 }
@@ -85,6 +89,38 @@ pub enum Ids {
 }
 
 impl Source {
+    /// The event that a record in JSON holds; none where the record tells nothing, as the tombstone does that
+    /// follows the deletion of a row.
+    ///
+    /// # Errors
+    /// As `decode_json`.
+    pub fn read_json(&self, value: Option<&[u8]>, record_time: Timestamp) -> Result<Option<Event>, Reject> {
+        let Some(table) = &self.table else {
+            return self.decode_json(value.unwrap_or_default(), record_time).map(Some);
+        };
+        let Some(value) = value else { return Ok(None) };
+        self.check_size(value)?;
+        debezium::event(self, table, &json::parse(value)?, record_time, derived_id)
+    }
+
+    /// The event that an Avro datum holds; none where it tells nothing.
+    ///
+    /// # Errors
+    /// As `decode_avro`.
+    pub fn read_avro(
+        &self,
+        schema: &Schema,
+        datum: &[u8],
+        record_time: Timestamp,
+    ) -> Result<Option<Event>, Reject> {
+        let Some(table) = &self.table else {
+            return self.decode_avro(schema, datum, record_time).map(Some);
+        };
+        self.check_size(datum)?;
+        let tree = avro::read(schema, datum)?;
+        debezium::event(self, table, &Tree::of(&tree), record_time, derived_id)
+    }
+
     /// The event that a JSON value holds. A record without a message id gets one that is derived from the
     /// value's bytes (`x-` and their XXH3 of 128 bits in hexadecimal), so that every replay gives the same;
     /// two records of the same bytes then count as one event.

@@ -50,17 +50,13 @@ fn stated_version<'v>(
     versions: &'v Versions,
     stated: Found<'_>,
 ) -> Result<&'v SchemaVersion, Reject> {
-    let part = |name: &str| {
-        let members = stated.members()?.filter(|member| *member.value() != Tree::Null);
-        Ok(members.into_iter().find(|member| member.key() == name))
-    };
-    if let Some(name) = part("name")? {
+    if let Some(name) = stated.member("name") {
         let is_same = name.value().text().is_some_and(|name| source.aliases.canonical_event(name) == event);
         if !is_same {
             return Err(name.invalid("not the name of this event; send that, or leave it out"));
         }
     }
-    let Some(version) = part("version")? else {
+    let Some(version) = stated.member("version") else {
         let path = format!("{}.version", stated.path());
         return Err(Reject::new(RejectCode::MissingField, &path, "no version; send it, or leave schema out"));
     };

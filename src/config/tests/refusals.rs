@@ -19,6 +19,36 @@ fn check(rows: &[(&str, &str, &str)], head: &str) {
 }
 
 #[test]
+fn tables_of_a_database() {
+    let head = "application: shop\nsources:\n  - topic: orders\n";
+    check(
+        &[
+            ("    debezium: {deleted: order_cancelled}", "4:15", "debezium.event is missing"),
+            ("    debezium: {event: a, column: status}", "4:15", "only one of column and events"),
+            ("    debezium: {event: a, events: {x: none}}", "4:15", "only one of column and events"),
+            ("    debezium: {event: a, colums: {}}", "4:26", "`colums` is not known"),
+            ("    keyed: true\n    debezium: {event: a}", "5:15", "keyed by its rows"),
+        ],
+        head,
+    );
+}
+
+#[test]
+fn attributes_of_several_values() {
+    let rows = [
+        ("  c: {coalesce: [a]}", "6:17", "has nothing to choose from"),
+        ("  c: {coalesce: [a, d]}", "6:21", "no attribute is called `d`"),
+        ("  c: {coalesce: [a, n]}", "6:21", "`n` always says something"),
+        ("  c: {window: 7d, coalesce: [a, traits.b]}", "6:15", "does not go with coalesce"),
+        ("  g: {gaps: x, of: any, window: 7d}", "6:33", "does not go with gaps"),
+        ("  g: {gaps: x}", "6:6", "attributes.g.of is missing"),
+    ];
+    let attributes = "attributes:\n  a: {last: x, of: any}\n  n: {count: any}\n";
+    check(&rows, &format!("{HEAD}{attributes}"));
+    check(&[("lateness: 5d\nretention: 4d", "4:12", "shorter than lateness")], HEAD);
+}
+
+#[test]
 fn settings_of_the_process() {
     check(
         &[

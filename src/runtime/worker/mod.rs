@@ -279,7 +279,7 @@ impl<B: Broker> Worker<B> {
 fn take(plan: &Plan, intake: &Intake, record: &Record, partitions: i32, outputs: &mut Vec<Output>) -> bool {
     let topics = &plan.shared.topics;
     match intake.take(record, &topics.commands, partitions, outputs) {
-        Taken::Sent => true,
+        Taken::Sent | Taken::Silent => true,
         Taken::Rejected(reject) => {
             plan.instruments.dead_letter(reject.code.as_str());
             let times = match () {

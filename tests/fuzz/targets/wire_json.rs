@@ -152,6 +152,7 @@ pub(crate) fn source(mode: u8) -> Source {
         ids: if mode & 8 == 8 { Ids::UserOnly } else { Ids::ByKind },
         aliases: Arc::new(aliases),
         known_events: None,
+        table: None,
         schemas: Arc::default(),
         record_bytes_max: 1 << 20,
     }

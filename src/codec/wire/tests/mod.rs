@@ -2,6 +2,7 @@
 
 mod avro;
 mod catalogue;
+mod debezium;
 mod hostile;
 mod rejects;
 mod schema;
@@ -27,6 +28,7 @@ fn source() -> Source {
         ids: Ids::ByKind,
         aliases: Arc::new(Aliases::standard()),
         known_events: None,
+        table: None,
         schemas: Arc::default(),
         record_bytes_max: 2 * 1024 * 1024,
     }

@@ -1,0 +1,156 @@
+//! The changes of a database's table as Debezium tells them: `{before, after, op, source, ts_ms}`, with or
+//! without the `{schema, payload}` of Kafka Connect's JSON converter around it. Each change of a row becomes
+//! the event that the configuration says a row tells, such as an order.
+
+use std::borrow::Cow;
+
+use compact_str::CompactString;
+use serde_json::Number;
+
+use super::Source;
+use super::aliases::{Canonical, Scope};
+use super::event;
+use super::field::Field;
+use super::found::Found;
+use super::tree::{Member, Tree};
+use crate::codec::reject::{Reject, RejectCode};
+use crate::domain::event::Event;
+use crate::domain::time::Timestamp;
+
+/// What the rows of a table tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// The event that a row tells, by its canonical name.
+    pub event: CompactString,
+    /// The event that a deleted row tells; none lets deletions pass.
+    pub deleted: Option<CompactString>,
+    /// Where a column decides it.
+    pub by_column: Option<ByColumn>,
+    /// What columns are: (the column, the canonical name of the field).
+    pub columns: Vec<(CompactString, CompactString)>,
+}
+
+/// A column whose values say what a row tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ByColumn {
+    /// The column.
+    pub column: CompactString,
+    /// By value: the event that the row tells, or none where it tells nothing. Other values decide nothing.
+    pub events: Vec<(CompactString, Option<CompactString>)>,
+}
+
+/// A change of a row.
+struct Change<'t> {
+    /// The row, as it is now or, once deleted, as it was.
+    row: Found<'t>,
+    /// What it tells.
+    event: &'t str,
+    /// When it was changed; none where the row itself says when what it tells of happened.
+    at: Option<Found<'t>>,
+}
+
+/// The event of a change; none where it tells nothing.
+///
+/// # Errors
+/// As those of an event. Paths lead through the change, as in `$.after.total`.
+pub(super) fn event(
+    source: &Source,
+    table: &Table,
+    tree: &Tree<'_>,
+    record_time: Timestamp,
+    derived_id: impl Fn(&[u8]) -> CompactString,
+) -> Result<Option<Event>, Reject> {
+    let Some(change) = change(source, table, tree)? else { return Ok(None) };
+    let call = call(source, &change)?;
+    let id = || {
+        // A connector that starts again tells its last changes again, with another time of telling.
+        let place = Found::whole(tree).value().member("payload").unwrap_or(tree).member("source");
+        derived_id(format!("{}|{place:?}|{:?}", change.event, change.row.value()).as_bytes())
+    };
+    let row = change.row.path();
+    event::assemble(source, &call, record_time, id).map(Some).map_err(|reject| {
+        let path = reject.path.strip_prefix('$').unwrap_or(&reject.path);
+        let path = path.strip_prefix(".properties").unwrap_or(path);
+        Reject { path: format!("{row}{path}").into(), ..reject }
+    })
+}
+
+fn change<'t>(source: &Source, table: &'t Table, tree: &'t Tree<'t>) -> Result<Option<Change<'t>>, Reject> {
+    let whole = Found::whole(tree);
+    let envelope = whole.member("payload").unwrap_or(whole);
+    let missing = |name: &str, advice: &str| {
+        Reject::new(RejectCode::MissingField, &format!("{}.{name}", envelope.path()), advice)
+    };
+    let Some(op) = envelope.member("op") else {
+        return Err(missing("op", "no op; send Debezium's changes as they are, without unwrapping them"));
+    };
+    let (column, is_deleted) = match op.value().text() {
+        Some("c" | "r" | "u") => ("after", false),
+        Some("d") => ("before", true),
+        // Truncations and messages are about no row.
+        Some("t" | "m") => return Ok(None),
+        _ => return Err(op.invalid("not one of c, r, u, d, t and m")),
+    };
+    let told = if is_deleted { table.deleted.as_deref() } else { Some(&*table.event) };
+    let Some(told) = told else { return Ok(None) };
+    let Some(row) = envelope.member(column) else {
+        return Err(missing(
+            column,
+            "no row; let the database log whole rows, as REPLICA IDENTITY FULL does",
+        ));
+    };
+    row.members().map(drop)?;
+    let told = match &table.by_column {
+        Some(by) if !is_deleted => by.decide(row, told),
+        _ => Some(told),
+    };
+    let Some(told) = told else { return Ok(None) };
+    // The time that a row says is when what it tells of happened, not when it was corrected or cancelled.
+    let is_first = matches!(op.value().text(), Some("c" | "r"));
+    let says_when = is_first && row.members()?.any(|found| field(source, found) == Some(Field::Timestamp));
+    let at =
+        || envelope.member("source").and_then(|source| source.member("ts_ms")).or(envelope.member("ts_ms"));
+    Ok(Some(Change { row, event: told, at: if says_when { None } else { at() } }))
+}
+
+/// The change as a call: ids and times beside the properties, all other columns among them.
+fn call<'t>(source: &Source, change: &Change<'t>) -> Result<Tree<'t>, Reject> {
+    let mut call =
+        vec![Member { key: Cow::Borrowed("event"), value: Tree::Text(Cow::Borrowed(change.event)) }];
+    let mut properties = Vec::new();
+    for found in change.row.members()? {
+        let member = Member { key: Cow::Borrowed(found.key()), value: found.value().clone() };
+        match field(source, found) {
+            Some(Field::UserId | Field::AnonymousId | Field::MessageId) => call.push(member),
+            Some(Field::Timestamp) if change.at.is_none() => call.push(member),
+            Some(Field::Timestamp) => {}
+            _ => properties.push(member),
+        }
+    }
+    if let Some(at) = change.at {
+        call.push(Member { key: Cow::Borrowed("timestamp"), value: at.value().clone() });
+    }
+    call.push(Member { key: Cow::Borrowed("properties"), value: Tree::Object(properties) });
+    Ok(Tree::Object(call))
+}
+
+fn field(source: &Source, found: Found<'_>) -> Option<Field> {
+    match source.aliases.canonical_field(Scope::Envelope, found.key()).0 {
+        Canonical::Field(field) => Some(field),
+        Canonical::Property(_) => None,
+    }
+}
+
+impl ByColumn {
+    /// What a row tells, where `otherwise` is what it tells by itself.
+    fn decide<'t>(&'t self, row: Found<'t>, otherwise: &'t str) -> Option<&'t str> {
+        let value = row.member(&self.column).map(|found| match found.value() {
+            Tree::Text(text) => text.to_string(),
+            Tree::Number(number) => Number::to_string(number),
+            Tree::Bool(flag) => flag.to_string(),
+            _ => String::new(),
+        });
+        let decided = self.events.iter().find(|(of, _)| Some(&**of) == value.as_deref());
+        decided.map_or(Some(otherwise), |(_, event)| event.as_deref())
+    }
+}
