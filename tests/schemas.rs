@@ -213,6 +213,7 @@ fn rules() -> RuleBook {
         show_negative: false,
         timed: false,
         as_segments: false,
+        roll_up: None,
     };
     let segment = |name: &str| SegmentRule {
         id: NameId::of(name),

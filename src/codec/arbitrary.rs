@@ -50,6 +50,7 @@ pub(crate) fn rules() -> RuleBook {
         show_negative: true,
         timed: true,
         as_segments: false,
+        roll_up: None,
     });
     let segments = SEGMENTS.iter().map(|name| SegmentRule {
         id: NameId::of(name),

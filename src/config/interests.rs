@@ -52,6 +52,7 @@ fn interest(name: &str, mut section: Section<'_>, problems: &mut Problems<'_>) -
         show_negative: section.truth("show_negative", problems),
         timed: section.truth("timed", problems),
         as_segments: section.truth("as_segments", problems),
+        roll_up: section.text("roll_up", problems).map(|separator| separator.text),
     })
 }
 

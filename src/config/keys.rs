@@ -298,6 +298,11 @@ pub(crate) const INTEREST: &[Key] = &[
     key("top", "8", "how many values outputs show, 1 to 256"),
     key("show_negative", "false", "whether they show values whose score is not above zero, too"),
     key("timed", "true", "whether the loss of a tag is a change of its own, at its due time"),
+    optional(
+        "roll_up",
+        "what parts the steps of values that are paths, as / does in shoes/running: they count for the values \
+         above them too, of which the widest are the whole of all shares",
+    ),
     key("as_segments", "false", "whether a tag is a segment too, called name:value"),
 ];
 

@@ -109,15 +109,17 @@ pub fn shares<'a>(affinities: &'a [Affinity], interest: &InterestRule, now: Time
     positive
 }
 
-/// The same of all affinities: those without a positive score speak for nothing and have no share.
+/// The same of all affinities: those without a positive score speak for nothing and have no share. Where values
+/// roll up, the widest are the whole of which all have a share.
 pub fn all_shares<'a>(affinities: &'a [Affinity], interest: &InterestRule, now: Timestamp) -> Vec<Share<'a>> {
     let hour = now.hour();
     let scored =
         |affinity: &'a Affinity| (affinity, affinity.score_at(hour.max(affinity.hour), &interest.decay), 0.0);
     let mut shares: Vec<Share<'a>> = affinities.iter().map(scored).collect();
-    let sum: f64 = shares.iter().map(|(_, score, _)| score).filter(|score| **score > 0.0).sum();
-    for (_, score, share) in shares.iter_mut().filter(|(_, score, _)| *score > 0.0) {
-        *share = *score / sum;
+    let widest = shares.iter().filter(|(affinity, _, _)| interest.is_widest(&affinity.value));
+    let sum: f64 = widest.map(|(_, score, _)| score).filter(|score| **score > 0.0).sum();
+    for (_, score, share) in shares.iter_mut().filter(|(_, score, _)| *score > 0.0 && sum > 0.0) {
+        *share = (*score / sum).min(1.0);
     }
     shares
 }

@@ -11,16 +11,19 @@ use super::rulebook::{Facet, InterestRule, RuleBook};
 use super::segment::transition_id;
 use super::time::Timestamp;
 
+/// The most values above an item's own that count.
+const STEPS_MAX: usize = 7;
+
 /// Adds the event to the affinities of every interest that weighs it.
 pub(crate) fn apply(change: &mut Change<'_>, event: &Event) {
     let rules = change.rules;
     for rule in &rules.interests {
         let Some((_, weight)) = rule.weights.iter().find(|(name, _)| *name == event.name) else { continue };
-        for value in event.items.iter().filter_map(|item| rule.facet.value(item)) {
+        for value in event.items.iter().flat_map(|item| rule.values(item)) {
             add(change, rule, event, value, *weight);
         }
         // Only after the last item, so that no value becomes a tag and is dropped by one and the same event.
-        for value in event.items.iter().filter_map(|item| rule.facet.value(item)) {
+        for value in event.items.iter().flat_map(|item| rule.values(item)) {
             tag(change, rule, value);
         }
     }
@@ -125,6 +128,24 @@ fn changed<'a>(change: &mut Change<'a>, rule: &'a InterestRule, value: &str, ent
         profile_version: version,
         cause,
     }));
+}
+
+impl InterestRule {
+    /// The values that an item has: its own, after those above it, the widest first.
+    fn values<'i>(&self, item: &'i Item) -> impl Iterator<Item = &'i str> + use<'i, '_> {
+        let value = self.facet.value(item);
+        value.into_iter().flat_map(move |value| {
+            let separator = self.roll_up.as_deref();
+            let steps = separator.map(|separator| value.match_indices(separator)).into_iter().flatten();
+            let above = steps.filter_map(|(end, _)| value.get(..end)).filter(|above| !above.is_empty());
+            above.take(STEPS_MAX).chain([value])
+        })
+    }
+
+    /// Whether a value has none above it.
+    pub(crate) fn is_widest(&self, value: &str) -> bool {
+        self.roll_up.as_deref().is_none_or(|separator| !value.contains(separator))
+    }
 }
 
 impl Facet {

@@ -210,6 +210,9 @@ pub struct InterestRule {
     pub name: CompactString,
     /// Where an event carries the values.
     pub facet: Facet,
+    /// What parts the steps of values that are paths, such as `/` in `shoes/running`; then what is added to a
+    /// value is added to those above it too. None takes values as they are.
+    pub roll_up: Option<CompactString>,
     /// By event: what one item of it adds to the score.
     pub weights: Vec<(CompactString, f64)>,
     /// The score's half-life.

@@ -125,6 +125,7 @@ pub(crate) fn interest(name: &str, facet: Facet, timed: bool) -> InterestRule {
         show_negative: false,
         timed,
         as_segments: timed,
+        roll_up: None,
     }
 }
 
@@ -230,6 +231,9 @@ pub(crate) fn shop_of_all_kinds() -> RuleBook {
         condition("hatter", "attributes.liked == 'hats'", None, 0),
         condition("fickle", "'liked' in profile.contradictions && profile.completeness > 0.5", None, 0),
     ]);
+    // `hats` lie below `h`, and `bags` below `b`.
+    let rolled_up = interest("initial", Facet::Category, true);
+    rules.interests.push(InterestRule { roll_up: Some("a".into()), ..rolled_up });
     let limit = Some(MaxFires { count: 2, per_ms: 30 * HOUR_MS });
     let grouped = |name, event: &str, max_fires| {
         let trigger = Trigger::Event(event.into());

@@ -55,6 +55,7 @@ fn declared() -> RuleBook {
             values_max: CATEGORIES_MAX,
             timed: false,
             as_segments: true,
+            roll_up: None,
             ..interest("category_fan", Facet::Category, false)
         }],
         segments: vec![

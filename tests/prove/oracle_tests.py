@@ -84,6 +84,18 @@ class Folding(unittest.TestCase):
         self.assertEqual(folded.fold.persons["user:ada"].totals, [2, 3])
         self.assertEqual(folded.fold.persons["user:ada"].session_events, 1)
 
+    def test_values_that_are_paths_roll_up(self) -> None:
+        folded = Folded(
+            "interests: {c: {facet: category, half_life: 7d, enter: 3, roll_up: /, weights: {seen: 1}}}"
+        )
+        for category in ("a/b", "a//c", "/d"):
+            folded.send("seen", AT, productId="p", category=category)
+        profile = folded.fold.persons["user:ada"]
+        shares = [(value, score, share) for value, _, score, share in profile.shares(0, AT // HOUR)]
+        self.assertEqual(
+            shares, [("/d", 1.0, 0.5), ("a", 2.0, 1.0), ("a/", 1.0, 0.5), ("a//c", 1.0, 0.5), ("a/b", 1.0, 0.5)]
+        )
+
     def test_a_message_counts_once_within_the_horizon(self) -> None:
         folded = Folded("dedupe: {horizon: 1h, ids_max: 2}\nattributes: {all: {count: any}}")
         for number, at in ((1, 0), (1, HOUR), (1, HOUR + 1), (2, HOUR + 1), (3, HOUR + 1), (1, HOUR + 2)):

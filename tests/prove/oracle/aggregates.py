@@ -295,8 +295,8 @@ def value(profile: Any, at: int) -> Any:
         return next(said(profile, rule), MISSING)
     if held is not None:
         return held.value(profile.as_of, rule)
-    total = profile.totals[at]
-    return total / {"value": 100.0, "sum": 1_000_000.0}[rule.measure] if rule.measure in ("value", "sum") else total
+    total, unit = profile.totals[at], {"value": 100.0, "sum": 1_000_000.0}.get(rule.measure)
+    return total if unit is None else total / unit
 
 
 def said(profile: Any, rule: Attribute) -> Iterator[Any]:

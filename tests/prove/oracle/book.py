@@ -48,6 +48,15 @@ class Interest:
     as_segments: bool
     bit: int
     factors: list[float] = field(default_factory=list)
+    roll_up: str | None = None
+
+    def values(self, value: str) -> list[str]:
+        """A value after those above it, the widest first."""
+        if self.roll_up is None:
+            return [value]
+        steps = value.split(self.roll_up)
+        above = [self.roll_up.join(steps[:end]) for end in range(1, len(steps))]
+        return [*[one for one in above if one][:7], value]
 
     def decay(self, hours: int) -> float:
         """What is left of 1 after so many whole hours."""

@@ -281,7 +281,8 @@ class Change:
         self._begin(TIME)
         inside = [one.name for at, one in enumerate(self.book.segments) if profile.segments[at][0] == 2]
         for at, interest in enumerate(self.book.interests):
-            tagged = [value for value, one in sorted(profile.affinities[at].items()) if one.tagged_at is not None]
+            affinities = sorted(profile.affinities[at].items())
+            tagged = [value for value, one in affinities if one.tagged_at is not None]
             inside += [f"{interest.name}:{value}" for value in tagged if interest.as_segments]
         for segment in inside:
             self.emit_segment(segment, False)
@@ -289,8 +290,9 @@ class Change:
     def emit_segment(self, segment: str, entered: bool) -> None:
         """Says that the person entered or left a segment, or got or lost a tag that is one."""
         profile, way = self.profile, "enter" if entered else "leave"
+        name = f"segment|{self.person}|{segment}|{profile.version}|{way}{profile.life()}"
         record = {
-            "transition_id": decide.stable_id(f"segment|{self.person}|{segment}|{profile.version}|{way}{profile.life()}"),
+            "transition_id": decide.stable_id(name),
             "person": self.person,
             "segment": segment,
             "change": "ENTERED" if entered else "LEFT",

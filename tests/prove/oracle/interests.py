@@ -21,7 +21,7 @@ def weigh(change: Change, event: Event) -> None:
         if weight is None:
             continue
         place = {"item": 0, "category": 1, "brand": 2}[rule.facet]
-        values = [str(item[place]) for item in event.items if item[place]]
+        values = [one for item in event.items if item[place] for one in rule.values(str(item[place]))]
         for value in values:
             _weigh(change, at, rule, value, weight, event.timestamp // HOUR_MS)
         # After the last item, so that no value becomes a tag and is dropped by one and the same event.

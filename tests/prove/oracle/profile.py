@@ -176,7 +176,7 @@ class Profile:
         return heard + retention_ms if heard is not None and retention_ms is not None else None
 
     def life(self) -> str:
-        """What tells ids of this life from those of one that was forgotten, where the versions are the same."""
+        """What tells ids of this life from those of one that was forgotten, of the same versions."""
         return "" if self.book.retention_ms is None else f"|{self.first_at}"
 
     def shares(self, at: int, hour: int) -> list[tuple[str, Affinity, float, float]]:
@@ -188,6 +188,11 @@ class Profile:
             if (score := affinity.at(hour, rule)) > 0.0
         ]
         total = 0.0
-        for _, _, score in positive:
-            total += score
-        return [(value, affinity, score, score / total) for value, affinity, score in positive]
+        for value, _, score in positive:
+            # Where values roll up, the widest are the whole of which all have a share.
+            if rule.roll_up is None or rule.roll_up not in value:
+                total += score
+        return [
+            (value, affinity, score, min(1.0, score / total) if total else 0.0)
+            for value, affinity, score in positive
+        ]

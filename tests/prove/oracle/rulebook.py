@@ -236,6 +236,7 @@ def _interest(section: Section, name: str, book: Book) -> Interest:
         as_segments=section.truth("as_segments", False),
         bit=book.bits["interests", name],
         factors=[math.exp2(-hour / hours) for hour in range(hours)],
+        roll_up=section.needed("roll_up") if section.has("roll_up") else None,
     )  # fmt: skip
     section.done()
     return interest
