@@ -10,7 +10,9 @@ use bespoke::codec::digest::row_hash;
 use bespoke::codec::output::{OutputCodec, SchemaIds};
 use bespoke::codec::wire::{Aliases, Clock, Ids, Source};
 use bespoke::codec::{command, row};
+use bespoke::config::Config;
 use bespoke::config::definitions::parse_definitions;
+use bespoke::config::overlay::Flags;
 use bespoke::domain::catalogue::Catalogue;
 use bespoke::domain::command::Command;
 use bespoke::domain::event::Event;
@@ -18,7 +20,7 @@ use bespoke::domain::profile::Profile;
 use bespoke::domain::react::{Knowledge, react};
 use bespoke::domain::rulebook::RuleBook;
 use bespoke::domain::time::{DAY_MS, Timestamp};
-use bespoke::shop::{Kind, Shop, ShopRecord, ShopSettings, ShopTopic};
+use bespoke::shop::{self, Kind, Shop, ShopRecord, ShopSettings, ShopTopic};
 use divan::{Bencher, black_box};
 
 const DEFINITIONS: &str = "
@@ -95,6 +97,21 @@ fn profile(events: usize) -> (Event, Profile) {
 #[divan::bench]
 fn decode_json(bencher: Bencher) {
     let (records, source) = (records(), source());
+    let mut next = records.iter().cycle();
+    bencher.counter(1_usize).bench_local(|| {
+        let record = next.next().expect("a cycle has no end");
+        black_box(source.decode_json(&record.value, record.at).is_ok())
+    });
+}
+
+/// The same where the shipped schemas are held against it, which most of the shop's events have.
+#[divan::bench]
+fn decode_checked_json(bencher: Bencher) {
+    let text = format!("{}\nschemas:\n  directory: schemas/events\n", shop::CONFIG);
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/bespoke.yaml");
+    let config = Config::load(&text, file, [], &Flags::new()).expect("the configuration is valid");
+    let source = Source { schemas: config.schemas, ..source() };
+    let records = records();
     let mut next = records.iter().cycle();
     bencher.counter(1_usize).bench_local(|| {
         let record = next.next().expect("a cycle has no end");
