@@ -54,16 +54,22 @@ impl<'c> DeadLetters<'c> {
     /// # Errors
     /// Any fault of the brokers. What was committed by then is handled; calling again goes on from there.
     pub fn redrive(&self, codes: BTreeSet<String>) -> Result<Redriven, Fault> {
-        let mut ends = BTreeMap::new();
+        let (mut ends, mut handled) = (BTreeMap::new(), Vec::new());
         for (partition, (first, high)) in self.open()? {
             let end = self.offsets.end_of_records(&partition, first, high)?;
+            handled.push((partition.clone(), end));
             if first < end {
                 ends.insert(partition, end);
             }
         }
-        if ends.is_empty() {
-            return Ok(Redriven::default());
-        }
+        let done = if ends.is_empty() { Redriven::default() } else { self.send_back(codes, ends)? };
+        // The group's offsets expire when nobody has used it for some days; what is deleted stays handled. An
+        // earlier redrive may have ended before it came to this.
+        self.admin.delete_before(&handled)?;
+        Ok(done)
+    }
+
+    fn send_back(&self, codes: BTreeSet<String>, ends: BTreeMap<Partition, i64>) -> Result<Redriven, Fault> {
         let config = self.config;
         let sources = config.sources.iter().map(|source| &source.topic);
         let sources = sources.chain(&config.catalogue_topic).chain(&config.definitions_topic);
@@ -71,14 +77,11 @@ impl<'c> DeadLetters<'c> {
             letters: Arc::from(&*config.topics.dead_letters),
             sources: sources.map(|topic| Arc::from(&**topic)).collect(),
             codes,
-            ends: ends.clone(),
+            ends,
         };
         let member = Member { application: group(config), ordinal: 0, thread: 0 };
         let topics: [&str; 1] = [&config.topics.dead_letters];
-        let done = redrive.run(&mut KafkaBroker::connect(config, member, &topics)?)?;
-        // The group's offsets expire when nobody has used it for some days; what is deleted stays handled.
-        self.admin.delete_before(&ends.into_iter().collect::<Vec<_>>())?;
-        Ok(done)
+        redrive.run(&mut KafkaBroker::connect(config, member, &topics)?)
     }
 
     /// By partition: the first open offset, and the end.

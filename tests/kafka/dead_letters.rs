@@ -77,6 +77,9 @@ fn refused_records_go_through_intake_again_once_the_schema_is_mended() {
     assert_eq!(groups.len(), 1, "{groups:?}");
     assert_eq!((&groups[0]["count"], &groups[0]["code"]), (&1.into(), &"malformed_json".into()));
     check_sources(&app);
+    let nothing = lines(&app, &["dlq", "retry", "--code", "schema_mismatch", "--output", "json"]);
+    assert_eq!((&nothing[0]["sent"], &nothing[0]["kept"]), (&0.into(), &1.into()));
+    check_sources(&app);
 
     let mut running = app.start(0);
     running.await_work();
