@@ -197,7 +197,7 @@ fn at(hour: i64) -> Timestamp {
 }
 
 fn rules() -> RuleBook {
-    let window = Window { bucket_ms: HOUR_MS, buckets: 168, timed: true };
+    let window = Window { bucket_ms: HOUR_MS, buckets: 168, timed: true, zone: None };
     let attribute =
         |name: &str, aggregation, window| AttributeRule::new(name, Vec::new(), aggregation, window);
     let interest = |name: &str| InterestRule {
@@ -284,7 +284,7 @@ fn traits() -> Properties {
 }
 
 fn counters() -> Vec<Counter> {
-    let window = Window { bucket_ms: HOUR_MS, buckets: 168, timed: true };
+    let window = Window { bucket_ms: HOUR_MS, buckets: 168, timed: true, zone: None };
     let mut counters =
         [("views_7d", Some(&window), 12), ("spent", None, 4998), ("scrolled", None, 2_750_000)].map(
             |(name, window, amount)| {

@@ -139,8 +139,11 @@ fn interests(update: &ProfileUpdate<'_>) -> Value {
 pub(super) fn due(profile: &Profile, rules: &RuleBook) -> Vec<(Timestamp, String)> {
     let mut due: Vec<(Timestamp, String)> = Vec::new();
     for rule in &rules.attributes {
-        let rises = matches!(rule.aggregation, Aggregation::Since(_));
-        let moves = if rises { "rises" } else { "falls" };
+        let moves = match rule.aggregation {
+            Aggregation::Since(_) => "rises",
+            Aggregation::Lifecycle(_) | Aggregation::Coalesce | Aggregation::Score(_) => "moves on",
+            _ => "falls",
+        };
         due.extend(rule.due(profile).map(|at| (at, format!("attribute {} {moves}", rule.name))));
     }
     for rule in rules.interests.iter().filter(|rule| rule.timed) {

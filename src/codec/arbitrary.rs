@@ -11,6 +11,8 @@ use crate::domain::affinity::{Affinity, Decay};
 use crate::domain::catalogue::Content;
 use crate::domain::event::Money;
 use crate::domain::frequencies::Frequencies;
+use crate::domain::funnel::Funnel;
+use crate::domain::lifecycle::Lifecycle;
 use crate::domain::person::Person;
 use crate::domain::points::{Point, Points};
 use crate::domain::profile::{
@@ -69,6 +71,7 @@ pub(crate) fn rules() -> RuleBook {
 fn aggregates() -> Vec<AttributeRule> {
     let category = || Field::Item(Facet::Category);
     let elapsed = Elapsed { from_first: false, step_ms: DAY_MS, steps_max: 90, timed: true };
+    let lifecycle = Lifecycle { at_risk_ms: 60 * DAY_MS, lapsed_ms: 180 * DAY_MS, timed: true };
     let kinds = [
         ("typical", Aggregation::Mean(Field::Price)),
         ("cheapest", Aggregation::Min(Field::Price)),
@@ -80,6 +83,13 @@ fn aggregates() -> Vec<AttributeRule> {
         ("favourite", Aggregation::MostFrequent(category())),
         ("favourites", Aggregation::Top(category(), 2)),
         ("days_away", Aggregation::Since(elapsed)),
+        ("stage", Aggregation::Lifecycle(lifecycle)),
+        (
+            "way",
+            Aggregation::Funnel(Funnel {
+                steps: ["product_viewed", "order_completed"].map(Into::into).to_vec(),
+            }),
+        ),
     ];
     let kinds = kinds.into_iter();
     kinds.map(|(name, kind)| AttributeRule::new(name, Vec::new(), kind, Some(window()))).collect()
@@ -213,7 +223,7 @@ pub(crate) fn content() -> impl Strategy<Value = Content> {
 }
 
 fn window() -> Window {
-    Window { bucket_ms: HOUR_MS, buckets: 168, timed: true }
+    Window { bucket_ms: HOUR_MS, buckets: 168, timed: true, zone: None }
 }
 
 type AffinityParts = (CompactString, f64, i64, u32, Option<Timestamp>);

@@ -1,6 +1,7 @@
 //! Reads `attributes`: what is counted, over which window.
 
-mod coalesce;
+mod derived;
+mod window;
 
 use compact_str::CompactString;
 
@@ -12,8 +13,10 @@ use super::problems::Problems;
 use super::quantity::Quantity;
 use super::section::Section;
 use super::suggestion;
-use crate::domain::rulebook::{Aggregation, AttributeRule, Elapsed, Facet, Field, Window};
-use crate::domain::time::{DAY_MS, HOUR_MS};
+use crate::domain::funnel::Funnel;
+use crate::domain::lifecycle::Lifecycle;
+use crate::domain::rulebook::{Aggregation, AttributeRule, Elapsed, Facet, Field};
+use crate::domain::time::DAY_MS;
 
 const MINUTE_MS: i64 = 60_000;
 /// The most buckets of a window.
@@ -21,8 +24,11 @@ const BUCKETS_MAX: i64 = 2_400;
 /// The longest window, in milliseconds.
 const WINDOW_MS_MAX: i64 = 2_400 * DAY_MS;
 
+/// How many steps a funnel has.
+const FUNNEL_STEPS: std::ops::RangeInclusive<usize> = 2..=16;
+
 /// What an attribute may be; exactly one of them is given.
-const KINDS: [&str; 17] = [
+const KINDS: [&str; 20] = [
     "count",
     "units",
     "value",
@@ -39,7 +45,10 @@ const KINDS: [&str; 17] = [
     "since_first",
     "since_last",
     "gaps",
+    "lifecycle",
+    "funnel",
     "coalesce",
+    "score",
 ];
 /// Those that are about a field, of the events that `of` names.
 const OF_FIELD: [&str; 11] =
@@ -70,14 +79,14 @@ pub(crate) fn read(
         each(definitions, "attributes", keys::ATTRIBUTE, problems, |_, name, mut section, problems| {
             let section = &mut section;
             let kind = one_of(section, &format!("attributes.{name}"), &KINDS, problems)?;
-            if kind == "coalesce" {
-                let (rule, named) = coalesce::read(name, section, problems);
+            if derived::KINDS.contains(&kind) {
+                let (rule, named) = derived::read(name, kind, section, problems);
                 parts.push((rule.name.clone(), named));
                 return Some(rule);
             }
             attribute(name, kind, section, names, problems)
         });
-    coalesce::resolve(&mut rules, parts, problems);
+    derived::resolve(&mut rules, parts, problems);
     rules
 }
 
@@ -92,7 +101,7 @@ fn attribute(
     let filter = condition::compile(section, "where", names, Sight::Event, problems);
     let of_session = section.choice("scope", &[("profile", false), ("session", true)], problems);
     let timed = section.truth("timed", problems);
-    let window = window(section, timed, problems);
+    let window = window::read(section, timed, problems);
     refuse_what_does_not_belong(section, &path, kind, of_session, problems);
     let aggregation = aggregation(section, &path, kind, timed, problems)?;
     let key = if OF_FIELD.contains(&kind) { "of" } else { kind };
@@ -131,12 +140,15 @@ fn refuse_what_does_not_belong(
         problems.error(section.place(), format!("{path}.of is missing"), Some(hint));
     }
     let since = SINCE.contains(&kind);
-    let misplaced: [(&str, bool, &str); 7] = [
+    let own_time = since || kind == "lifecycle";
+    let misplaced: [(&str, bool, &str); 9] = [
         ("of", !of_field, "leave it out; the events are named there"),
         ("most", !matches!(kind, "list" | "top"), "leave it out; it belongs to list and top"),
         ("step", !since, "leave it out; it belongs to since_first and since_last"),
         ("up_to", !since, "leave it out; it belongs to since_first and since_last"),
-        ("window", since, "leave it out; set up_to to bound the time"),
+        ("at_risk_after", kind != "lifecycle", "leave it out; it belongs to lifecycle"),
+        ("lapsed_after", kind != "lifecycle", "leave it out; it belongs to lifecycle"),
+        ("window", own_time, "leave it out; how long ago an event was is told without"),
         ("window", of_session, "leave it out; a session is its own window"),
         ("window", kind == "gaps", "leave it out; a sequence is counted from its beginning"),
     ];
@@ -146,6 +158,14 @@ fn refuse_what_does_not_belong(
             if *key == "window" && of_session { "scope: session" } else { kind }
         );
         problems.error(&section.place_of(key), message, Some((*hint).into()));
+    }
+    refuse_scale(section, path, kind, problems);
+}
+
+fn refuse_scale(section: &Section<'_>, path: &str, kind: &str, problems: &mut Problems<'_>) {
+    for key in ["thresholds", "best"].into_iter().filter(|key| section.has(key)) {
+        let message = format!("{path}.{key} does not go with {kind}");
+        problems.error(&section.place_of(key), message, Some("leave it out; it belongs to score".into()));
     }
 }
 
@@ -171,6 +191,20 @@ fn aggregation(
                 "min" => Aggregation::Min(field),
                 _ => Aggregation::Max(field),
             }
+        }
+        "lifecycle" => Aggregation::Lifecycle(lifecycle(section, path, timed, problems)),
+        "funnel" => {
+            let steps = definitions::events(section, kind, problems);
+            if !FUNNEL_STEPS.contains(&steps.len()) {
+                let [least, most] = [FUNNEL_STEPS.start(), FUNNEL_STEPS.end()];
+                let message = format!("{path}.funnel does not have {least} to {most} steps, each an event");
+                problems.error(
+                    &section.place_of(kind),
+                    message,
+                    Some("name them, the first one first".into()),
+                );
+            }
+            Aggregation::Funnel(Funnel { steps })
         }
         "gaps" => Aggregation::Gaps(field(section, path, kind, Kind::Number, problems)?),
         "first" => Aggregation::First(field(section, path, kind, Kind::Any, problems)?),
@@ -198,6 +232,19 @@ fn elapsed(section: &mut Section<'_>, from_first: bool, timed: bool, problems: &
         problems.error(&section.place_of("step"), message, hint);
     }
     Elapsed { from_first, step_ms, steps_max: (up_to_ms / step_ms).max(1), timed }
+}
+
+fn lifecycle(section: &mut Section<'_>, path: &str, timed: bool, problems: &mut Problems<'_>) -> Lifecycle {
+    section.put_default("at_risk_after", "60d");
+    section.put_default("lapsed_after", "180d");
+    let mut gap_ms = |key| section.duration_ms(key, MINUTE_MS..=WINDOW_MS_MAX, problems);
+    let [at_risk_ms, lapsed_ms] = [gap_ms("at_risk_after"), gap_ms("lapsed_after")];
+    if at_risk_ms >= lapsed_ms {
+        let message = format!("{path}: nobody is at risk before they have lapsed");
+        let hint = Some("set lapsed_after above at_risk_after".into());
+        problems.error(&section.place_of("lapsed_after"), message, hint);
+    }
+    Lifecycle { at_risk_ms, lapsed_ms, timed }
 }
 
 /// What an aggregation can do with a field.
@@ -233,56 +280,5 @@ fn field(
             None
         }
         None => Some(Field::Property(named.text)),
-    }
-}
-
-fn window(section: &mut Section<'_>, timed: bool, problems: &mut Problems<'_>) -> Option<Window> {
-    if !section.has("window") {
-        if section.has("bucket") {
-            let hint = Some("give a window, or leave the bucket out".into());
-            problems.error(&section.place_of("bucket"), "a bucket without a window", hint);
-        }
-        return None;
-    }
-    let window_ms = section.duration_ms("window", MINUTE_MS..=WINDOW_MS_MAX, problems);
-    section.put_default("bucket", &Quantity::Duration.show(default_bucket_ms(window_ms)));
-    let bucket_ms = section.duration_ms("bucket", MINUTE_MS..=WINDOW_MS_MAX, problems);
-    let place = section.place_of("bucket");
-    let [window, bucket] = [window_ms, bucket_ms].map(|ms| Quantity::Duration.show(ms));
-    if window_ms % bucket_ms != 0 {
-        let message = format!("a window of {window} is no whole number of buckets of {bucket}");
-        problems.error(&place, message, Some("set a bucket that divides the window".into()));
-    } else if window_ms / bucket_ms > BUCKETS_MAX {
-        let count = window_ms / bucket_ms;
-        let message = format!(
-            "a window of {window} has {count} buckets of {bucket}; at most {BUCKETS_MAX} are allowed"
-        );
-        problems.error(&place, message, Some("set a longer bucket".into()));
-    }
-    Some(Window { bucket_ms, buckets: window_ms / bucket_ms, timed })
-}
-
-/// The step of a window that names none: fine enough that nobody sees it, coarse enough to be small.
-fn default_bucket_ms(window_ms: i64) -> i64 {
-    const STEPS: [(i64, i64); 4] = [
-        (2 * HOUR_MS, MINUTE_MS),
-        (6 * HOUR_MS, 5 * MINUTE_MS),
-        (DAY_MS, 15 * MINUTE_MS),
-        // One more, so that 100 days themselves still go by the hour, in 2,400 buckets.
-        (100 * DAY_MS + 1, HOUR_MS),
-    ];
-    let step = STEPS.iter().find(|(below_ms, _)| window_ms < *below_ms);
-    step.map_or(DAY_MS, |(_, bucket_ms)| *bucket_ms)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_window_that_names_no_step_gets_one_that_fits_its_length() {
-        let hours =
-            [1, 2, 6, 24, 168, 2_400, 2_401].map(|hours| default_bucket_ms(hours * HOUR_MS) / MINUTE_MS);
-        assert_eq!(hours, [1, 5, 15, 60, 60, 60, 1_440]);
     }
 }

@@ -266,10 +266,20 @@ pub(crate) const ATTRIBUTE: &[Key] = &[
         "coalesce",
         "the first of these that says something, best first: 2 to 8 attributes that may be missing, or traits.NAME",
     ),
+    optional(
+        "lifecycle",
+        "the customer's stage by the time since these events: new, active, at_risk, lapsed or returning",
+    ),
+    optional("funnel", "how many of these steps happened in this order: 2 to 16 events, the first one first"),
+    optional("score", "the mark of a number on a scale: the name of another attribute"),
     optional("of", "the events whose field it is about: one name, a list, or any"),
     optional("most", "how many texts `list` and `top` show, 1 to 64, default 10"),
     optional("step", "the step of `since_first` and `since_last`, 1m to 365d, default 1d"),
     optional("up_to", "what they stay at in the end, at most 2,400 steps, default 90d"),
+    optional("at_risk_after", "after how long without such events `lifecycle` is at_risk, default 60d"),
+    optional("lapsed_after", "after how long it is lapsed, default 180d; who then comes again is returning"),
+    optional("thresholds", "the numbers from which on `score` gives another mark: 1 to 16, ascending"),
+    optional("best", "which numbers have the highest mark: highest, which is the default, or lowest"),
     optional("where", "a condition on the event, in CEL; others do not count"),
     key("scope", "profile", "session: it starts afresh with every session, and has no window; or profile"),
     optional("window", "the sliding window, 1m to 2,400 buckets; without, the lifetime"),
@@ -277,6 +287,10 @@ pub(crate) const ATTRIBUTE: &[Key] = &[
         "bucket",
         "the window's step, at least 1m, of which the window is a whole number. Default: 1m for \
               windows under 2h, 5m under 6h, 15m under 24h, 1h up to 100d, 1d above",
+    ),
+    optional(
+        "time_zone",
+        "makes the window one of calendar days, today and those before it, in this zone, such as Europe/Berlin",
     ),
     key("timed", "true", "whether what falls with time is a change of its own, at its due time"),
 ];

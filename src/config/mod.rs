@@ -35,6 +35,7 @@ mod sources;
 mod suggestion;
 #[cfg(test)]
 mod tests;
+mod time_zone;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -2,8 +2,9 @@
 
 use compact_str::{CompactString, format_compact};
 
+use super::funnel;
 use super::points::Keep;
-use super::rulebook::{Aggregation, Elapsed};
+use super::rulebook::{Aggregation, AttributeRule, Elapsed};
 use super::time::Timestamp;
 
 impl Aggregation {
@@ -18,6 +19,25 @@ impl Aggregation {
                 | Aggregation::List(..)
                 | Aggregation::Distinct(_)
                 | Aggregation::Top(..)
+                | Aggregation::Funnel(_)
+        )
+    }
+
+    /// Whether what there is to say is a number.
+    pub fn is_number(&self) -> bool {
+        matches!(
+            self,
+            Aggregation::Count
+                | Aggregation::Units
+                | Aggregation::Value
+                | Aggregation::Sum(_)
+                | Aggregation::Mean(_)
+                | Aggregation::Min(_)
+                | Aggregation::Max(_)
+                | Aggregation::Distinct(_)
+                | Aggregation::Since(_)
+                | Aggregation::Gaps(_)
+                | Aggregation::Funnel(_)
         )
     }
 
@@ -31,6 +51,8 @@ impl Aggregation {
             Aggregation::Last(_) | Aggregation::Since(_) => Keep::Latest,
             Aggregation::List(_, most) => Keep::LatestOfEach { most: *most },
             Aggregation::Distinct(_) => Keep::HighestRank,
+            Aggregation::Lifecycle(_) => Keep::Newest { most: 2 },
+            Aggregation::Funnel(_) => Keep::Newest { most: funnel::EVENTS_MAX },
             _ => return None,
         })
     }
@@ -57,9 +79,21 @@ impl Aggregation {
             Aggregation::Since(Elapsed { from_first: true, .. }) => return Some("since_first".into()),
             Aggregation::Since(_) => return Some("since_last".into()),
             Aggregation::Gaps(field) => ("gaps", field),
+            Aggregation::Lifecycle(_) => return Some("lifecycle".into()),
+            Aggregation::Funnel(funnel) => {
+                return Some(format_compact!("funnel|{}", funnel.steps.join(">")));
+            }
             Aggregation::Coalesce => return Some("coalesce".into()),
+            Aggregation::Score(_) => return Some("score".into()),
         };
         Some(format_compact!("{name}|{field}"))
+    }
+}
+
+impl AttributeRule {
+    /// Whether it is made of other attributes, and holds nothing itself.
+    pub fn is_derived(&self) -> bool {
+        matches!(self.aggregation, Aggregation::Coalesce | Aggregation::Score(_))
     }
 }
 

@@ -10,7 +10,7 @@ use super::points::{Point, Points};
 use super::profile::Profile;
 use super::purchase::Order;
 use super::react::Change;
-use super::rulebook::{Aggregation, AttributeRule, NameId, Part, Window};
+use super::rulebook::{Aggregation, AttributeRule, NameId, Window};
 use super::scalar::Scalar;
 use super::time::Timestamp;
 use super::window::Counter;
@@ -88,20 +88,6 @@ pub(crate) fn correct(change: &mut Change<'_>, event: &Event, before: &Order, af
     }
 }
 
-/// What is made of attributes that changed has changed, too.
-pub(crate) fn follow(change: &mut Change<'_>) {
-    for rule in change.rules.attributes.iter().filter(|rule| rule.aggregation == Aggregation::Coalesce) {
-        let touched = &change.touched;
-        let changed = rule.parts.iter().any(|part| match part {
-            Part::Attribute(part) => touched.attributes.contains(&&*part.name),
-            Part::Trait(_) => touched.traits,
-        });
-        if changed {
-            change.touched.attributes.push(&rule.name);
-        }
-    }
-}
-
 impl AttributeRule {
     /// An attribute of all events with one of these names, or of all events if there are no names.
     pub fn new(
@@ -111,12 +97,14 @@ impl AttributeRule {
         window: Option<Window>,
     ) -> AttributeRule {
         let bucket_ms = window.as_ref().map_or(0, |window| window.bucket_ms);
+        let zone = window.as_ref().and_then(|window| window.zone.as_ref());
+        let days = zone.map_or(String::new(), |zone| format!("|{}", zone.name));
         let [id, evidence] = match aggregation.shape() {
             Some(shape) => [
-                NameId::of(&format!("{name}|{shape}|{bucket_ms}")),
-                NameId::of(&format!("{name}|{shape}|evidence|{bucket_ms}")),
+                NameId::of(&format!("{name}|{shape}|{bucket_ms}{days}")),
+                NameId::of(&format!("{name}|{shape}|evidence|{bucket_ms}{days}")),
             ],
-            None => [NameId::of(name); 2],
+            None => [NameId::of(&format!("{name}{days}")); 2],
         };
         let name = name.into();
         let (filter, of_session, parts) = (None, false, Vec::new());
@@ -161,38 +149,36 @@ impl AttributeRule {
                 // Numbers that come twice hide others that are missing; below zero there is nothing.
                 count => AttributeValue::Whole(number.saturating_sub(count).max(0)),
             },
+            Aggregation::Lifecycle(lifecycle) => {
+                let stage = lifecycle.stage(points(), profile.as_of);
+                stage.map_or(AttributeValue::Missing, AttributeValue::Text)
+            }
+            Aggregation::Funnel(funnel) => AttributeValue::Whole(funnel.depth(points())),
             Aggregation::Coalesce => self.said(profile).next().unwrap_or(AttributeValue::Missing),
+            Aggregation::Score(scale) => {
+                let mark = self.said(profile).next().and_then(|value| scale.mark(&value));
+                mark.map_or(AttributeValue::Missing, AttributeValue::Whole)
+            }
         }
-    }
-
-    /// Whether parts of it that say something say different things.
-    pub fn is_contradicted(&self, profile: &Profile) -> bool {
-        let mut said = self.said(profile);
-        let first = said.next();
-        first.is_some_and(|first| said.any(|other| other != first))
-    }
-
-    /// What those of its parts say that say something, the best first.
-    fn said<'p>(&self, profile: &'p Profile) -> impl Iterator<Item = AttributeValue<'p>> {
-        self.parts.iter().map(|part| part.value(profile)).filter(|value| *value != AttributeValue::Missing)
     }
 
     /// When its value changes next if nothing happens, where that is a change of its own.
     pub fn due(&self, profile: &Profile) -> Option<Timestamp> {
-        if self.aggregation == Aggregation::Coalesce {
-            let of = |part: &Part| match part {
-                Part::Attribute(rule) => rule.due(profile),
-                Part::Trait(_) => None,
-            };
-            return self.parts.iter().filter_map(of).min();
+        if self.is_derived() {
+            return self.part_due(profile);
         }
         if let Aggregation::Since(elapsed) = &self.aggregation {
             let point = profile.points(self.id).first().filter(|_| elapsed.timed)?;
             return elapsed.due(point.at, profile.as_of);
         }
+        if let Aggregation::Lifecycle(lifecycle) = &self.aggregation {
+            return lifecycle.due(profile.points(self.id), profile.as_of).filter(|_| lifecycle.timed);
+        }
         let window = self.window.as_ref().filter(|window| window.timed)?;
         let counter = |id| profile.counters.iter().find(|counter| counter.id == id);
-        if self.aggregation.keep().is_some() {
+        if let Aggregation::Funnel(funnel) = &self.aggregation {
+            funnel.due(profile.kept_points(self.id)?, window)
+        } else if self.aggregation.keep().is_some() {
             profile.kept_points(self.id)?.due(window)
         } else if self.aggregation.is_frequency() {
             profile.frequencies(self.id)?.due(window)
@@ -207,6 +193,7 @@ impl AttributeRule {
     fn timed(&self) -> Option<bool> {
         match &self.aggregation {
             Aggregation::Since(elapsed) => Some(elapsed.timed),
+            Aggregation::Lifecycle(lifecycle) => Some(lifecycle.timed),
             _ => self.window.as_ref().map(|window| window.timed),
         }
     }
@@ -217,7 +204,16 @@ impl AttributeRule {
             let at = profile.points(self.id).first().map(|point| point.at);
             return at.is_some_and(|at| elapsed.steps(at, before) != elapsed.steps(at, now));
         }
+        if let Aggregation::Lifecycle(lifecycle) = &self.aggregation {
+            let stage = |at| lifecycle.stage(profile.points(self.id), at);
+            return stage(before) != stage(now);
+        }
         let Some(window) = &self.window else { return false };
+        if let Aggregation::Funnel(funnel) = &self.aggregation {
+            let before = funnel.depth(profile.points(self.id));
+            profile.change_points(self.id, |points| points.expire(now, window));
+            return funnel.depth(profile.points(self.id)) != before;
+        }
         if self.aggregation.keep().is_some() {
             return profile.change_points(self.id, |points| points.expire(now, window));
         }
@@ -268,7 +264,14 @@ impl AttributeRule {
                     counted
                 })
             }
-            Aggregation::Since(_) => self.keep(profile, [Scalar::Bool(true)], at, now),
+            Aggregation::Since(_) | Aggregation::Lifecycle(_) => {
+                self.keep(profile, [Scalar::Bool(true)], at, now)
+            }
+            Aggregation::Funnel(funnel) => {
+                let before = funnel.depth(profile.points(self.id));
+                self.keep(profile, funnel.step(event), at, now);
+                funnel.depth(profile.points(self.id)) != before
+            }
             Aggregation::Gaps(field) => {
                 let mut counted = false;
                 for number in field.numbers(event).into_iter().filter_map(in_sequence) {
@@ -278,7 +281,7 @@ impl AttributeRule {
                 }
                 counted
             }
-            Aggregation::Coalesce => false,
+            Aggregation::Coalesce | Aggregation::Score(_) => false,
         }
     }
 
@@ -318,15 +321,6 @@ impl AttributeRule {
     }
 }
 
-impl Part {
-    fn value<'p>(&self, profile: &'p Profile) -> AttributeValue<'p> {
-        match self {
-            Part::Attribute(rule) => rule.value(profile),
-            Part::Trait(name) => profile.traits.get(name).map_or(AttributeValue::Missing, of_scalar),
-        }
-    }
-}
-
 /// A number of a sequence, of one in millionths.
 fn in_sequence(millionths: i64) -> Option<i64> {
     const ONE: i64 = MILLIONTHS as i64;
@@ -348,15 +342,5 @@ fn text(point: &Point) -> Option<&str> {
 }
 
 fn of_point(point: &Point) -> AttributeValue<'_> {
-    of_scalar(&point.value)
-}
-
-fn of_scalar(value: &Scalar) -> AttributeValue<'_> {
-    match value {
-        Scalar::Bool(truth) => AttributeValue::Truth(*truth),
-        Scalar::Integer(number) => AttributeValue::Whole(*number),
-        Scalar::Float(number) => AttributeValue::Number(*number),
-        Scalar::Text(text) => AttributeValue::Text(text),
-        Scalar::Texts(texts) => AttributeValue::Texts(texts.iter().map(|text| &**text).collect()),
-    }
+    AttributeValue::of_scalar(&point.value)
 }

@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_most_frequent_come_first_and_fall_with_the_window() {
-        let window = Window { bucket_ms: HOUR_MS, buckets: 24, timed: true };
+        let window = Window { bucket_ms: HOUR_MS, buckets: 24, timed: true, zone: None };
         let mut frequencies = Frequencies::default();
         for (value, hour) in [("hats", 90), ("hats", 91), ("bags", 99), ("shoes", 99)] {
             assert!(frequencies.add(value, hours(hour), hours(100), Some(&window)));

@@ -35,6 +35,11 @@ pub enum Keep {
         /// How many, at least 1.
         most: usize,
     },
+    /// The latest, so many of them.
+    Newest {
+        /// How many, at least 1.
+        most: usize,
+    },
     /// Those of a sketch of distinct values: of each register the highest rank, and those that will be it.
     HighestRank,
 }
@@ -53,12 +58,12 @@ impl Points {
 
     /// Adds a point that lies in the window at `now`. Returns whether it is kept.
     pub fn add(&mut self, point: Point, keep: Keep, now: Timestamp, window: Option<&Window>) -> bool {
-        let bucket = |at: Timestamp| window.map_or(0, |window| at.bucket(window.bucket_ms));
-        if window.is_some_and(|window| bucket(point.at) <= bucket(now).saturating_sub(window.buckets)) {
+        let bucket = |at: Timestamp| window.map_or(0, |window| window.bucket(at));
+        if window.is_some_and(|window| bucket(point.at) < window.oldest_bucket(now)) {
             return false;
         }
-        let begins = window.map_or(0, |window| bucket(point.at).saturating_mul(window.bucket_ms));
-        let at = if keep.by_bucket() { Timestamp::from_ms(begins) } else { point.at };
+        let begins = || window.map_or(Some(Timestamp::EARLIEST), |window| window.begins(bucket(point.at)));
+        let at = if keep.by_bucket() { begins().unwrap_or(point.at) } else { point.at };
         let point = Point { at, ..point };
         if self.0.iter().any(|held| keep.outdoes(held, &point, bucket)) {
             return false;
@@ -66,7 +71,7 @@ impl Points {
         self.0.retain(|held| !keep.outdoes(&point, held, bucket));
         let place = self.0.partition_point(|held| held.order(&point).is_lt());
         self.0.insert(place, point);
-        let Keep::LatestOfEach { most } = keep else { return true };
+        let (Keep::LatestOfEach { most } | Keep::Newest { most }) = keep else { return true };
         // More than one too many there are where fewer were declared anew.
         let excess = self.0.len().saturating_sub(most);
         self.0.drain(..excess);
@@ -75,16 +80,15 @@ impl Points {
 
     /// Takes out what has left the window at `now`. Returns whether anything has.
     pub fn expire(&mut self, now: Timestamp, window: &Window) -> bool {
-        let oldest = now.bucket(window.bucket_ms).saturating_sub(window.buckets).saturating_add(1);
-        let gone = self.0.partition_point(|point| point.at.bucket(window.bucket_ms) < oldest);
+        let oldest = window.oldest_bucket(now);
+        let gone = self.0.partition_point(|point| window.bucket(point.at) < oldest);
         self.0.drain(..gone);
         gone > 0
     }
 
     /// When the oldest point leaves the window.
     pub fn due(&self, window: &Window) -> Option<Timestamp> {
-        let bucket = self.0.first()?.at.bucket(window.bucket_ms);
-        bucket.checked_add(window.buckets)?.checked_mul(window.bucket_ms).map(Timestamp::from_ms)
+        window.leaves(window.bucket(self.0.first()?.at))
     }
 }
 
@@ -108,6 +112,7 @@ impl Keep {
             Keep::Greatest => stays() && one.value.order(&other.value).is_ge(),
             Keep::Earliest => stays() && one.order(other).is_le(),
             Keep::Latest => one.order(other).is_ge(),
+            Keep::Newest { .. } => one == other,
             Keep::LatestOfEach { .. } => one.value == other.value && one.at >= other.at,
             Keep::HighestRank => stays() && super::distinct::outranks(&one.value, &other.value),
         }
@@ -119,7 +124,7 @@ mod tests {
     use super::*;
     use crate::domain::time::HOUR_MS;
 
-    const HOURLY: Window = Window { bucket_ms: HOUR_MS, buckets: 24, timed: true };
+    const HOURLY: Window = Window { bucket_ms: HOUR_MS, buckets: 24, timed: true, zone: None };
 
     fn at(hour: i64, value: i64) -> Point {
         Point { at: Timestamp::from_ms(hour * HOUR_MS + 7), value: Scalar::Integer(value) }

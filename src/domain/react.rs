@@ -10,6 +10,7 @@ use super::attribute;
 use super::catalogue::Catalogue;
 use super::decide::decide;
 use super::decision::{Decision, DecisionCause, Emission};
+use super::derived;
 use super::event::{DECISION_REQUEST, Event, IDENTIFY};
 use super::interest;
 use super::person::Person;
@@ -234,7 +235,7 @@ impl<'a> Change<'a> {
             self.add_up(event);
             self.happened.push(Happened::Event);
         }
-        attribute::follow(self);
+        derived::follow(self);
         interest::untag(self, false);
         segment::apply(self);
         self.fire_rules();
@@ -256,7 +257,7 @@ impl<'a> Change<'a> {
         self.begin(Cause::Time);
         attribute::expire(self, false);
         session::pass_time(self);
-        attribute::follow(self);
+        derived::follow(self);
         interest::untag(self, true);
         segment::apply(self);
         self.fire_rules();

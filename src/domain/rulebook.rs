@@ -4,6 +4,9 @@
 use compact_str::CompactString;
 
 use super::expression::Expression;
+use super::funnel::Funnel;
+use super::lifecycle::Lifecycle;
+pub use super::window::Window;
 
 /// The stable number of a declared name: what rows store instead of the name.
 #[derive(
@@ -105,11 +108,12 @@ pub struct AttributeRule {
     pub window: Option<Window>,
     /// Whether it starts afresh with every session and holds only what belongs to the current one.
     pub of_session: bool,
-    /// What a `Coalesce` chooses from, the best first; empty for the others.
+    /// What it is made of, where it is made of others: what a `Coalesce` chooses from, the best first, and the
+    /// number of a `Score`.
     pub parts: Vec<Part>,
 }
 
-/// One of the values that a `Coalesce` chooses from.
+/// A value of which an attribute is made.
 #[derive(Clone, Debug)]
 pub enum Part {
     /// Another attribute.
@@ -119,7 +123,7 @@ pub enum Part {
 }
 
 /// What an attribute makes of events.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Aggregation {
     /// How many there are.
     Count,
@@ -152,8 +156,24 @@ pub enum Aggregation {
     /// How many numbers of a sequence are missing up to its largest: whole numbers in a field, from 1 on, each
     /// of which one event has.
     Gaps(Field),
+    /// Where a customer stands, from new to lapsed.
+    Lifecycle(Lifecycle),
+    /// How many steps of a way were taken.
+    Funnel(Funnel),
     /// The first of its parts that says something, as SQL's function of that name has it.
     Coalesce,
+    /// Where the number that its part says stands on a scale, as in an analysis of recency, frequency and
+    /// monetary value.
+    Score(Scale),
+}
+
+/// A scale of marks, from 1 to one more than there are thresholds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scale {
+    /// The numbers from which on there is another mark, ascending; 1 to 16.
+    pub thresholds: Vec<f64>,
+    /// Whether the lowest numbers have the highest mark, as with the days since an order.
+    pub lowest_is_best: bool,
 }
 
 /// How the time since an event is told: in whole steps, up to a limit at which it stays.
@@ -188,17 +208,6 @@ pub enum Field {
     EventName,
     /// The source topic.
     SourceTopic,
-}
-
-/// A sliding window of whole buckets: at T it holds the buckets in (bucket(T) - buckets, bucket(T)].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// The length of a bucket in milliseconds, at least a minute.
-    pub bucket_ms: i64,
-    /// How many buckets the window has, 1 to 2,400.
-    pub buckets: i64,
-    /// Whether a bucket's leaving is itself a change, at its due time; else it shows with the next change.
-    pub timed: bool,
 }
 
 /// A decayed affinity to each value of a facet, and the tags that follow from it.
@@ -356,13 +365,6 @@ impl Default for IntakeRule {
 impl Default for SessionRule {
     fn default() -> SessionRule {
         SessionRule { gap_ms: 30 * 60 * 1000, timed: true, pages_max: 10 }
-    }
-}
-
-impl Window {
-    /// The length of the window in milliseconds.
-    pub fn length_ms(&self) -> i64 {
-        self.bucket_ms.saturating_mul(self.buckets)
     }
 }
 

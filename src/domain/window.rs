@@ -1,10 +1,54 @@
-//! Windowed numbers as sparse rings of buckets: exact to one bucket, independent of the order of events, and
-//! falling when time passes.
+//! Windows, and windowed numbers as sparse rings of buckets: exact to one bucket, independent of the order of
+//! events, and falling when time passes.
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::rulebook::{NameId, Window};
+use super::rulebook::NameId;
 use super::time::Timestamp;
+use super::zone::Zone;
+
+/// A sliding window of whole buckets: at T it holds the buckets in (bucket(T) - buckets, bucket(T)].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// The length of a bucket in milliseconds, at least a minute.
+    pub bucket_ms: i64,
+    /// How many buckets the window has, 1 to 2,400.
+    pub buckets: i64,
+    /// Where buckets are calendar days, the time zone; then `bucket_ms` is a day's usual length.
+    pub zone: Option<Arc<Zone>>,
+    /// Whether a bucket's leaving is itself a change, at its due time; else it shows with the next change.
+    pub timed: bool,
+}
+
+impl Window {
+    /// The length of the window in milliseconds, where no clock is changed.
+    pub fn length_ms(&self) -> i64 {
+        self.bucket_ms.saturating_mul(self.buckets)
+    }
+
+    /// The number of the bucket that holds an instant.
+    pub fn bucket(&self, at: Timestamp) -> i64 {
+        self.zone.as_ref().map_or_else(|| at.bucket(self.bucket_ms), |zone| zone.day(at))
+    }
+
+    /// The first instant of a bucket; none where that is beyond all time.
+    pub fn begins(&self, bucket: i64) -> Option<Timestamp> {
+        let begins = bucket.checked_mul(self.bucket_ms)?;
+        Some(self.zone.as_ref().map_or(Timestamp::from_ms(begins), |zone| zone.begins(bucket)))
+    }
+
+    /// The first bucket that the window still holds at an instant.
+    pub fn oldest_bucket(&self, now: Timestamp) -> i64 {
+        self.bucket(now).saturating_sub(self.buckets).saturating_add(1)
+    }
+
+    /// When a bucket leaves the window; none where that is beyond all time.
+    pub fn leaves(&self, bucket: i64) -> Option<Timestamp> {
+        self.begins(bucket.checked_add(self.buckets)?)
+    }
+}
 
 /// One attribute's number for one person.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -64,8 +108,8 @@ impl Counter {
             return true;
         };
         self.expire(now, window);
-        let bucket = at.bucket(window.bucket_ms);
-        if bucket <= now.bucket(window.bucket_ms).saturating_sub(window.buckets) {
+        let bucket = window.bucket(at);
+        if bucket < window.oldest_bucket(now) {
             return false;
         }
         match self.buckets.binary_search_by_key(&bucket, |entry| entry.0) {
@@ -83,7 +127,7 @@ impl Counter {
         if self.due(window).is_none_or(|due| due > now) {
             return false;
         }
-        let oldest_kept = now.bucket(window.bucket_ms).saturating_sub(window.buckets).saturating_add(1);
+        let oldest_kept = window.oldest_bucket(now);
         // One after the other from the oldest, so that the bucket that was due is gone in any case.
         let gone = self.buckets.iter().take_while(|entry| entry.0 < oldest_kept).count();
         if gone == 0 {
@@ -114,7 +158,7 @@ impl Counter {
 
     /// When the oldest bucket leaves the window; never where that is beyond all time.
     pub fn due(&self, window: &Window) -> Option<Timestamp> {
-        self.oldest?.checked_add(window.buckets)?.checked_mul(window.bucket_ms).map(Timestamp::from_ms)
+        window.leaves(self.oldest?)
     }
 }
 
@@ -129,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_count_falls_when_its_bucket_leaves_the_window() {
-        let window = Window { bucket_ms: HOUR_MS, buckets: 24, timed: true };
+        let window = Window { bucket_ms: HOUR_MS, buckets: 24, timed: true, zone: None };
         let mut counter = Counter::new(NameId(1));
         assert!(counter.add(1, hours(100), hours(100), Some(&window)));
         assert!(counter.add(2, hours(99), hours(100), Some(&window)), "late, in its true hour");
@@ -145,7 +189,7 @@ mod tests {
 
     #[test]
     fn an_absurd_amount_leaves_no_trace_when_it_leaves_the_window() {
-        let window = Window { bucket_ms: HOUR_MS, buckets: 24, timed: true };
+        let window = Window { bucket_ms: HOUR_MS, buckets: 24, timed: true, zone: None };
         let mut counter = Counter::new(NameId(1));
         counter.add(i64::MAX, hours(100), hours(100), Some(&window));
         counter.add(7, hours(101), hours(101), Some(&window));
@@ -156,7 +200,7 @@ mod tests {
 
     #[test]
     fn what_adds_up_to_nothing_is_not_due() {
-        let window = Window { bucket_ms: HOUR_MS, buckets: 24, timed: true };
+        let window = Window { bucket_ms: HOUR_MS, buckets: 24, timed: true, zone: None };
         let mut counter = Counter::new(NameId(1));
         assert!(!counter.add(0, hours(100), hours(100), Some(&window)));
         counter.add(5, hours(100), hours(100), Some(&window));

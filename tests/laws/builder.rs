@@ -1,21 +1,26 @@
 //! A shop to tell stories about: events, definitions, content, and a person to whom things happen. Only what
 //! the laws need; every value that a law does not speak of is fixed here.
 
+use std::sync::Arc;
+
 use bespoke::domain::affinity::Decay;
 use bespoke::domain::catalogue::{Catalogue, Content};
 use bespoke::domain::decision::{Decision, Emission, SegmentChange};
 use bespoke::domain::event::{DecisionRequest, Event, Item};
 use bespoke::domain::expression::Expression;
+use bespoke::domain::funnel::Funnel;
+use bespoke::domain::lifecycle::Lifecycle;
 use bespoke::domain::person::Person;
 use bespoke::domain::profile::Profile;
 use bespoke::domain::react::{Knowledge, Outcome, react, settle};
 use bespoke::domain::rulebook::{
     Aggregation, AttributeRule, DecisionRule, Elapsed, Facet, Field, IntakeRule, InterestRule, MaxFires,
-    Membership, NameId, OrdersRule, Part, RecentRule, RuleBook, SegmentRule, SessionRule, SlotRule, Trigger,
-    Window,
+    Membership, NameId, OrdersRule, Part, RecentRule, RuleBook, Scale, SegmentRule, SessionRule, SlotRule,
+    Trigger, Window,
 };
 use bespoke::domain::scalar::Properties;
 use bespoke::domain::time::{HOUR_MS, Timestamp};
+use bespoke::domain::zone::Zone;
 use compact_str::CompactString;
 
 pub(crate) const MINUTE_MS: i64 = 60_000;
@@ -87,7 +92,7 @@ pub(crate) fn attribute(
 }
 
 pub(crate) fn hourly(hours: i64, timed: bool) -> Option<Window> {
-    Some(Window { bucket_ms: HOUR_MS, buckets: hours, timed })
+    Some(Window { bucket_ms: HOUR_MS, buckets: hours, timed, zone: None })
 }
 
 pub(crate) fn condition(name: &str, enter: &str, leave: Option<&str>, for_ms: i64) -> SegmentRule {
@@ -184,12 +189,22 @@ pub(crate) fn shop() -> RuleBook {
     }
 }
 
+/// Calendar days, one of them an hour shorter and one an hour longer than others.
+fn days(days: i64) -> Option<Window> {
+    let changes = [(at(30, 0), 2 * HOUR_MS), (at(80, 30), HOUR_MS)];
+    let zone = Some(Arc::new(Zone::new("Europe/Near", HOUR_MS, changes)));
+    Some(Window { bucket_ms: 24 * HOUR_MS, buckets: days, zone, timed: true })
+}
+
 /// The same with an attribute of each kind, and segments that read some of them.
 pub(crate) fn shop_of_all_kinds() -> RuleBook {
     let (views, category) = (["product_viewed"], || Field::Item(Facet::Category));
     let since = |from_first, timed| {
         Aggregation::Since(Elapsed { from_first, step_ms: 5 * HOUR_MS, steps_max: 12, timed })
     };
+    let lifecycle = Lifecycle { at_risk_ms: 15 * HOUR_MS, lapsed_ms: 40 * HOUR_MS, timed: true };
+    let steps = ["product_viewed", "product_added", "order_completed"];
+    let way = || Funnel { steps: steps.map(Into::into).to_vec() };
     let kinds = [
         attribute("typical", &views, Aggregation::Mean(Field::Price), hourly(24, true)),
         attribute("cheapest", &[], Aggregation::Min(Field::Price), hourly(48, true)),
@@ -206,6 +221,11 @@ pub(crate) fn shop_of_all_kinds() -> RuleBook {
         attribute("away", &["order_completed"], since(false, true), None),
         attribute("known", &[], since(true, false), None),
         attribute("missing", &views, Aggregation::Gaps(Field::Quantity), None),
+        attribute("views_today", &views, Aggregation::Count, days(1)),
+        attribute("categories_of_days", &views, Aggregation::Top(category(), 3), days(2)),
+        attribute("stage", &["order_completed"], Aggregation::Lifecycle(lifecycle), None),
+        attribute("way", &steps, Aggregation::Funnel(way()), hourly(20, true)),
+        attribute("way_ever", &steps, Aggregation::Funnel(way()), None),
     ];
     let mut rules = shop();
     rules.attributes.extend(kinds);
@@ -222,12 +242,18 @@ pub(crate) fn shop_of_all_kinds() -> RuleBook {
     });
     let parts = [Part::Trait("liked".into())].into_iter().chain(parts).collect();
     rules.attributes.push(AttributeRule { parts, ..attribute("liked", &[], Aggregation::Coalesce, None) });
+    let away = rules.attributes.iter().find(|rule| rule.name == "away").cloned();
+    let parts = away.map(|rule| Part::Attribute(Box::new(rule))).into_iter().collect();
+    let recency = Aggregation::Score(Scale { thresholds: vec![1.0, 4.0], lowest_is_best: true });
+    rules.attributes.push(AttributeRule { parts, ..attribute("recency", &[], recency, None) });
     rules.segments.extend([
         condition("of_hats", "attributes.favourite == 'hats' || 'hats' in attributes.categories", None, 0),
         condition("away", "attributes.away >= 2", Some("attributes.away < 2"), 0),
         condition("old_friend", "attributes.known >= 3", None, 0),
         condition("picky", "attributes.typical > 9.0 && attributes.variety < 2", None, HOUR_MS),
         condition("looks", "attributes.views_in_session > 1", None, 0),
+        condition("lost", "attributes.stage == 'lapsed' || attributes.recency == 1", None, 0),
+        condition("halfway", "attributes.way == 2", None, 0),
         condition("hatter", "attributes.liked == 'hats'", None, 0),
         condition("fickle", "'liked' in profile.contradictions && profile.completeness > 0.5", None, 0),
     ]);

@@ -118,6 +118,64 @@ class Aggregates(unittest.TestCase):
             [("torn", "ENTERED"), ("b", "ENTERED"), ("torn", "LEFT"), ("torn", "ENTERED"), ("b", "LEFT")],
         )
 
+    def test_a_customer_lapses_with_time_and_comes_back(self) -> None:
+        folded = Folded(
+            "attributes: {stage: {lifecycle: bought, at_risk_after: 2h, lapsed_after: 5h}}\n"
+            "segments: {lost: {enter: attributes.stage == 'lapsed'}}"
+        )
+        folded.send("seen", AT)
+        self.assertIs(said(folded, "stage"), MISSING)
+        for hour, stage in ((0, "new"), (1, "active"), (6, "returning"), (7, "active")):
+            folded.send("bought", AT + hour * HOUR)
+            self.assertEqual(said(folded, "stage"), stage)
+        folded.pass_to(AT + 9 * HOUR)
+        self.assertEqual(said(folded, "stage"), "at_risk")
+        # What is heard of late changes the time before the last, and so whether somebody came back.
+        folded.send("bought", AT + 13 * HOUR)
+        folded.send("bought", AT + 8 * HOUR)
+        self.assertEqual(said(folded, "stage"), "returning")
+        folded.send("bought", AT + 9 * HOUR)
+        self.assertEqual(said(folded, "stage"), "active")
+        moves = [("lost", "ENTERED", AT + 6 * HOUR), ("lost", "LEFT", AT + 6 * HOUR)]
+        moves += [("lost", "ENTERED", AT + 12 * HOUR), ("lost", "LEFT", AT + 13 * HOUR)]
+        self.assertEqual(folded.moves(), moves)
+
+    def test_a_way_is_as_long_as_its_steps_follow_each_other(self) -> None:
+        folded = Folded("attributes: {way: {funnel: [view, add, buy], window: 4h, bucket: 1h}}")
+        for minute, event, depth in ((9, "buy", 0), (5, "add", 0), (20, "view", 1), (1, "view", 3), (2, "add", 3)):
+            folded.send(event, AT + minute * 60_000)
+            self.assertEqual(said(folded, "way"), depth, (minute, event))
+        self.assertEqual(folded.fold.persons["user:ada"].attribute_due(0), AT + 4 * HOUR)
+        folded.pass_to(AT + 4 * HOUR)
+        self.assertEqual(said(folded, "way"), 0)
+
+    def test_days_are_those_of_a_place(self) -> None:
+        folded = Folded(
+            "attributes: {today: {count: seen, window: 1d, time_zone: Europe/Berlin},"
+            " dearest: {max: x, of: seen, window: 2d, time_zone: Europe/Berlin}}"
+        )
+        # Sunday the 29th of March 2026 begins at 23:00 UTC and is 23 hours long; AT is the 5th of January, 10:00.
+        march = AT + 82 * 24 * HOUR + 13 * HOUR
+        for minute, x, count in ((-1, 9, 1), (0, 3, 1), (23 * 60 - 1, 2, 2)):
+            folded.send("seen", march + minute * 60_000, properties={"x": x})
+            self.assertEqual((said(folded, "today"), said(folded, "dearest")), (count, 9.0))
+        folded.pass_to(march + 23 * HOUR)
+        self.assertEqual((said(folded, "today"), said(folded, "dearest")), (0, 3.0))
+        folded.pass_to(march + 47 * HOUR)
+        self.assertIs(said(folded, "dearest"), MISSING)
+
+    def test_a_score_is_the_mark_of_a_number(self) -> None:
+        folded = Folded(
+            "attributes: {away: {since_last: bought, step: 1h, up_to: 9h}, bought: {count: bought},\n"
+            " recency: {score: away, thresholds: [2, 4], best: lowest}, often: {score: bought, thresholds: [1, 2]}}"
+        )
+        folded.send("seen", AT)
+        self.assertEqual((said(folded, "recency"), said(folded, "often")), (MISSING, 1))
+        folded.send("bought", AT)
+        self.assertEqual((said(folded, "recency"), said(folded, "often")), (3, 2))
+        folded.pass_to(AT + 4 * HOUR)
+        self.assertEqual(said(folded, "recency"), 1)
+
     def test_who_is_gone_is_forgotten_and_comes_again_as_somebody_new(self) -> None:
         folded = Folded(
             "retention: 4d\nattributes: {views: {count: seen}}\nsegments: {keen: {enter: attributes.views > 0}}"
@@ -158,6 +216,14 @@ class Aggregates(unittest.TestCase):
             "{count: login, scope: session, window: 1d}",
             "{since_last: login, step: 7m, up_to: 1h}",
             "{max: x, of: any, most: 3}",
+            "{lifecycle: login, lapsed_after: 30d}",
+            "{lifecycle: login, window: 90d}",
+            "{funnel: [login]}",
+            "{count: login, time_zone: Europe/Berlin}",
+            "{count: login, window: 36h, time_zone: Europe/Berlin}",
+            "{count: login, window: 1d, time_zone: Europe/Nowhere}",
+            "{score: a, thresholds: [1]}",
+            "{count: login, thresholds: [1]}",
         ):
             with self.assertRaises(ConfigurationError, msg=attribute):
                 rulebook.of_text(f"attributes: {{a: {attribute}}}")

@@ -57,11 +57,11 @@ fn the_definitions_are_what_the_file_says() {
     let names: Vec<&str> = rules.attributes.iter().map(|rule| &*rule.name).collect();
     assert_eq!(names, ["product_views_7d", "units_30d", "revenue_90d", "rating_sum", "everything"]);
     let [views, units, revenue, rating, everything] = rules.attributes.as_slice() else { panic!("five") };
-    assert_eq!(views.window, Some(Window { bucket_ms: HOUR_MS, buckets: 168, timed: true }));
+    assert_eq!(views.window, Some(Window { bucket_ms: HOUR_MS, buckets: 168, timed: true, zone: None }));
     assert_eq!(views.filter.as_ref().unwrap().source(), "event.value > 10.0");
     assert_eq!(units.events, ["order_completed", "order_refunded"]);
-    assert_eq!(units.window, Some(Window { bucket_ms: HOUR_MS, buckets: 720, timed: true }));
-    assert_eq!(revenue.window, Some(Window { bucket_ms: DAY_MS, buckets: 90, timed: true }));
+    assert_eq!(units.window, Some(Window { bucket_ms: HOUR_MS, buckets: 720, timed: true, zone: None }));
+    assert_eq!(revenue.window, Some(Window { bucket_ms: DAY_MS, buckets: 90, timed: true, zone: None }));
     assert_eq!(
         (&rating.aggregation, &rating.window),
         (&Aggregation::Sum(Field::Property("rating".into())), &None)

@@ -42,6 +42,22 @@ fn attributes_of_several_values() {
         ("  c: {window: 7d, coalesce: [a, traits.b]}", "6:15", "does not go with coalesce"),
         ("  g: {gaps: x, of: any, window: 7d}", "6:33", "does not go with gaps"),
         ("  g: {gaps: x}", "6:6", "attributes.g.of is missing"),
+        ("  l: {lifecycle: x, window: 7d}", "6:29", "does not go with lifecycle"),
+        ("  l: {lifecycle: x, lapsed_after: 30d}", "6:35", "nobody is at risk before they have lapsed"),
+        ("  f: {funnel: [x]}", "6:15", "does not have 2 to 16 steps"),
+        ("  f: {funnel: [x, any]}", "6:15", "has `any` and other names"),
+        ("  f: {funnel: [x, y], lapsed_after: 7d}", "6:37", "does not go with funnel"),
+        ("  s: {score: n}", "6:6", "thresholds is missing"),
+        ("  s: {score: a, thresholds: [1]}", "6:14", "`a` is no number"),
+        ("  s: {score: b, thresholds: [1]}", "6:14", "no attribute is called `b`"),
+        ("  s: {score: n, thresholds: [2, 1]}", "6:33", "1 is not above the one before it"),
+        ("  s: {score: n, thresholds: [one]}", "6:30", "`one` is no number"),
+        ("  s: {score: n, thresholds: [1], window: 7d}", "6:42", "does not go with score"),
+        ("  s: {count: x, thresholds: [1]}", "6:29", "does not go with count"),
+        ("  d: {count: x, time_zone: Europe/Berlin}", "6:28", "a time zone without a window"),
+        ("  d: {count: x, window: 36h, time_zone: Asia/Tokyo}", "6:25", "no whole number of days"),
+        ("  d: {count: x, window: 1d, time_zone: Europe/Berln}", "6:40", "did you mean `Europe/Berlin`?"),
+        ("  d: {count: x, window: 1d, bucket: 1h, time_zone: UTC}", "6:37", "a bucket beside a time zone"),
     ];
     let attributes = "attributes:\n  a: {last: x, of: any}\n  n: {count: any}\n";
     check(&rows, &format!("{HEAD}{attributes}"));

@@ -12,10 +12,10 @@ from typing import Any
 
 import xxhash
 
-from .book import Attribute
+from .book import MISSING as MISSING, Attribute
 from .event import Event
+from .journeys import Funnel, Lifecycle
 
-MISSING = object()
 LARGEST = 2**63 - 1
 FREQUENCIES_MAX = 64
 TEXT_BYTES_MAX = 256
@@ -24,7 +24,8 @@ SMALLER_IS_BETTER = ("min", "first", "since_first")
 BY_BUCKET = ("min", "max", "distinct")
 FREQUENCIES = ("most_frequent", "top")
 SUMS = ("count", "units", "value", "sum")
-NEVER_MISSING = (*SUMS, "list", "distinct", "top")
+NEVER_MISSING = (*SUMS, "list", "distinct", "top", "funnel")
+NUMBERS = (*SUMS, "mean", "min", "max", "distinct", "since_first", "since_last", "gaps", "funnel")
 
 
 class Ring:
@@ -40,8 +41,8 @@ class Ring:
         if not amount:
             return False
         if rule.bucket_ms:
-            bucket = happened // rule.bucket_ms
-            if bucket <= now // rule.bucket_ms - rule.buckets:
+            bucket = rule.bucket(happened)
+            if bucket < rule.oldest(now):
                 return False
             self.buckets[bucket] = bounded(self.buckets.get(bucket, 0) + amount)
             if not self.buckets[bucket]:
@@ -50,7 +51,7 @@ class Ring:
         return True
 
     def expire(self, now: int, rule: Attribute) -> bool:
-        oldest = now // rule.bucket_ms - rule.buckets + 1
+        oldest = rule.oldest(now)
         gone = [bucket for bucket in self.buckets if bucket < oldest]
         if not gone:
             return False
@@ -60,7 +61,7 @@ class Ring:
         return before != self.total
 
     def due(self, rule: Attribute) -> int | None:
-        return (min(self.buckets) + rule.buckets) * rule.bucket_ms if self.buckets else None
+        return rule.begins(min(self.buckets) + rule.buckets) if self.buckets else None
 
     def row(self) -> list[Any]:
         return [self.total, sorted(self.buckets.items())]
@@ -118,8 +119,8 @@ class Gaps:
         return bool(self.count)
 
 
-class Coalesce:
-    """Holds nothing: what it says is said by its parts."""
+class Derived:
+    """Holds nothing: what it says is made of what its parts say."""
 
     def add(self, event: Event, now: int, rule: Attribute) -> bool:
         return False
@@ -180,11 +181,11 @@ class Bests:
         for group, value in self._told(rule, event):
             at, bucket = event.timestamp, 0
             if rule.bucket_ms:
-                bucket = at // rule.bucket_ms
-                if bucket <= now // rule.bucket_ms - rule.buckets:
+                bucket = rule.bucket(at)
+                if bucket < rule.oldest(now):
                     continue
             if rule.measure in BY_BUCKET:
-                at = bucket * rule.bucket_ms
+                at = rule.begins(bucket) if rule.bucket_ms else 0
                 good: Any = order(value) if rule.measure != "distinct" else value & 63
             else:
                 good = (at, order(value))
@@ -199,8 +200,8 @@ class Bests:
     def expire(self, before: int, now: int, rule: Attribute) -> bool:
         if rule.step_ms:
             return any(steps(rule, at, before) != steps(rule, at, now) for at, _ in self.front(rule))
-        oldest = now // rule.bucket_ms - rule.buckets + 1
-        fallen = any(at // rule.bucket_ms < oldest for at, _ in self.front(rule))
+        oldest = rule.oldest(now)
+        fallen = any(rule.bucket(at) < oldest for at, _ in self.front(rule))
         for group, mine in list(self.best.items()):
             self.best[group] = {bucket: one for bucket, one in mine.items() if bucket >= oldest}
             if not self.best[group]:
@@ -215,7 +216,7 @@ class Bests:
             at = front[0][0]
             next_ = steps(rule, at, as_of) + 1
             return at + next_ * rule.step_ms if next_ <= rule.steps_max else None
-        return (min(at for at, _ in front) // rule.bucket_ms + rule.buckets) * rule.bucket_ms
+        return rule.begins(rule.bucket(min(at for at, _ in front)) + rule.buckets)
 
     def front(self, rule: Attribute) -> list[tuple[int, Any]]:
         """What can be read now or later, by time and value: nothing newer is as good."""
@@ -271,28 +272,36 @@ class Bests:
         return bool(one <= other if rule.measure in SMALLER_IS_BETTER else one >= other)
 
 
-def empty(rule: Attribute) -> Mean | Frequencies | Bests | Gaps | Coalesce | None:
+def empty(rule: Attribute) -> Any:
     """What an attribute holds of a person of whom nothing is known; nothing where it adds up."""
     if rule.measure in SUMS:
         return None
-    if rule.measure in ("mean", "gaps", "coalesce"):
-        return {"mean": Mean, "gaps": Gaps, "coalesce": Coalesce}[rule.measure]()
+    if rule.parts:
+        return Derived()
+    others = {"mean": Mean, "gaps": Gaps, "lifecycle": Lifecycle, "funnel": Funnel}
+    if rule.measure in others:
+        return others[rule.measure]()
     return Frequencies() if rule.measure in FREQUENCIES else Bests()
 
 
 def shape(rule: Attribute) -> str:
     """What rows hold something under, in the place of a name."""
-    if rule.step_ms or rule.measure == "coalesce":
+    if rule.step_ms or rule.parts or rule.gaps_ms:
         return f"{rule.name}|{rule.measure}|0"
     kind = "frequencies" if rule.measure in FREQUENCIES else rule.measure
-    return f"{rule.name}|{kind}|{rule.prop}|{rule.bucket_ms}"
+    return f"{rule.name}|{kind}|{'>'.join(rule.steps) or rule.prop}|{span(rule)}"
+
+
+def span(rule: Attribute) -> str:
+    return f"{rule.bucket_ms}|{rule.days.name}" if rule.days else str(rule.bucket_ms)
 
 
 def value(profile: Any, at: int) -> Any:
     """What an attribute of a profile says."""
     rule, held = profile.book.attributes[at], profile.held[at]
     if rule.parts:
-        return next(said(profile, rule), MISSING)
+        best = next(said(profile, rule), MISSING)
+        return best if best is MISSING or rule.measure == "coalesce" else mark(best, rule)
     if held is not None:
         return held.value(profile.as_of, rule)
     total, unit = profile.totals[at], {"value": 100.0, "sum": 1_000_000.0}.get(rule.measure)
@@ -305,6 +314,12 @@ def said(profile: Any, rule: Attribute) -> Iterator[Any]:
         one = profile.traits.get(part, MISSING) if isinstance(part, str) else value(profile, part)
         if one is not MISSING:
             yield one
+
+
+def mark(number: float, rule: Attribute) -> int:
+    """1, and 1 more for each threshold that is reached, or that is not where the lowest is the best."""
+    reached = [number >= threshold for threshold in rule.thresholds]
+    return 1 + reached.count(not rule.lowest_is_best)
 
 
 def completeness(profile: Any) -> float:

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from .days import Days
 from .section import HOUR_MS
 
 # What a change of a profile can touch besides single attributes and the tags of single interests.
 SEGMENTS, SESSION, ORDERS, RECENT, TRAITS, ALWAYS, EVENT = (1 << bit for bit in range(7))
 FIRST_NAMED_BIT = 7
+MISSING = object()  # what an attribute says that has nothing to say
 
 
 @dataclass(slots=True)
@@ -29,8 +31,35 @@ class Attribute:
     most: int = 10
     step_ms: int = 0  # 0: not the time since an event
     steps_max: int = 0
-    # What a coalesce chooses from: the number of an attribute, or the name of a trait.
+    # What a coalesce chooses from, or a score is of: the number of an attribute, or the name of a trait.
     parts: tuple[int | str, ...] = ()
+    # From which gap on somebody is at risk, and from which lapsed.
+    gaps_ms: tuple[int, int] | None = None
+    steps: tuple[str, ...] = ()  # of a funnel
+    thresholds: tuple[float, ...] = ()
+    lowest_is_best: bool = False
+
+    days: Days | None = None  # of a zone; then buckets are these
+
+    @property
+    def key(self) -> str:
+        """What rows hold a sum under."""
+        return f"{self.name}|{self.days.name}" if self.days else self.name
+
+    def bucket(self, at: int) -> int:
+        return self.days.day(at) if self.days else at // self.bucket_ms
+
+    def begins(self, bucket: int) -> int:
+        return self.days.begins(bucket) if self.days else bucket * self.bucket_ms
+
+    def oldest(self, now: int) -> int:
+        """The first bucket that is still in the window."""
+        return self.bucket(now) - self.buckets + 1
+
+    @property
+    def moves(self) -> bool:
+        """Whether it changes with time."""
+        return bool(self.bucket_ms or self.step_ms or self.gaps_ms)
 
 
 @dataclass(slots=True)

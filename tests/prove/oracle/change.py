@@ -108,7 +108,7 @@ class Change:
             buckets = profile.buckets[at]
             fallen = False
             if buckets:
-                oldest = now // attribute.bucket_ms - attribute.buckets + 1
+                oldest = attribute.oldest(now)
                 if buckets[0] < oldest:
                     fallen = self._drop_buckets(at, oldest)
             if self.event is not None:
@@ -119,7 +119,7 @@ class Change:
                 self.touched |= attribute.bit
         for at in self.book.aggregates:
             attribute = self.book.attributes[at]
-            if attribute.bucket_ms or attribute.step_ms:
+            if attribute.moves:
                 fallen = profile.held[at].expire(self.before, now, attribute)
                 unseen = self.event is not None and fell_unseen and not attribute.timed
                 if (fallen and (self.event is not None or attribute.timed)) or unseen:
@@ -150,8 +150,8 @@ class Change:
     def _add(self, at: int, attribute: Attribute, amount: int, happened: int) -> bool:
         profile = self.profile
         if attribute.bucket_ms:
-            bucket = happened // attribute.bucket_ms
-            if bucket <= self.now // attribute.bucket_ms - attribute.buckets:
+            bucket = attribute.bucket(happened)
+            if bucket < attribute.oldest(self.now):
                 return False
             buckets, sums = profile.buckets[at], profile.sums[at]
             place = len(buckets)

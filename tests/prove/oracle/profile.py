@@ -99,7 +99,7 @@ class Profile:
         old, parked = self.book, self.parked
         for at in old.sums:
             state = (self.totals[at], self.buckets[at], self.sums[at], old.attributes[at].bucket_ms)
-            parked["attribute", old.attributes[at].name] = state
+            parked["attribute", old.attributes[at].key] = state
         for at in old.aggregates:
             parked["aggregate", aggregates.shape(old.attributes[at])] = (old.attributes[at], self.held[at])
         for at, interest in enumerate(old.interests):
@@ -113,7 +113,7 @@ class Profile:
         counters = [
             (0, [], [], one.bucket_ms)
             if at in book.aggregates
-            else parked.pop(("attribute", one.name), (0, [], [], one.bucket_ms))
+            else parked.pop(("attribute", one.key), (0, [], [], one.bucket_ms))
             for at, one in enumerate(book.attributes)
         ]
         for one, counter in zip(book.attributes, counters, strict=True):
@@ -135,13 +135,13 @@ class Profile:
         if rule.parts:
             dues = [self.attribute_due(part) for part in rule.parts if isinstance(part, int)]
             return min((due for due in dues if due is not None), default=None)
-        if not rule.timed or not (rule.bucket_ms or rule.step_ms):
+        if not rule.timed or not rule.moves:
             return None
         if self.held[at] is not None:
             due: int | None = self.held[at].due(self.as_of, rule)
             return due
         buckets = self.buckets[at]
-        return (buckets[0] + rule.buckets) * rule.bucket_ms if buckets else None
+        return rule.begins(buckets[0] + rule.buckets) if buckets else None
 
     def find_due(self) -> None:
         """When the profile changes next if nothing happens."""

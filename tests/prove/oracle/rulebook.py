@@ -8,6 +8,7 @@ import re
 
 from . import aggregates, condition
 from .book import FIRST_NAMED_BIT, Attribute, Book, Interest, Rule, Segment, Slot
+from .days import Days
 from .document import ConfigurationError, parse
 from .section import DAY_MS, HOUR_MS, Section
 
@@ -118,7 +119,8 @@ def _events(section: Section, key: str, default: tuple[str, ...] = ()) -> list[s
 
 OF_FIELD = ("sum", "mean", "min", "max", "first", "last", "list", "distinct", "most_frequent", "top", "gaps")
 SINCE = ("since_first", "since_last")
-MEASURES = ("count", "units", "value", *OF_FIELD, *SINCE, "coalesce")
+DERIVED = ("coalesce", "score")
+MEASURES = ("count", "units", "value", *OF_FIELD, *SINCE, "lifecycle", "funnel", *DERIVED)
 NUMBERS = ("items.price", "items.quantity", "event.value")
 TEXTS = ("items.item_id", "items.category", "items.brand", "event.page", "event.name", "event.source")
 
@@ -128,8 +130,8 @@ def _attribute(section: Section, name: str, book: Book) -> Attribute:
     if len(given) != 1:
         raise ConfigurationError(f"{section.path} needs exactly one of {', '.join(MEASURES)}")
     measure = given[0]
-    if measure == "coalesce":
-        return _coalesce(section, name, book)
+    if measure in DERIVED:
+        return _derived(section, name, measure, book)
     if (measure in OF_FIELD) != section.has("of"):
         raise ConfigurationError(f"{section.path}.of belongs to a field, and a field needs it")
     prop = _field(section, measure) if measure in OF_FIELD else None
@@ -138,9 +140,9 @@ def _attribute(section: Section, name: str, book: Book) -> Attribute:
         raise ConfigurationError(f"{section.path} has `any` and other names")
     where = condition.optional(section, "where", book.bits, [], event_only=True)
     of_session = section.choice("scope", ("profile", "session"), "profile") == "session"
-    if section.has("window") and (of_session or measure in (*SINCE, "gaps")):
+    if section.has("window") and (of_session or measure in (*SINCE, "gaps", "lifecycle")):
         raise ConfigurationError(f"{section.path}.window does not go with a session, nor with {SINCE}")
-    bucket_ms, buckets = _window(section)
+    bucket_ms, buckets, days = _window(section)
     attribute = Attribute(
         name, measure, prop,
         events=None if "any" in events else frozenset(events),
@@ -150,6 +152,7 @@ def _attribute(section: Section, name: str, book: Book) -> Attribute:
         timed=section.truth("timed", True),
         bit=book.bits["attributes", name],
         of_session=of_session,
+        days=days,
     )  # fmt: skip
     if measure in ("list", "top"):
         attribute.most = section.whole("most", 1, 64, 10)
@@ -159,18 +162,35 @@ def _attribute(section: Section, name: str, book: Book) -> Attribute:
         attribute.steps_max = up_to_ms // attribute.step_ms
         if up_to_ms % attribute.step_ms or attribute.steps_max > 2_400:
             raise ConfigurationError(f"{section.path}.up_to must be 1 to 2,400 whole steps")
+    if measure == "lifecycle":
+        at_risk_ms = section.duration_ms("at_risk_after", 60_000, 2_400 * DAY_MS, "60d")
+        lapsed_ms = section.duration_ms("lapsed_after", 60_000, 2_400 * DAY_MS, "180d")
+        attribute.gaps_ms = (at_risk_ms, lapsed_ms)
+        if at_risk_ms >= lapsed_ms:
+            raise ConfigurationError(f"{section.path}: nobody is at risk before they have lapsed")
+    if measure == "funnel":
+        attribute.steps = tuple(events)
+        if not 2 <= len(events) <= 16 or "any" in events:
+            raise ConfigurationError(f"{section.path}.funnel needs 2 to 16 events")
     section.done()
     return attribute
 
 
-def _coalesce(section: Section, name: str, book: Book) -> Attribute:
+def _derived(section: Section, name: str, measure: str, book: Book) -> Attribute:
     attribute = Attribute(
-        name, "coalesce", None, events=frozenset(), where=None, bucket_ms=0, buckets=0, timed=True,
+        name, measure, None, events=frozenset(), where=None, bucket_ms=0, buckets=0, timed=True,
         bit=book.bits["attributes", name],
     )  # fmt: skip
-    attribute.parts = tuple(section.texts("coalesce", 8, ()))
-    if len(attribute.parts) < 2:
-        raise ConfigurationError(f"{section.path}.coalesce has nothing to choose from")
+    if measure == "score":
+        attribute.parts = (section.needed("score"),)
+        attribute.thresholds = tuple(map(float, section.texts("thresholds", 16, ())))
+        attribute.lowest_is_best = section.choice("best", ("highest", "lowest"), "highest") == "lowest"
+        if not attribute.thresholds or list(attribute.thresholds) != sorted(set(attribute.thresholds)):
+            raise ConfigurationError(f"{section.path}.thresholds must ascend")
+    else:
+        attribute.parts = tuple(section.texts("coalesce", 8, ()))
+        if len(attribute.parts) < 2:
+            raise ConfigurationError(f"{section.path}.coalesce has nothing to choose from")
     section.done()
     return attribute
 
@@ -181,13 +201,19 @@ def _resolve(book: Book) -> None:
         parts: list[int | str] = []
         for part in map(str, rule.parts):
             at = book.attribute_at.get(part)
-            if part.startswith("traits."):
+            if part.startswith("traits.") and rule.measure == "coalesce":
                 parts.append(part.removeprefix("traits."))
-            elif at is None or book.attributes[at].measure in ("coalesce", *aggregates.NEVER_MISSING):
-                raise ConfigurationError(f"attributes.{rule.name}.coalesce can not choose {part}")
+            elif at is None or not _fits(book.attributes[at].measure, rule.measure):
+                raise ConfigurationError(f"attributes.{rule.name} can not be made of {part}")
             else:
                 parts.append(at)
         rule.parts = tuple(parts)
+
+
+def _fits(part: str, whole: str) -> bool:
+    if part in DERIVED:
+        return False
+    return part in aggregates.NUMBERS if whole == "score" else part not in aggregates.NEVER_MISSING
 
 
 def _field(section: Section, measure: str) -> str:
@@ -200,20 +226,23 @@ def _field(section: Section, measure: str) -> str:
     return name
 
 
-def _window(section: Section) -> tuple[int, int]:
+def _window(section: Section) -> tuple[int, int, Days | None]:
     if not section.has("window"):
-        if section.has("bucket"):
-            raise ConfigurationError(f"{section.path}.bucket without a window")
-        section.skip("window", "bucket")
-        return 0, 0
+        if section.has("bucket") or section.has("time_zone"):
+            raise ConfigurationError(f"{section.path}: a bucket or a time zone without a window")
+        return 0, 0, None
     longest = 2_400 * DAY_MS
     window_ms = section.duration_ms("window", 60_000, longest, None)
+    if section.has("time_zone"):
+        if window_ms % DAY_MS or section.has("bucket"):
+            raise ConfigurationError(f"{section.path}: a time zone wants whole days, and no bucket")
+        return DAY_MS, window_ms // DAY_MS, Days(section.needed("time_zone"))
     steps = [(2 * HOUR_MS, "1m"), (6 * HOUR_MS, "5m"), (24 * HOUR_MS, "15m"), (100 * DAY_MS + 1, "1h")]
     default = next((step for below, step in steps if window_ms < below), "1d")
     bucket_ms = section.duration_ms("bucket", 60_000, longest, default)
     if window_ms % bucket_ms or window_ms // bucket_ms > 2_400:
         raise ConfigurationError(f"{section.path}: the window must be 1 to 2,400 whole buckets")
-    return bucket_ms, window_ms // bucket_ms
+    return bucket_ms, window_ms // bucket_ms, None
 
 
 def _interest(section: Section, name: str, book: Book) -> Interest:

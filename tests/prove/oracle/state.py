@@ -10,9 +10,10 @@ from typing import Any
 
 import xxhash
 
-from .aggregates import Bests, Frequencies, Mean, shape
+from .aggregates import Bests, Frequencies, Mean, shape, span
 from .compare import Tolerated, difference
 from .fold import Fold
+from .journeys import Funnel, Lifecycle
 from .log import Log
 from .postcard import Bytes, Unreadable, content
 from .profile import TIME, Profile
@@ -184,7 +185,7 @@ def _expected(p: Profile) -> dict[str, Any]:
     """The row that the fold's profile must have. What holds nothing is left out on both sides."""
     cause = "none" if p.cause is None else "time" if p.cause is TIME else f"event {p.cause}"
     counters = {
-        number_of(one.name): [p.totals[at], list(zip(p.buckets[at], p.sums[at], strict=True))]
+        number_of(one.key): [p.totals[at], list(zip(p.buckets[at], p.sums[at], strict=True))]
         for at, one in enumerate(p.book.attributes)
         if p.totals[at] or p.buckets[at]
     }
@@ -195,13 +196,15 @@ def _expected(p: Profile) -> dict[str, Any]:
     for rule, one in held:
         number = number_of(shape(rule))
         if isinstance(one, Mean):
-            evidence = number_of(f"{rule.name}|mean|{rule.prop}|evidence|{rule.bucket_ms}")
+            evidence = number_of(f"{rule.name}|mean|{rule.prop}|evidence|{span(rule)}")
             rings = {number: one.sum, evidence: one.count}
             counters |= {id_: ring.row() for id_, ring in rings.items() if ring.total or ring.buckets}
         elif isinstance(one, Frequencies) and one.holds():
             frequencies[number] = one.row()
         elif isinstance(one, Bests) and one.holds():
             points[number] = one.front(rule)
+        elif isinstance(one, Lifecycle | Funnel) and one.holds():
+            points[number] = one.points()
     interests = {
         number_of(one.name): [
             [value, a.score, a.hour, a.evidence, a.tagged_at]
