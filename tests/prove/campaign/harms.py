@@ -201,6 +201,13 @@ def change_catalogue(faults: Faults, random: Random, needs: list[str]) -> str:
     return f"{changes} changes"
 
 
+def change_definitions(faults: Faults, random: Random, needs: list[str]) -> str:
+    changes = random.randrange(1, 3)
+    for _ in range(changes):
+        faults.world.load.tell("definitions")
+    return f"{changes} changes"
+
+
 def only(*names: str) -> Callable[[Random, World], list[str]]:
     return lambda _random, _world: list(names)
 
@@ -226,6 +233,7 @@ OTHERS = [
     Kind("network_slow", only("network"), harm_network("slow", 10.0)),
     Kind("disk_full", disk_if_mounted, fill_disk),
     Kind("catalogue", only("catalogue"), change_catalogue),
+    Kind("definitions", only("definitions"), change_definitions),
 ]
 # A plain kill is drawn more often than one with harm to the state.
 KILL_WEIGHTS = [6, 1, 1, 1]
@@ -245,7 +253,8 @@ class Mix:
         ]
         self.others = [kind for kind in OTHERS if kind in chosen]
         self.kill_share = kill_share if self.others else 1.0
-        self.deck: list[Kind] = []
+        # Every run changes the definitions, however short it is.
+        self.deck = [kind for kind in self.others if kind.name == "definitions"]
 
     def draw(self) -> tuple[Kind, Random]:
         fault_random = Random(self.random.getrandbits(64))

@@ -6,6 +6,7 @@ Lines on standard input command it, lines of JSON on standard output say what it
   contents     all content of the catalogue
   rate R       from now on R events a second; 0 is none
   catalogue    one change of the catalogue
+  definitions  one change of the definitions
   small N      N events at once, which the answer counts by kind
   finish       whatever is left of the events, then one change of the catalogue, flush, and end
 
@@ -26,6 +27,7 @@ from random import Random
 
 from confluent_kafka import KafkaError, Message, Producer
 
+from .definitions import definitions
 from .shop import changed_content, contents
 from .story import HOUR_MS, START_MS, Story, iso
 
@@ -49,6 +51,7 @@ class Generator:
         self.rate = 0.0
         self.due = 0.0
         self.changes = 0
+        self.redefinitions = 0
         self.smalls = 0
         self.producer = Producer(
             {
@@ -104,6 +107,9 @@ class Generator:
         elif word == "catalogue":
             self.change_catalogue()
             report(done="catalogue")
+        elif word == "definitions":
+            self.change_definitions()
+            report(done="definitions")
         elif word == "prefill":
             self.prefill(int(number))
         elif word == "small":
@@ -119,6 +125,10 @@ class Generator:
         key, value = changed_content(self.random, self.changes)
         self.changes += 1
         self.send("content", key, value, self.story.at_ms)
+
+    def change_definitions(self) -> None:
+        self.send("definitions", b"shop", definitions(self.redefinitions), self.story.at_ms)
+        self.redefinitions += 1
 
     def prefill(self, persons: int) -> None:
         # Of the first twentieth nothing is heard for longer than the retention: they are forgotten, and come again.
@@ -163,7 +173,7 @@ class Generator:
         self.flush()
         self.change_catalogue()
         self.flush()
-        report(done="finish", sent=self.sent, kinds=dict(self.story.counts), changes=self.changes)
+        report(done="finish", sent=self.sent, kinds=dict(self.story.counts), changes=self.changes, redefinitions=self.redefinitions)
 
     def flush(self) -> None:
         while self.producer.flush(1.0):

@@ -11,10 +11,11 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from .broker import Broker
 from .children import Child, Hear
+from .definitions import configuration
 from .disk import SmallDisk
 from .member import Member
 from .place import CampaignFailed, Journal, cpu_seconds, free_ports
-from .settings import APPLICATION, MEMBERS, OWN_PARTITIONS, ROOT, SESSION_S, SOURCES, Settings
+from .settings import APPLICATION, MEMBERS, SESSION_S, SOURCES, Settings
 
 START_S = 30
 
@@ -106,28 +107,10 @@ class Scene:
             time.sleep(0.05)
 
     def _configure(self) -> None:
-        """The shop's configuration, with what makes it this run's own.
-
-        While a broker is away, partitions drift apart by days of event time. The concurrent check does not know
-        by how much, so a repetition is known again for as long as can be configured. Nobody may be forgotten before.
-
-        It is changed as text: as Python's library reads YAML, the key `on` is a truth value.
-        """
-        text = (ROOT / "src/shop/shop.yaml").read_text()
-        changes = {
-            "  partitions: 4\n": f"  partitions: {OWN_PARTITIONS}\n",
-            "  horizon: 72h\n": "  horizon: 90d\n",
-            "\ndedupe:\n": "\nretention: 90d\ndedupe:\n",
-        }
-        if any(text.count(before) != 1 for before in changes) or "\nkafka:" in text or "\nregistry:" in text:
-            raise CampaignFailed(
-                "src/shop/shop.yaml is not what the campaign makes its configuration from any more"
-            )
-        for before, after in changes.items():
-            text = text.replace(before, after)
+        """The shop's configuration, with where this run's broker and registry are."""
         session = f"{SESSION_S:.0f}s"
         self.configuration.write_text(
-            text
+            configuration()
             + f"\nkafka: {{bootstrap: '{self.broker.bootstrap}', session_timeout: {session}, transaction_tags: on}}\n"
             + f"registry: {{url: '{self.registry}'}}\n"
         )

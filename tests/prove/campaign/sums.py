@@ -43,6 +43,7 @@ def expected(sent: dict[str, int], partitions: int) -> dict[str, float]:
         "clickstream": sent["clickstream"],
         "orders": sent["orders"],
         "content": 1,
+        "definitions": 0,
         COMMANDS: commands,
         "dead_letters": sent["malformed"],
         "duplicates": sent["duplicate"],

@@ -1,0 +1,71 @@
+"""The shop's configuration as a campaign has it, and how its definitions change while events flow.
+
+All of it is changed as text: as Python's library reads YAML, the key `on` is a truth value.
+"""
+
+from __future__ import annotations
+
+from .place import CampaignFailed
+from .settings import OWN_PARTITIONS, ROOT
+
+# While a broker is away, partitions drift apart by days of event time. The concurrent check does not know by how
+# much, so a repetition is known again for as long as can be configured. Nobody may be forgotten before.
+OWN = {
+    "  partitions: 4\n": f"  partitions: {OWN_PARTITIONS}\n",
+    "  horizon: 72h\n": "  horizon: 90d\n",
+    "\ndedupe:\n": "\nretention: 90d\ndedupe:\n",
+    "  topic: content\n": "  topic: content\n\ndefinitions:\n  topic: definitions\n",
+}
+PROCESS = ("application:", "sources:", "catalogue:", "definitions:", "topics:", "commit:", "state:", "threads:")
+# What each change makes of the definitions in the configuration. Segments keep their names: who is in one that is
+# declared no more neither leaves it nor is known to be in it.
+CHANGES: tuple[dict[str, str], ...] = (
+    # Thresholds, and the gaps between stages.
+    {
+        "enter: attributes.pages_7d >= 6": "enter: attributes.pages_7d >= 4",
+        "at_risk_after: 30d, lapsed_after: 60d": "at_risk_after: 1d, lapsed_after: 3d",
+        "thresholds: [7, 30, 60]": "thresholds: [1, 2]",
+    },
+    # An attribute that is new, one that is gone, and windows that are longer and shorter.
+    {
+        "  events_7d: {count: any, window: 7d, bucket: 1h}\n": "  adds_2h: {units: product_added, window: 2h}\n",
+        "order_completed], window: 24h": "order_completed], window: 48h",
+        "views_7d: {count: product_viewed, window: 7d": "views_7d: {count: product_viewed, window: 3d",
+    },
+    # An interest that is forgotten sooner, one that rolls up, and days of another place.
+    {
+        "    half_life: 7d\n": "    half_life: 36h\n",
+        "    half_life: 14d\n": "    half_life: 14d\n    roll_up: v\n",
+        "time_zone: Europe/Berlin": "time_zone: America/Sao_Paulo",
+    },
+    {},
+    # What is no set of definitions: a dead letter, and the last good set stays.
+    {"  pages_7d: {count: page_viewed, ": "  pages_7d: {cuont: page_viewed, "},
+)
+
+
+def configuration() -> str:
+    """The configuration without what is known only when a run begins."""
+    text = (ROOT / "src/shop/shop.yaml").read_text()
+    if "\nkafka:" in text or "\nregistry:" in text:
+        raise CampaignFailed("src/shop/shop.yaml says itself where Kafka and the registry are")
+    return _changed(text, OWN)
+
+
+def definitions(change: int) -> bytes:
+    """The definitions after the `change`-th change, from 0 on."""
+    kept, keeps = [], True
+    for line in configuration().splitlines(keepends=True):
+        if line[0] not in " \n":
+            keeps = not line.startswith(PROCESS)
+        if keeps:
+            kept.append(line)
+    return _changed("".join(kept), CHANGES[change % len(CHANGES)]).encode()
+
+
+def _changed(text: str, changes: dict[str, str]) -> str:
+    for before, after in changes.items():
+        if text.count(before) != 1:
+            raise CampaignFailed(f"src/shop/shop.yaml does not have `{before.strip()}` once any more")
+        text = text.replace(before, after)
+    return text
