@@ -12,6 +12,7 @@ use super::aliases::{Canonical, Scope};
 use super::event;
 use super::field::Field;
 use super::found::Found;
+use super::json;
 use super::tree::{Member, Tree};
 use crate::codec::reject::{Reject, RejectCode};
 use crate::domain::event::Event;
@@ -124,7 +125,7 @@ fn call<'t>(source: &Source, change: &Change<'t>) -> Result<Tree<'t>, Reject> {
             Some(Field::UserId | Field::AnonymousId | Field::MessageId) => call.push(member),
             Some(Field::Timestamp) if change.at.is_none() => call.push(member),
             Some(Field::Timestamp) => {}
-            _ => properties.push(member),
+            _ => properties.push(Member { value: of_column(source, found)?, ..member }),
         }
     }
     if let Some(at) = change.at {
@@ -132,6 +133,19 @@ fn call<'t>(source: &Source, change: &Change<'t>) -> Result<Tree<'t>, Reject> {
     }
     call.push(Member { key: Cow::Borrowed("properties"), value: Tree::Object(properties) });
     Ok(Tree::Object(call))
+}
+
+/// A column's value. Lists stand in a column of JSON, which Debezium tells as a text.
+fn of_column<'t>(source: &Source, found: Found<'t>) -> Result<Tree<'t>, Reject> {
+    let (canonical, _) = source.aliases.canonical_field(Scope::Properties, found.key());
+    let is_list = matches!(canonical, Canonical::Field(Field::Items | Field::Exclude));
+    match found.value() {
+        Tree::Text(text) if is_list && text.starts_with(['[', '{']) => json::parse(text.as_bytes()).map_err(|reject| {
+            let inside = reject.path.strip_prefix('$').unwrap_or(&reject.path);
+            Reject { path: format!("{}{inside}", found.path()).into(), ..reject }
+        }),
+        value => Ok(value.clone()),
+    }
 }
 
 fn field(source: &Source, found: Found<'_>) -> Option<Field> {

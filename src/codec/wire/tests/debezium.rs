@@ -54,6 +54,25 @@ fn a_row_is_an_event_and_its_other_columns_are_properties() {
 }
 
 #[test]
+fn the_products_of_an_order_stand_in_a_column_of_json() {
+    let with = |items: Value| {
+        let mut row = row(json!("paid"));
+        row["items"] = items;
+        read(&json!({"op": "c", "source": {"lsn": 1}, "after": row}))
+    };
+    let list = json!([{"sku": "p\"1", "category": "maps", "price": 2.5, "quantity": 3}, {"sku": "p2"}]);
+    let found = with(json!(list.to_string())).unwrap().unwrap();
+    assert_eq!(found.items, with(list).unwrap().unwrap().items);
+    assert_eq!(found.items.len(), 2);
+    assert_eq!(found.items[0].item_id, "p\"1");
+    let refused = |text: &str| with(json!(text)).unwrap_err();
+    assert_eq!(refused("[{").code, RejectCode::MalformedJson);
+    assert_eq!(refused("[{").path, "$.after.items");
+    assert_eq!(refused(r#"[{"sku": "p1", "price": "cheap"}]"#).path, "$.after.items[0].price");
+    assert_eq!(refused("p1").path, "$.after.items");
+}
+
+#[test]
 fn a_later_change_happened_when_it_was_made() {
     let at = AT.plus_ms(5_000).ms();
     let change =
