@@ -109,7 +109,8 @@ fn session(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<Ses
     let gap_ms = session.duration_ms("gap", 1_000..=DAY_MS, problems);
     let timed = session.truth("timed", problems);
     let pages_max = session.whole("pages_max", 0..=50, problems).unsigned_abs() as usize;
-    Some(SessionRule { gap_ms, timed, pages_max })
+    let extends_back = session.truth("extends_back", problems);
+    Some(SessionRule { gap_ms, timed, pages_max, extends_back })
 }
 
 fn orders(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<OrdersRule> {

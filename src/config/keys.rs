@@ -219,6 +219,11 @@ pub(crate) const SESSION: &[Key] = &[
         "10",
         "how many of its last pages are remembered, 0 to 50; with 0, no entry page either",
     ),
+    key(
+        "extends_back",
+        "true",
+        "whether it began earlier once an event is heard of that precedes it by no more than the gap",
+    ),
 ];
 
 /// `orders`.

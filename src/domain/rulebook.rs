@@ -69,6 +69,9 @@ pub struct SessionRule {
     pub timed: bool,
     /// How many of its last pages are remembered, at most 50; 0 for none, and no entry page either.
     pub pages_max: usize,
+    /// Whether it began earlier once an event is heard of that precedes it by no more than the gap; else such an
+    /// event belongs to no session.
+    pub extends_back: bool,
 }
 
 /// Who is believed about orders.
@@ -364,7 +367,7 @@ impl Default for IntakeRule {
 
 impl Default for SessionRule {
     fn default() -> SessionRule {
-        SessionRule { gap_ms: 30 * 60 * 1000, timed: true, pages_max: 10 }
+        SessionRule { gap_ms: 30 * 60 * 1000, timed: true, pages_max: 10, extends_back: true }
     }
 }
 

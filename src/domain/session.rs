@@ -8,18 +8,21 @@ use super::react::Change;
 use super::rulebook::RuleBook;
 use super::time::Timestamp;
 
-/// Puts an event into the current session, or starts a new one. A late event from before the current
-/// session leaves sessions alone: the one it belonged to is over.
+/// Puts an event into the current session, or starts a new one. What a device kept and sent after its next event
+/// belongs to the session that it precedes by no more than the gap; that began earlier then. An event from
+/// further back leaves sessions alone: the one it belonged to is over.
 pub(crate) fn apply(change: &mut Change<'_>, event: &Event) {
-    let gap_ms = change.rules.session.gap_ms;
+    let rule = &change.rules.session;
+    let gap_ms = rule.gap_ms;
     let at = event.timestamp;
     let session = &mut change.profile.session;
     let begins = session.count == 0 || at.since_ms(session.last_at) > gap_ms;
     if begins {
         let count = session.count.saturating_add(1);
         *session = Session { count, events: 1, started_at: at, last_at: at, ..Session::default() };
-    } else if at >= session.started_at {
+    } else if session.started_at.since_ms(at) <= if rule.extends_back { gap_ms } else { 0 } {
         session.events = session.events.saturating_add(1);
+        session.started_at = session.started_at.min(at);
         session.last_at = session.last_at.max(at);
     } else {
         return;

@@ -41,7 +41,7 @@ fn declared() -> RuleBook {
             lateness_ms_max: i64::MAX,
             retention_ms: None,
         },
-        session: SessionRule { gap_ms: 30 * MINUTE_MS, timed: false, pages_max: 0 },
+        session: SessionRule { gap_ms: 30 * MINUTE_MS, timed: false, pages_max: 0, extends_back: false },
         orders: OrdersRule::default(),
         recent: RecentRule {
             events: names(&["product_viewed", "product_added", "order_completed"]),

@@ -169,10 +169,12 @@ fn a_session_ends_when_more_than_half_an_hour_passes() {
     assert_eq!(story.profile.as_of.since_ms(at(1, 0)), 1);
     story.send(&event("m4", "page_viewed", at(1, 30)));
     story.send(&event("m5", "page_viewed", at(1, 20)));
-    assert_eq!((story.profile.session.count, story.profile.session.events), (2, 1), "before it: not of it");
-    assert_eq!(story.profile.session.started_at, at(1, 30));
-    story.send(&event("m6", "page_viewed", at(1, 30)));
-    assert_eq!(story.profile.session.events, 2, "at its very start it is of it");
+    assert_eq!((story.profile.session.count, story.profile.session.events), (2, 2), "it began earlier");
+    assert_eq!(story.profile.session.started_at, at(1, 20));
+    story.send(&event("m6", "page_viewed", at(0, 49)));
+    assert_eq!((story.profile.session.count, story.profile.session.events), (2, 2), "too far back: not of it");
+    story.send(&event("m7", "page_viewed", at(0, 50)));
+    assert_eq!((story.profile.session.started_at, story.profile.session.events), (at(0, 50), 3));
 }
 
 #[test]

@@ -84,6 +84,15 @@ class Folding(unittest.TestCase):
         self.assertEqual(folded.fold.persons["user:ada"].totals, [2, 3])
         self.assertEqual(folded.fold.persons["user:ada"].session_events, 1)
 
+    def test_a_session_begins_earlier_with_what_is_heard_of_late(self) -> None:
+        for text, events, started in (("", 2, AT), ("session: {extends_back: false}\n", 1, AT + HOUR // 2)):
+            folded = Folded(f"{text}attributes: {{ever: {{count: any}}}}")
+            for at in (AT + HOUR // 2, AT, AT - HOUR // 2 - 1):
+                folded.send("login", at)
+            profile = folded.fold.persons["user:ada"]
+            found = (profile.session_count, profile.session_events, profile.session_start)
+            self.assertEqual(found, (1, events, started))
+
     def test_values_that_are_paths_roll_up(self) -> None:
         folded = Folded(
             "interests: {c: {facet: category, half_life: 7d, enter: 3, roll_up: /, weights: {seen: 1}}}"

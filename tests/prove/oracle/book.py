@@ -140,6 +140,7 @@ class Book:
     gap_ms: int = 1_800_000
     session_timed: bool = True
     pages_max: int = 10
+    extends_back: bool = True
     trusted: frozenset[str] = frozenset()  # the sources whose word on orders counts
     recent_events: frozenset[str] = frozenset()
     recent_max: int = 10

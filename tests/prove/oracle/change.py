@@ -175,8 +175,9 @@ class Change:
             profile.session_count += 1
             profile.session_events = 1
             profile.session_start = profile.session_last = at
-        elif at >= profile.session_start:
+        elif at >= profile.session_start - (gap if self.book.extends_back else 0):
             profile.session_events += 1
+            profile.session_start = min(profile.session_start, at)
             profile.session_last = max(profile.session_last, at)
         else:
             return

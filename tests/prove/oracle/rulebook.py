@@ -58,6 +58,7 @@ def read(section: Section) -> Book:
     book.gap_ms = session.duration_ms("gap", 1_000, DAY_MS, "30m")
     book.session_timed = session.truth("timed", True)
     book.pages_max = session.whole("pages_max", 0, 50, 10)
+    book.extends_back = session.truth("extends_back", True)
     session.done()
     orders = section.section("orders")
     book.trusted = frozenset(orders.texts("trusted", 64))
