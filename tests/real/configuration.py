@@ -32,8 +32,12 @@ def write(
     half_life_hours: int,
     threads: int,
     catalogue: list[Content],
+    own: dict[str, object],
 ) -> None:
-    """Writes a configuration. JSON is YAML, and needs no care with names that hold colons or hashes."""
+    """Writes a configuration. JSON is YAML, and needs no care with names that hold colons or hashes.
+
+    `own` is what stands in it instead of what all runs have.
+    """
     document = {
         "application": application,
         "kafka": {"bootstrap": bootstrap},
@@ -71,7 +75,7 @@ def write(
             }
         },
     }
-    path.write_text(json.dumps(document, indent=1))
+    path.write_text(json.dumps(document | own, indent=1))
 
 
 def most_popular(catalogue: list[Content]) -> list[str]:

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import urllib.request
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import fastavro
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka import Message as Record
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from stream import Message
-
 TIMEOUT_S = 30
 
 
 class KafkaFailed(Exception):
     """The broker or the registry did not do what it should."""
+
+
+class Sendable(Protocol):
+    """What can be sent."""
+
+    @property
+    def key(self) -> bytes: ...
+
+    @property
+    def value(self) -> bytes: ...
 
 
 def create_topic(bootstrap: str, name: str, partitions: int) -> None:
@@ -38,7 +47,7 @@ def delete_topics(bootstrap: str, application: str) -> None:
         deleted.result(TIMEOUT_S)
 
 
-def send(bootstrap: str, topic: str, messages: Iterable[Message]) -> None:
+def send(bootstrap: str, topic: str, messages: Iterable[Sendable]) -> None:
     """Sends the messages in their order, each to the partition that Java's clients would choose."""
     producer = Producer(
         {
@@ -76,9 +85,19 @@ class Decision:
     contents: tuple[str, ...]
     scores: tuple[float, ...]
 
+    @classmethod
+    def of(cls, record: Any) -> Decision:
+        ranked = record["ranked"]
+        return cls(
+            record["request_id"],
+            record["ladder"],
+            tuple(piece["content_id"] for piece in ranked),
+            tuple(piece["score"] for piece in ranked),
+        )
 
-class DecisionReader:
-    """Reads decisions in committed transactions, from the beginning. Decodes by the registry's schema."""
+
+class OutputReader:
+    """Reads an output in committed transactions, from the beginning. Decodes by the registry's schema."""
 
     def __init__(self, bootstrap: str, registry: str, topic: str) -> None:
         self._registry = registry
@@ -95,20 +114,20 @@ class DecisionReader:
         self._places = [TopicPartition(topic, number) for number in partitions]
         self._consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
 
-    def poll(self, timeout_s: float) -> list[Decision]:
-        """What has come within the time, at most 1,000 decisions."""
+    def poll(self, timeout_s: float) -> list[Any]:
+        """What has come within the time, at most 1,000 records."""
         return [self._decode(record) for record in self._records(self._consumer.consume(1000, timeout_s))]
 
-    def rest(self) -> list[Decision]:
+    def rest(self) -> list[Any]:
         """Everything up to the ends of the partitions as they are now."""
-        decisions: list[Decision] = []
+        records: list[Any] = []
         ends = {
             place.partition: self._consumer.get_watermark_offsets(place, TIMEOUT_S)[1]
             for place in self._places
         }
         while any(place.offset < ends[place.partition] for place in self._consumer.position(self._places)):
-            decisions += self.poll(1.0)
-        return decisions
+            records += self.poll(1.0)
+        return records
 
     def close(self) -> None:
         self._consumer.close()
@@ -116,22 +135,15 @@ class DecisionReader:
     def _records(self, records: Iterable[Record]) -> Iterator[Record]:
         for record in records:
             if record.error() is not None:
-                raise KafkaFailed(f"decisions cannot be read: {record.error()}")
+                raise KafkaFailed(f"{record.topic()} cannot be read: {record.error()}")
             yield record
 
-    def _decode(self, record: Record) -> Decision:
+    def _decode(self, record: Record) -> Any:
         value = record.value() or b""
         if len(value) < 5 or value[0] != 0:
-            raise KafkaFailed(f"a decision at offset {record.offset()} is in no Confluent frame")
+            raise KafkaFailed(f"{record.topic()} at offset {record.offset()} is in no Confluent frame")
         schema = self._schema(int.from_bytes(value[1:5], "big"))
-        decision: Any = fastavro.schemaless_reader(io.BytesIO(value[5:]), schema, None)
-        ranked = decision["ranked"]
-        return Decision(
-            decision["request_id"],
-            decision["ladder"],
-            tuple(piece["content_id"] for piece in ranked),
-            tuple(piece["score"] for piece in ranked),
-        )
+        return fastavro.schemaless_reader(io.BytesIO(value[5:]), schema, None)
 
     def _schema(self, number: int) -> Any:
         if number not in self._schemas:
@@ -140,3 +152,31 @@ class DecisionReader:
             ) as answer:
                 self._schemas[number] = fastavro.parse_schema(json.loads(json.load(answer)["schema"]))
         return self._schemas[number]
+
+
+class Waiter:
+    """Waits until a group has read all of its sources."""
+
+    def __init__(self, bootstrap: str, group: str, topics: Iterable[str]) -> None:
+        self._consumer = Consumer(
+            {"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False}
+        )
+        self._places = [
+            TopicPartition(topic, partition)
+            for topic in topics
+            for partition in self._consumer.list_topics(topic, TIMEOUT_S).topics[topic].partitions
+        ]
+
+    def wait(self, limit_s: float) -> None:
+        until = time.monotonic() + limit_s
+        ends = [self._consumer.get_watermark_offsets(place, TIMEOUT_S)[1] for place in self._places]
+        while True:
+            read = [place.offset for place in self._consumer.committed(self._places, TIMEOUT_S)]
+            if all(end == 0 or offset == end for offset, end in zip(read, ends, strict=True)):
+                return
+            if time.monotonic() > until:
+                raise KafkaFailed(f"of {ends} records, {read} are read after {limit_s:.0f} s")
+            time.sleep(0.05)
+
+    def close(self) -> None:
+        self._consumer.close()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import configuration
-from kafka import Decision, DecisionReader, create_topic, delete_topics, send
+from kafka import Decision, OutputReader, create_topic, delete_topics, send
 from processor import Processor
 from stream import Message
 
@@ -51,6 +51,24 @@ def replay(
 
     The clock runs from the processor's first start to the last decision.
     """
+    processor = Processor(setup.binary, configured(setup, application, home, {}))
+    try:
+        source = configuration.source_topic(application)
+        create_topic(setup.bootstrap, source, PARTITIONS)
+        processor.apply_topics()
+        send(setup.bootstrap, source, messages)
+        reader = OutputReader(setup.bootstrap, setup.registry, configuration.decisions_topic(application))
+        try:
+            return _work_off(processor, reader, messages, kill_at)
+        finally:
+            reader.close()
+    finally:
+        processor.end()
+        delete_topics(setup.bootstrap, application)
+
+
+def configured(setup: Setup, application: str, home: Path, own: dict[str, object]) -> Path:
+    """Where the configuration of a run is written."""
     home.mkdir()
     path = home / "bespoke.yaml"
     configuration.write(
@@ -62,25 +80,13 @@ def replay(
         half_life_hours=setup.half_life_hours,
         threads=setup.threads,
         catalogue=setup.catalogue,
+        own=own,
     )
-    processor = Processor(setup.binary, path)
-    try:
-        source = configuration.source_topic(application)
-        create_topic(setup.bootstrap, source, PARTITIONS)
-        processor.apply_topics()
-        send(setup.bootstrap, source, messages)
-        reader = DecisionReader(setup.bootstrap, setup.registry, configuration.decisions_topic(application))
-        try:
-            return _work_off(processor, reader, messages, kill_at)
-        finally:
-            reader.close()
-    finally:
-        processor.end()
-        delete_topics(setup.bootstrap, application)
+    return path
 
 
 def _work_off(
-    processor: Processor, reader: DecisionReader, messages: Sequence[Message], kill_at: Sequence[float]
+    processor: Processor, reader: OutputReader, messages: Sequence[Message], kill_at: Sequence[float]
 ) -> Outcome:
     expected = len({message.value for message in messages if message.is_request})
     kills = sorted(kill_at)
@@ -89,7 +95,7 @@ def _work_off(
     began = heard = time.monotonic()
     processor.start()
     while len(decisions) < expected:
-        fresh = reader.poll(0.1)
+        fresh = [Decision.of(record) for record in reader.poll(0.1)]
         decisions += fresh
         now = time.monotonic()
         heard = now if fresh else heard
@@ -106,14 +112,15 @@ def _work_off(
     wall_s, cpu_s = time.monotonic() - began, processor.cpu_s()
     # What comes too often may come last: look again when the processor has committed all and is gone.
     processor.stop()
-    decisions += reader.rest()
-    return Outcome(_by_request(decisions, expected), wall_s, cpu_s, len(messages), killed)
+    decisions += [Decision.of(record) for record in reader.rest()]
+    return Outcome(by_request(decisions, expected), wall_s, cpu_s, len(messages), killed)
 
 
-def _by_request(decisions: Sequence[Decision], expected: int) -> dict[str, Decision]:
-    by_request = {decision.request_id: decision for decision in decisions}
-    if len(decisions) != expected or len(by_request) != expected:
+def by_request(decisions: Sequence[Decision], expected: int) -> dict[str, Decision]:
+    """The decisions by the request that each answers: one for each, and no other."""
+    found = {decision.request_id: decision for decision in decisions}
+    if len(decisions) != expected or len(found) != expected:
         raise ReplayFailed(
-            f"{expected} decisions were asked for, {len(decisions)} came, for {len(by_request)} requests"
+            f"{expected} decisions were asked for, {len(decisions)} came, for {len(found)} requests"
         )
-    return by_request
+    return found

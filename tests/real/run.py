@@ -30,6 +30,8 @@ from journey import CHOOSING, REPORTED, Basket, Journey, Period, load
 from kafka import Decision, KafkaFailed
 from processor import ProcessorFailed
 from replay import Outcome, ReplayFailed, Setup, replay
+from shop import as_in_life, clean, clicks
+from shop_replay import Year, replay_shop
 from stream import count_behind, disturbed, messages
 
 # The best of the simple methods: counts with a half-life of 13 weeks.
@@ -95,7 +97,36 @@ def main() -> int:
         catalogue=catalogue,
     )
     with tempfile.TemporaryDirectory(prefix="bespoke-real.") as work:
+        if arguments.shop:
+            return measure_shop(journey, tasks, setup, Path(work))
         return measure(arguments.faults, journey, tasks, setup, Path(work))
+
+
+def measure_shop(journey: Journey, tasks: list[Task], setup: Setup, work: Path) -> int:
+    """The year as a shop sees it, clean and as it comes in life: both must say the same."""
+    name, made = f"real-{os.getpid()}", clicks(journey, Random(SEED))
+    years: list[Year] = []
+    for text, records, from_database in (
+        ("clean", clean(journey, made), False),
+        ("as in life", as_in_life(journey, made, Random(SEED)), True),
+    ):
+        say(f"streaming {len(records):,} records, {len(made):,} of them clicks: {text}")
+        home = work / f"shop-{len(years)}"
+        years.append(replay_shop(setup, f"{name}-{len(years)}", home, records, from_database))
+        say(f"  {len(years[-1].decisions):,} decisions, {len(years[-1].profiles):,} profiles, {years[-1].wall_s:.0f} s")
+    one, other = years
+    persons = one.profiles.keys() | other.profiles.keys()
+    torn = [person for person in sorted(persons) if one.profiles.get(person) != other.profiles.get(person)]
+    for person in torn[:3]:
+        say(f"  {person}: {one.profiles.get(person)} became {other.profiles.get(person)}")
+    differing = count_differing(one.decisions, other.decisions)
+    scores = [scoring.recall(tasks[-1].tops(journey.categories, year.decisions), tasks[-1].baskets) for year in years]
+    good = not torn and not differing and scores[1] >= scores[0] > BAR
+    say(
+        f"real: recall@10 clean {scores[0]:.4f}, as in life {scores[1]:.4f}; of {len(persons):,} profiles "
+        f"{len(torn)} differ, of {len(one.decisions):,} decisions {differing}{'' if good else ': NOT the same'}"
+    )
+    return 0 if good else 1
 
 
 def measure(with_faults: bool, journey: Journey, tasks: list[Task], setup: Setup, work: Path) -> int:
@@ -189,6 +220,11 @@ def parse() -> argparse.Namespace:
         action=argparse.BooleanOptionalAction,
         default=True,
         help="the second run, with duplicates, disorder and kills",
+    )
+    parser.add_argument(
+        "--shop",
+        action="store_true",
+        help="instead: orders as Debezium tells them and a made clickstream, clean and as in life",
     )
     return parser.parse_args()
 

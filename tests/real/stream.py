@@ -104,10 +104,10 @@ def _request(basket: Basket) -> bytes:
     )
 
 
-def _order(basket: Basket, categories: Sequence[str]) -> bytes:
+def items_of(basket: Basket, categories: Sequence[str]) -> list[dict[str, object]]:
     """One item for each category: interests count items, and ten kinds of yoghurt are one need."""
     columns = (basket.products, basket.categories, basket.quantities, basket.values)
-    items = [
+    return [
         {
             "item_id": str(product),
             "category": categories[category],
@@ -116,13 +116,20 @@ def _order(basket: Basket, categories: Sequence[str]) -> bytes:
         }
         for product, category, quantity, value in zip(*columns, strict=True)
     ]
-    total = round(float(basket.values.sum()), 2)
+
+
+def total_of(basket: Basket) -> float:
+    return round(float(basket.values.sum()), 2)
+
+
+def _order(basket: Basket, categories: Sequence[str]) -> bytes:
+    order = {"orderId": str(basket.number), "currency": "USD", "value": total_of(basket)}
     return _event(
         "order_completed",
         message_id=f"order-{basket.number}",
         household=basket.household,
         at=_text_of(basket.at),
-        properties={"orderId": str(basket.number), "currency": "USD", "value": total, "items": items},
+        properties={**order, "items": items_of(basket, categories)},
     )
 
 
