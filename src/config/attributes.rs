@@ -11,7 +11,7 @@ use super::keys;
 use super::names::Names;
 use super::problems::Problems;
 use super::quantity::Quantity;
-use super::section::Section;
+use super::section::{Section, Text};
 use super::suggestion;
 use crate::domain::funnel::Funnel;
 use crate::domain::lifecycle::Lifecycle;
@@ -272,13 +272,20 @@ fn field(
             problems.error(&named.place, format!("{path}.{key}: `{}` is not {kind}", named.text), hint);
             None
         }
-        Some((_, _, field)) => Some(field.clone()),
-        None if named.text.starts_with("items.") || named.text.starts_with("event.") => {
-            let names = FIELDS.iter().map(|(name, _, _)| *name);
-            let hint = suggestion::hint(&named.text, names);
-            problems.error(&named.place, format!("{path}.{key}: there is no field `{}`", named.text), hint);
-            None
-        }
-        None => Some(Field::Property(named.text)),
+        _ => known_field(&named, &format!("{path}.{key}"), problems),
     }
+}
+
+/// The field of a name. What begins as the fields of products and of events do, and is none of them, is wrong;
+/// anything else is a property.
+pub(crate) fn known_field(named: &Text, path: &str, problems: &mut Problems<'_>) -> Option<Field> {
+    if let Some((_, _, field)) = FIELDS.iter().find(|(name, _, _)| *name == &*named.text) {
+        return Some(field.clone());
+    }
+    if named.text.starts_with("items.") || named.text.starts_with("event.") {
+        let hint = suggestion::hint(&named.text, FIELDS.iter().map(|(name, _, _)| *name));
+        problems.error(&named.place, format!("{path}: there is no field `{}`", named.text), hint);
+        return None;
+    }
+    Some(Field::Property(named.text.clone()))
 }

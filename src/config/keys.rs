@@ -94,6 +94,11 @@ pub(crate) const SOURCE: &[Key] = &[
         "debezium",
         "what the rows of a table tell, where the topic has its changes as Debezium tells them",
     ),
+    optional(
+        "expected",
+        "which fields events should have, as {product_viewed: [items.price, shelf]}, at most 64: how often they \
+         do not is counted in metrics",
+    ),
 ];
 
 /// `debezium` of a source.

@@ -15,6 +15,7 @@ pub mod definitions;
 mod document;
 mod effective;
 pub(crate) mod event_schemas;
+mod expected_fields;
 pub mod finding;
 mod interests;
 mod keys;
@@ -216,6 +217,8 @@ pub struct SourceConfig {
     pub start: Start,
     /// What its records tell, where they are the changes of a database's table.
     pub table: Option<Arc<crate::codec::wire::Table>>,
+    /// What its events are expected to say; how often they do not is counted.
+    pub expected: Vec<crate::domain::quality::ExpectedField>,
 }
 
 /// How values are encoded.

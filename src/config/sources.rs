@@ -6,7 +6,7 @@ use compact_str::CompactString;
 use super::node::{Node, Place, Value};
 use super::problems::Problems;
 use super::section::Section;
-use super::{Format, SourceConfig, Start, debezium, keys, suggestion};
+use super::{Format, SourceConfig, Start, debezium, expected_fields, keys, suggestion};
 use crate::codec::wire::Clock;
 
 /// The most sources.
@@ -60,9 +60,10 @@ fn source(mut section: Section<'_>, read: &mut Sources, problems: &mut Problems<
     let start =
         section.choice("start", &[("earliest", Start::Earliest), ("latest", Start::Latest)], problems);
     let table = debezium::read(&mut section, keyed, problems);
+    let expected = expected_fields::read(&mut section, keyed, problems);
     let Some(topic) = section.text("topic", problems) else { return };
     read.topics.push((topic.text.clone(), topic.place));
-    read.sources.push(SourceConfig { topic: topic.text, format, clock, keyed, start, table });
+    read.sources.push(SourceConfig { topic: topic.text, format, clock, keyed, start, table, expected });
 }
 
 /// Looks for trusted sources of orders that are no sources. Definitions may come before the source that they

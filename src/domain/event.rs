@@ -94,6 +94,30 @@ pub struct DecisionRequest {
     pub exclude: Vec<CompactString>,
 }
 
+#[cfg(test)]
+impl Event {
+    /// An event of this name that says nothing.
+    pub(crate) fn named(name: &str) -> Event {
+        Event {
+            message_id: "m".into(),
+            name: name.into(),
+            person: Person::bare("u"),
+            timestamp: Timestamp::EARLIEST,
+            original_timestamp: Timestamp::EARLIEST,
+            received_at: Timestamp::EARLIEST,
+            time_clamped: false,
+            source: "clicks".into(),
+            items: Vec::new(),
+            order_id: None,
+            value: None,
+            request: None,
+            page: None,
+            properties: Properties::default(),
+            traits: Properties::default(),
+        }
+    }
+}
+
 impl Event {
     /// What the event is worth: its stated value, else the sum of price times quantity over its items.
     pub fn money(&self) -> Money {

@@ -13,15 +13,16 @@ use crate::domain::command::Command;
 use crate::domain::event::Event;
 
 use super::broker::{Output, Record};
+use super::instruments::fields::ExpectedFields;
 use crate::mutant::{Mutant, is_armed};
 
 /// What a source topic carries.
 #[derive(Clone)]
 pub enum Intake {
-    /// Events in JSON.
-    Json(Source),
+    /// Events in JSON, and what is expected of them.
+    Json(Source, Arc<ExpectedFields>),
     /// Events in Avro, with schemas from the registry.
-    Avro(Source, Registry),
+    Avro(Source, Registry, Arc<ExpectedFields>),
     /// Content.
     Contents,
     /// Definitions.
@@ -50,11 +51,11 @@ impl Intake {
         partitions: i32,
         outputs: &mut Vec<Output>,
     ) -> Taken {
-        let decoded = match self {
-            Intake::Json(source) => {
-                source.read_json(record.value.as_deref(), record.timestamp).map(Decoded::of)
+        let (decoded, expected) = match self {
+            Intake::Json(source, expected) => {
+                (source.read_json(record.value.as_deref(), record.timestamp).map(Decoded::of), expected)
             }
-            Intake::Avro(source, registry) => avro(source, registry, record),
+            Intake::Avro(source, registry, expected) => (avro(source, registry, record), expected),
             Intake::Contents => {
                 let change = decode_content(record.key.as_deref(), record.value.as_deref());
                 return broadcast(change, commands, partitions, outputs);
@@ -65,6 +66,7 @@ impl Intake {
         };
         match decoded {
             Ok(Decoded::Event(event)) => {
+                expected.look_at(&event);
                 outputs.push(to_person(event, commands, partitions));
                 Taken::Sent
             }

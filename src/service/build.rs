@@ -8,6 +8,7 @@ use crate::codec::registry::Registry;
 use crate::codec::wire::Source;
 use crate::config::{Config, Format, SourceConfig, Start};
 use crate::runtime::instruments::Instruments;
+use crate::runtime::instruments::fields::ExpectedFields;
 use crate::runtime::intake::Intake;
 use crate::runtime::plan::Plan;
 use crate::runtime::stores::Stores;
@@ -36,7 +37,7 @@ pub fn plan(
     };
     Plan {
         shared: Arc::new(shared),
-        sources: sources(config, registry),
+        sources: sources(config, registry, &instruments),
         input: keyed.map_or(topics.commands, |source| Arc::from(&*source.topic)),
         input_start: keyed.map_or(Start::Earliest, |source| source.start),
         intake_only: false,
@@ -66,13 +67,19 @@ pub fn wire_source(config: &Config, source: &SourceConfig) -> Source {
     }
 }
 
-fn sources(config: &Config, registry: &Registry) -> BTreeMap<Arc<str>, (Intake, Start)> {
+fn sources(
+    config: &Config,
+    registry: &Registry,
+    instruments: &Instruments,
+) -> BTreeMap<Arc<str>, (Intake, Start)> {
     let mut sources = BTreeMap::new();
     for source in config.sources.iter().filter(|source| !source.keyed) {
         let wire = wire_source(config, source);
+        let expected = Arc::new(ExpectedFields::new(&source.topic, &source.expected));
+        instruments.expect(&expected);
         let intake = match source.format {
-            Format::Json => Intake::Json(wire),
-            Format::Avro => Intake::Avro(wire, registry.clone()),
+            Format::Json => Intake::Json(wire, expected),
+            Format::Avro => Intake::Avro(wire, registry.clone(), expected),
         };
         sources.insert(Arc::from(&*source.topic), (intake, source.start));
     }

@@ -122,10 +122,16 @@ fn boot_seconds(stat: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::event::Event;
+    use crate::domain::quality::ExpectedField;
+    use crate::domain::rulebook::Field;
+    use crate::domain::scalar::Scalar;
     use crate::runtime::instruments::facts::WorkerState;
+    use crate::runtime::instruments::fields::ExpectedFields;
     use crate::runtime::instruments::vitals::{Vitals, WorkerVitals};
     use crate::runtime::instruments::{Instruments, Latency};
     use crate::store::StoreSizes;
+    use std::sync::Arc;
     use std::time::Duration;
 
     fn all_reported() -> (Metrics, Instruments, WorkerVitals) {
@@ -136,6 +142,13 @@ mod tests {
         let instruments = Instruments::new(&metrics.meter(), vitals);
         instruments.records_in("clicks", 5);
         instruments.records_out("updates", 4);
+        let (event, field) = ("page_viewed".into(), Field::Property("shelf".into()));
+        let expected = Arc::new(ExpectedFields::new("clicks", &[ExpectedField { event, field }]));
+        instruments.expect(&expected);
+        let mut event = Event::named("page_viewed");
+        expected.look_at(&event);
+        event.properties.set("shelf", Scalar::Integer(3));
+        expected.look_at(&event);
         instruments.dead_letter("malformed-json");
         instruments.duplicate("web");
         instruments.decisions("home", "affinity", 1);
@@ -155,6 +168,8 @@ mod tests {
         for line in [
             "bespoke_records_in_total{topic=\"clicks\"} 5",
             "bespoke_records_out_total{topic=\"updates\"} 4",
+            "bespoke_expected_fields_total{event=\"page_viewed\",field=\"shelf\",topic=\"clicks\"} 2",
+            "bespoke_missing_fields_total{event=\"page_viewed\",field=\"shelf\",topic=\"clicks\"} 1",
             "bespoke_dead_letters_total{code=\"malformed-json\"} 1",
             "bespoke_duplicates_total{source=\"web\"} 1",
             "bespoke_decisions_total{ladder=\"affinity\",slot=\"home\"} 1",

@@ -172,7 +172,11 @@ fn a_session_ends_when_more_than_half_an_hour_passes() {
     assert_eq!((story.profile.session.count, story.profile.session.events), (2, 2), "it began earlier");
     assert_eq!(story.profile.session.started_at, at(1, 20));
     story.send(&event("m6", "page_viewed", at(0, 49)));
-    assert_eq!((story.profile.session.count, story.profile.session.events), (2, 2), "too far back: not of it");
+    assert_eq!(
+        (story.profile.session.count, story.profile.session.events),
+        (2, 2),
+        "too far back: not of it"
+    );
     story.send(&event("m7", "page_viewed", at(0, 50)));
     assert_eq!((story.profile.session.started_at, story.profile.session.events), (at(0, 50), 3));
 }

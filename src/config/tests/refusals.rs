@@ -19,6 +19,20 @@ fn check(rows: &[(&str, &str, &str)], head: &str) {
 }
 
 #[test]
+fn fields_that_events_should_have() {
+    let head = "application: shop\nsources:\n  - topic: clicks\n";
+    check(
+        &[
+            ("    expected: [price]", "4:15", "it must be a mapping"),
+            ("    expected: {product_viewed: items.prise}", "4:32", "did you mean `items.price`?"),
+            ("    expected: {product_viewed: [shelf, {}]}", "4:40", "it must be a single value"),
+            ("    keyed: true\n    expected: {login: method}", "5:15", "are not looked at"),
+        ],
+        head,
+    );
+}
+
+#[test]
 fn tables_of_a_database() {
     let head = "application: shop\nsources:\n  - topic: orders\n";
     check(

@@ -7,6 +7,7 @@
 //! are the SDK's atomics, and gauges take a lock only to copy numbers.
 
 pub mod facts;
+pub mod fields;
 mod gauges;
 pub mod progress;
 pub mod readiness;
@@ -19,6 +20,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Counter, Histogram, Meter, MeterProvider, NoopMeterProvider};
 
 use self::facts::WorkerState;
+use self::fields::ExpectedFields;
 use self::gauges::Gauges;
 use self::vitals::Vitals;
 
@@ -43,6 +45,7 @@ struct Inner {
     restored_records: Counter<u64>,
     restore_duration: Histogram<f64>,
     gauges: Arc<Gauges>,
+    fields: Arc<fields::Sources>,
 }
 
 impl Instruments {
@@ -52,6 +55,11 @@ impl Instruments {
         gauges::observe(meter, &gauges);
         observe_workers(meter, &vitals);
         Self(Arc::new(declare(meter, gauges)))
+    }
+
+    /// Reports from now on how often a source's events lack what is expected of them.
+    pub fn expect(&self, fields: &Arc<ExpectedFields>) {
+        self.0.fields.add(fields);
     }
 
     /// Instruments that report to nobody, for tests and offline runs.
@@ -182,6 +190,8 @@ const LATENCY_BOUNDARIES_S: [f64; 15] =
 const RESTORE_BOUNDARIES_S: [f64; 11] = [0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0];
 
 fn declare(meter: &Meter, gauges: Arc<Gauges>) -> Inner {
+    let fields = Arc::default();
+    fields::observe(meter, &fields);
     let counter = |name, description| meter.u64_counter(name).with_description(description).build();
     let histogram = |name, description, boundaries: &[f64]| {
         meter.f64_histogram(name).with_description(description).with_boundaries(boundaries.to_vec()).build()
@@ -217,6 +227,7 @@ fn declare(meter: &Meter, gauges: Arc<Gauges>) -> Inner {
             &RESTORE_BOUNDARIES_S,
         ),
         gauges,
+        fields,
     }
 }
 

@@ -153,6 +153,7 @@ def of_tree(tree: Any) -> Configuration:
 def _source(section: Section) -> Source:
     section.choice("format", ("json",), "json")
     section.choice("start", ("earliest",), "earliest")
+    section.skip("expected")
     clock = section.choice("clock", ("automatic", "correct", "trust"), "automatic")
     source = Source(section.needed("topic"), clock, section.truth("keyed", False))
     section.done()

@@ -1,0 +1,40 @@
+//! Reads which fields a source's events are expected to have.
+
+use super::attributes;
+use super::node::Value;
+use super::problems::Problems;
+use super::section::{Section, entries, text_of};
+use crate::domain::quality::ExpectedField;
+
+/// The most fields that are expected of the events of a source: each is a label on two metrics.
+const FIELDS_MAX: usize = 64;
+
+/// The fields, in their order.
+pub(crate) fn read(source: &mut Section<'_>, keyed: bool, problems: &mut Problems<'_>) -> Vec<ExpectedField> {
+    let (path, place) = (source.path_of("expected"), source.place_of("expected"));
+    let mut expected = Vec::new();
+    let Some(node) = source.find("expected") else { return expected };
+    if keyed {
+        let message =
+            format!("{path}: the records of a keyed source are not looked at before they are applied");
+        problems.error(&place, message, Some("set keyed: false, or leave it out".into()));
+    }
+    let Some(events) = entries(node, &path, problems) else { return expected };
+    for entry in events {
+        let path = format!("{path}.{}", entry.key);
+        let named = match &entry.value.value {
+            Value::List(nodes) => nodes.as_slice(),
+            _ => std::slice::from_ref(&entry.value),
+        };
+        for node in named {
+            let field = text_of(node, &path, problems)
+                .and_then(|name| attributes::known_field(&name, &path, problems));
+            expected.extend(field.map(|field| ExpectedField { event: entry.key.as_str().into(), field }));
+        }
+    }
+    if expected.len() > FIELDS_MAX {
+        let message = format!("{path} names {} fields; at most {FIELDS_MAX} are allowed", expected.len());
+        problems.error(&place, message, None);
+    }
+    expected
+}
