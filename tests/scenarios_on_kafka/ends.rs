@@ -11,7 +11,11 @@ use super::dose::dose;
 use super::load::{self, Chance};
 use super::process::{ASSIGNED, Launch, Process, RESTORED};
 
+/// A drain that has a broker to commit to is done long before the watchdog's 25 s.
 const END_MAX: Duration = Duration::from_secs(25);
+/// Without a broker each call runs into its timeout, and together they can pass the 25 s. Then the watchdog, which
+/// looks once a second, cuts the drain off; the rest is for a machine with other work.
+const CUT_OFF_MAX: Duration = Duration::from_secs(30);
 
 #[test]
 fn scenario_23_asked_to_end_under_load() {
@@ -110,7 +114,8 @@ fn scenario_23_asked_to_end_while_the_broker_is_away() {
             "{name}: {} ended with {code} after {took:?}",
             if round % 2 == 0 { "gone" } else { "silent" }
         );
-        assert!(took <= END_MAX, "{took:?}: {}", process.text());
+        assert!(took <= CUT_OFF_MAX, "{took:?}: {}", process.text());
+        assert!([143, 75].contains(&code), "{code}: {}", process.text());
         if round % 2 == 0 {
             brokers.up(1);
         } else {
