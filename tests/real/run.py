@@ -36,6 +36,8 @@ from stream import count_behind, disturbed, messages
 
 # The best of the simple methods: counts with a half-life of 13 weeks.
 BAR = 0.4155
+# So many households are in the year; fewer profiles are a replay that went wrong.
+PERSONS_LEAST = 2_400
 # How many baskets October to December has: another number means another task.
 BASKETS = 35_705
 KILL_AT = (0.25, 0.7)
@@ -121,7 +123,8 @@ def measure_shop(journey: Journey, tasks: list[Task], setup: Setup, work: Path) 
         say(f"  {person}: {one.profiles.get(person)} became {other.profiles.get(person)}")
     differing = count_differing(one.decisions, other.decisions)
     scores = [scoring.recall(tasks[-1].tops(journey.categories, year.decisions), tasks[-1].baskets) for year in years]
-    good = not torn and not differing and scores[1] >= scores[0] > BAR
+    known = sum(any(values for _, values in profile["interests"]) for profile in one.profiles.values())
+    good = not torn and not differing and scores[1] >= scores[0] > BAR and known == len(persons) >= PERSONS_LEAST
     say(
         f"real: recall@10 clean {scores[0]:.4f}, as in life {scores[1]:.4f}; of {len(persons):,} profiles "
         f"{len(torn)} differ, of {len(one.decisions):,} decisions {differing}{'' if good else ': NOT the same'}"

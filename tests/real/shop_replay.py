@@ -89,7 +89,9 @@ def _profile(update: Any) -> dict[str, Any]:
         "attributes": update["attributes"],
         "orders": update["orders"],
         "interests": [
-            (one["name"], [value["value"] for value in one["affinities"]]) for one in update["interests"]
+            # Scores are as of the profile's last change; shares stay the same while all of them decay.
+            (one["name"], [(value["value"], round(value["share"], 6)) for value in one["affinities"]])
+            for one in update["interests"]
         ],
         "events": update["events_applied"],
     }

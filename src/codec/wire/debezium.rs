@@ -140,7 +140,7 @@ fn of_column<'t>(source: &Source, found: Found<'t>) -> Result<Tree<'t>, Reject> 
     let (canonical, _) = source.aliases.canonical_field(Scope::Properties, found.key());
     let is_list = matches!(canonical, Canonical::Field(Field::Items | Field::Exclude));
     match found.value() {
-        Tree::Text(text) if is_list && text.starts_with(['[', '{']) => {
+        Tree::Text(text) if is_list && text.trim_start().starts_with(['[', '{']) => {
             json::parse(text.as_bytes()).map_err(|reject| {
                 let inside = reject.path.strip_prefix('$').unwrap_or(&reject.path);
                 Reject { path: format!("{}{inside}", found.path()).into(), ..reject }

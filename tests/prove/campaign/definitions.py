@@ -36,6 +36,7 @@ CHANGES: tuple[dict[str, str], ...] = (
     {
         "    half_life: 7d\n": "    half_life: 36h\n",
         "    half_life: 14d\n": "    half_life: 14d\n    roll_up: v\n",
+        "set: {tier: gold}": "set: {tier: gold, welcomed: true}",
         "time_zone: Europe/Berlin": "time_zone: America/Sao_Paulo",
     },
     {},
@@ -56,7 +57,8 @@ def definitions(change: int) -> bytes:
     """The definitions after the `change`-th change, from 0 on."""
     kept, keeps = [], True
     for line in configuration().splitlines(keepends=True):
-        if line[0] not in " \n":
+        # What is indented after a comment still is of the section that it is in.
+        if line[0] not in " \n#":
             keeps = not line.startswith(PROCESS)
         if keeps:
             kept.append(line)

@@ -253,11 +253,14 @@ class Mix:
         ]
         self.others = [kind for kind in OTHERS if kind in chosen]
         self.kill_share = kill_share if self.others else 1.0
+        self.deck: list[Kind] = []
         # Every run changes the definitions, however short it is.
-        self.deck = [kind for kind in self.others if kind.name == "definitions"]
+        self.first = [kind for kind in self.others if kind.name == "definitions"]
 
     def draw(self) -> tuple[Kind, Random]:
         fault_random = Random(self.random.getrandbits(64))
+        if self.first:
+            return self.first.pop(), fault_random
         if self.random.random() < self.kill_share:
             kinds, weights = zip(*self.kills, strict=True)
             return self.random.choices(kinds, weights)[0], fault_random

@@ -27,7 +27,7 @@ from random import Random
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from .definitions import definitions
+from .definitions import CHANGES, definitions
 from .shop import changed_content, contents
 from .story import HOUR_MS, START_MS, Story, iso
 
@@ -51,7 +51,8 @@ class Generator:
         self.rate = 0.0
         self.due = 0.0
         self.changes = 0
-        self.redefinitions = 0
+        # Runs begin with different changes, so that a few short ones see them all; none with the last, which is none.
+        self.redefinitions = Random(f"definitions {arguments.seed}").randrange(len(CHANGES) - 1)
         self.smalls = 0
         self.producer = Producer(
             {
