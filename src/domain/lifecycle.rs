@@ -66,6 +66,7 @@ mod tests {
             [Some("new"), Some("new"), Some("at_risk"), Some("at_risk"), Some("lapsed")]
         );
         assert_eq!(stage(&[0, 100], 101), Some("active"), "at risk for a while, but not lapsed");
+        assert_eq!(stage(&[100, 100], 101), Some("active"), "two orders of one day, told without the time");
         assert_eq!(stage(&[0, 180], 181), Some("returning"));
         assert_eq!(stage(&[0, 180], 240), Some("at_risk"));
     }

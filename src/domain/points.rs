@@ -35,7 +35,7 @@ pub enum Keep {
         /// How many, at least 1.
         most: usize,
     },
-    /// The latest, so many of them.
+    /// The latest, so many of them; what happened twice at one instant is two points.
     Newest {
         /// How many, at least 1.
         most: usize,
@@ -104,7 +104,8 @@ impl Keep {
         matches!(self, Keep::Least | Keep::Greatest | Keep::HighestRank)
     }
 
-    /// Whether a point is of no use beside another: it can never again be what is read. A point outdoes itself.
+    /// Whether a point is of no use beside another: it can never again be what is read. A point outdoes itself,
+    /// but where each event counts.
     fn outdoes(self, one: &Point, other: &Point, bucket: impl Fn(Timestamp) -> i64) -> bool {
         let stays = || bucket(one.at) >= bucket(other.at);
         match self {
@@ -112,9 +113,10 @@ impl Keep {
             Keep::Greatest => stays() && one.value.order(&other.value).is_ge(),
             Keep::Earliest => stays() && one.order(other).is_le(),
             Keep::Latest => one.order(other).is_ge(),
-            Keep::Newest { .. } => one == other,
+            Keep::Newest { .. } => false,
             Keep::LatestOfEach { .. } => one.value == other.value && one.at >= other.at,
-            Keep::HighestRank => stays() && super::distinct::outranks(&one.value, &other.value),
+            // Most marks are of other registers; which bucket is which may be a matter of time zones.
+            Keep::HighestRank => super::distinct::outranks(&one.value, &other.value) && stays(),
         }
     }
 }
@@ -173,6 +175,15 @@ mod tests {
         assert!(!points.add(at(1, 8), keep, now, None), "older than both");
         assert!(points.add(at(4, 8), keep, now, None));
         assert_eq!(values(&points), [5, 8]);
+    }
+
+    #[test]
+    fn of_the_newest_each_counts() {
+        let keep = Keep::Newest { most: 2 };
+        assert_eq!(values(&of(keep, None, &[(1, 1), (1, 1)])), [1, 1], "two orders of one instant");
+        assert_eq!(values(&of(keep, None, &[(1, 1), (3, 1), (2, 1), (1, 1)])), [1, 1]);
+        let mut points = of(keep, None, &[(2, 1), (2, 1)]);
+        assert!(!points.add(at(2, 1), keep, Timestamp::from_ms(100 * HOUR_MS), None), "nothing is new");
     }
 
     #[test]

@@ -3,6 +3,7 @@ that happened is kept, and looked through afresh for each answer."""
 
 from __future__ import annotations
 
+from bisect import insort
 from itertools import pairwise
 from typing import Any
 
@@ -13,15 +14,15 @@ EVENTS_MAX = 64
 
 
 class Lifecycle:
-    """The instants of all events."""
+    """The instants of all events, in their order."""
 
     def __init__(self) -> None:
-        self.instants: set[int] = set()
+        self.instants: list[int] = []
 
     def add(self, event: Event, now: int, rule: Attribute) -> bool:
-        before = sorted(self.instants)[-2:]
-        self.instants.add(event.timestamp)
-        return sorted(self.instants)[-2:] != before
+        before = self.instants[-2:]
+        insort(self.instants, event.timestamp)
+        return self.instants[-2:] != before
 
     def expire(self, before: int, now: int, rule: Attribute) -> bool:
         return self.stage(before, rule) != self.stage(now, rule)
@@ -29,19 +30,19 @@ class Lifecycle:
     def due(self, as_of: int, rule: Attribute) -> int | None:
         if not self.instants or not rule.gaps_ms:
             return None
-        dues = [max(self.instants) + gap_ms for gap_ms in rule.gaps_ms]
+        dues = [self.instants[-1] + gap_ms for gap_ms in rule.gaps_ms]
         return next((due for due in dues if due > as_of), None)
 
     def stage(self, now: int, rule: Attribute) -> str | None:
         if not self.instants or not rule.gaps_ms:
             return None
         at_risk_ms, lapsed_ms = rule.gaps_ms
-        away_ms = now - max(self.instants)
+        away_ms = now - self.instants[-1]
         if away_ms >= at_risk_ms:
             return "lapsed" if away_ms >= lapsed_ms else "at_risk"
         if len(self.instants) == 1:
             return "new"
-        absences = [later - earlier for earlier, later in pairwise(sorted(self.instants))]
+        absences = [later - earlier for earlier, later in pairwise(self.instants)]
         return "returning" if absences[-1] >= lapsed_ms else "active"
 
     def value(self, as_of: int, rule: Attribute) -> Any:
@@ -52,27 +53,27 @@ class Lifecycle:
 
     def points(self) -> list[tuple[int, Any]]:
         """What a row must show."""
-        return [(at, True) for at in sorted(self.instants)[-2:]]
+        return [(at, True) for at in self.instants[-2:]]
 
 
 class Funnel:
     """The instants of all steps in the window."""
 
     def __init__(self) -> None:
-        self.taken: set[tuple[int, int]] = set()
+        self.taken: list[tuple[int, int]] = []
 
     def add(self, event: Event, now: int, rule: Attribute) -> bool:
         if rule.bucket_ms and rule.bucket(event.timestamp) < rule.oldest(now):
             return False
         before = self.depth(rule)
-        self.taken.add((event.timestamp, rule.steps.index(event.name) + 1))
-        self.taken = set(self.points())
+        insort(self.taken, (event.timestamp, rule.steps.index(event.name) + 1))
+        self.taken = self.points()
         return self.depth(rule) != before
 
     def expire(self, before: int, now: int, rule: Attribute) -> bool:
         deep = self.depth(rule)
         oldest = rule.begins(rule.oldest(now))
-        self.taken = {(at, step) for at, step in self.taken if at >= oldest}
+        self.taken = [(at, step) for at, step in self.taken if at >= oldest]
         return self.depth(rule) != deep
 
     def due(self, as_of: int, rule: Attribute) -> int | None:
@@ -100,4 +101,4 @@ class Funnel:
 
     def points(self) -> list[tuple[int, Any]]:
         """What a row must show."""
-        return sorted(self.taken)[-EVENTS_MAX:]
+        return self.taken[-EVENTS_MAX:]
