@@ -240,7 +240,8 @@ fn lifecycle(section: &mut Section<'_>, path: &str, timed: bool, problems: &mut 
     let mut gap_ms = |key| section.duration_ms(key, MINUTE_MS..=WINDOW_MS_MAX, problems);
     let [at_risk_ms, lapsed_ms] = [gap_ms("at_risk_after"), gap_ms("lapsed_after")];
     if at_risk_ms >= lapsed_ms {
-        let message = format!("{path}: nobody is at risk before they have lapsed");
+        let [at_risk, lapsed] = [at_risk_ms, lapsed_ms].map(|ms| Quantity::Duration.show(ms));
+        let message = format!("{path}: at risk after {at_risk} is not before lapsed after {lapsed}");
         let hint = Some("set lapsed_after above at_risk_after".into());
         problems.error(&section.place_of("lapsed_after"), message, hint);
     }

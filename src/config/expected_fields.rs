@@ -4,13 +4,19 @@ use super::attributes;
 use super::node::Value;
 use super::problems::Problems;
 use super::section::{Section, entries, text_of};
+use crate::codec::wire::Aliases;
 use crate::domain::quality::ExpectedField;
 
 /// The most fields that are expected of the events of a source: each is a label on two metrics.
 const FIELDS_MAX: usize = 64;
 
 /// The fields, in their order.
-pub(crate) fn read(source: &mut Section<'_>, keyed: bool, problems: &mut Problems<'_>) -> Vec<ExpectedField> {
+pub(crate) fn read(
+    source: &mut Section<'_>,
+    keyed: bool,
+    aliases: &Aliases,
+    problems: &mut Problems<'_>,
+) -> Vec<ExpectedField> {
     let (path, place) = (source.path_of("expected"), source.place_of("expected"));
     let mut expected = Vec::new();
     let Some(node) = source.find("expected") else { return expected };
@@ -22,14 +28,27 @@ pub(crate) fn read(source: &mut Section<'_>, keyed: bool, problems: &mut Problem
     let Some(events) = entries(node, &path, problems) else { return expected };
     for entry in events {
         let path = format!("{path}.{}", entry.key);
+        let canonical = aliases.canonical_event(&entry.key);
+        if canonical == "any" {
+            let hint = Some("name each event whose fields are expected".into());
+            problems.error(&entry.place, format!("{path} names one kind of event, not all"), hint);
+        } else if canonical != *entry.key {
+            let hint = Some(format!("call it `{canonical}`"));
+            problems.error(&entry.place, format!("{path}: no event is ever called that"), hint);
+        }
         let named = match &entry.value.value {
             Value::List(nodes) => nodes.as_slice(),
             _ => std::slice::from_ref(&entry.value),
         };
         for node in named {
-            let field = text_of(node, &path, problems)
-                .and_then(|name| attributes::known_field(&name, &path, problems));
-            expected.extend(field.map(|field| ExpectedField { event: entry.key.as_str().into(), field }));
+            let Some(name) = text_of(node, &path, problems) else { continue };
+            let Some(field) = attributes::known_field(&name, &path, problems) else { continue };
+            let field = ExpectedField { event: entry.key.as_str().into(), field };
+            if expected.contains(&field) {
+                let hint = Some("keep one of them".into());
+                problems.error(&name.place, format!("{path} names `{}` twice", name.text), hint);
+            }
+            expected.push(field);
         }
     }
     if expected.len() > FIELDS_MAX {

@@ -15,9 +15,10 @@ use super::problems::Problems;
 use super::secrets::Filling;
 use super::section::{self, Section};
 use super::{
-    Config, catalogue, definitions, document, event_schemas, keys, overlay, settings, sources, suggestion,
+    AliasTable, Config, catalogue, definitions, document, event_schemas, keys, overlay, settings, sources,
+    suggestion,
 };
-use crate::codec::wire::Ids;
+use crate::codec::wire::{Aliases, Ids};
 
 impl Config {
     /// Reads a configuration: `text` is the content of `file`, whose name is shown. Flags stand above
@@ -106,7 +107,9 @@ fn read_config(
     let kafka = settings::kafka(process, problems);
     let transaction_timeout_ms = kafka.as_ref().map_or(u32::MAX, |kafka| kafka.transaction_timeout_ms);
     let registry = settings::registry(process, problems);
-    let sources = sources::read(process, problems);
+    let aliases = settings::aliases(process, problems);
+    let known = aliases.as_ref().map_or_else(Aliases::standard, AliasTable::aliases);
+    let sources = sources::read(process, &known, problems);
     let catalogue = rules.as_ref().and_then(|rules| catalogue::read(process, rules, problems));
     let definitions_topic = definitions_topic(process, problems);
     let topics = settings::topics(process, &application, problems);
@@ -117,7 +120,6 @@ fn read_config(
     let otlp_endpoint = settings::otlp_endpoint(process, problems);
     let ids = process.choice("ids", &[("by_kind", Ids::ByKind), ("user", Ids::UserOnly)], problems);
     let record_bytes_max = settings::record_bytes_max(process, problems);
-    let aliases = settings::aliases(process, problems);
     let schemas = event_schemas::read(process, file, aliases.as_ref(), problems);
 
     let catalogue_topic = catalogue.as_ref().and_then(|(topic, _)| catalogue::place(topic));

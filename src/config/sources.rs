@@ -7,7 +7,7 @@ use super::node::{Node, Place, Value};
 use super::problems::Problems;
 use super::section::Section;
 use super::{Format, SourceConfig, Start, debezium, expected_fields, keys, suggestion};
-use crate::codec::wire::Clock;
+use crate::codec::wire::{Aliases, Clock};
 
 /// The most sources.
 const SOURCES_MAX: usize = 64;
@@ -25,7 +25,7 @@ pub(crate) struct Sources {
 }
 
 /// Reads `sources`.
-pub(crate) fn read(process: &mut Section<'_>, problems: &mut Problems<'_>) -> Sources {
+pub(crate) fn read(process: &mut Section<'_>, aliases: &Aliases, problems: &mut Problems<'_>) -> Sources {
     let mut read = Sources { sources: Vec::new(), topics: Vec::new(), keyed: None };
     let Some(node) = process.find("sources") else { return read };
     let place = node.place.clone();
@@ -43,13 +43,13 @@ pub(crate) fn read(process: &mut Section<'_>, problems: &mut Problems<'_>) -> So
     for (number, node) in nodes.iter_mut().enumerate() {
         let path = format!("sources.{number}");
         if let Some(section) = Section::open(node, &path, keys::SOURCE, problems) {
-            source(section, &mut read, problems);
+            source(section, &mut read, aliases, problems);
         }
     }
     read
 }
 
-fn source(mut section: Section<'_>, read: &mut Sources, problems: &mut Problems<'_>) {
+fn source(mut section: Section<'_>, read: &mut Sources, aliases: &Aliases, problems: &mut Problems<'_>) {
     let clocks = [("automatic", Clock::Automatic), ("correct", Clock::Correct), ("trust", Clock::Trust)];
     let keyed = section.truth("keyed", problems);
     if keyed && read.keyed.is_none() {
@@ -60,7 +60,7 @@ fn source(mut section: Section<'_>, read: &mut Sources, problems: &mut Problems<
     let start =
         section.choice("start", &[("earliest", Start::Earliest), ("latest", Start::Latest)], problems);
     let table = debezium::read(&mut section, keyed, problems);
-    let expected = expected_fields::read(&mut section, keyed, problems);
+    let expected = expected_fields::read(&mut section, keyed, aliases, problems);
     let Some(topic) = section.text("topic", problems) else { return };
     read.topics.push((topic.text.clone(), topic.place));
     read.sources.push(SourceConfig { topic: topic.text, format, clock, keyed, start, table, expected });

@@ -9,7 +9,7 @@ use super::time::Timestamp;
 
 impl Aggregation {
     /// Whether there may be nothing to say; else there is a number from the beginning.
-    pub fn can_be_missing(&self) -> bool {
+    pub(super) fn can_be_missing(&self) -> bool {
         !matches!(
             self,
             Aggregation::Count

@@ -30,6 +30,15 @@ impl AttributeRule {
         first.is_some_and(|first| said.any(|other| other != first))
     }
 
+    /// Whether there may be nothing to say; else there is a number from the beginning.
+    pub fn can_be_missing(&self) -> bool {
+        let part = |part: &Part| match part {
+            Part::Attribute(rule) => rule.can_be_missing(),
+            Part::Trait(_) => true,
+        };
+        self.aggregation.can_be_missing() && (self.parts.is_empty() || self.parts.iter().any(part))
+    }
+
     /// What those of its parts say that say something, the best first.
     pub(crate) fn said<'p>(&self, profile: &'p Profile) -> impl Iterator<Item = AttributeValue<'p>> {
         self.parts.iter().map(|part| part.value(profile)).filter(|value| *value != AttributeValue::Missing)

@@ -38,7 +38,7 @@ impl ExpectedField {
 /// The share of the attributes that say something, among those that may have nothing to say; 1 where there
 /// are none of these.
 pub fn completeness(rules: &RuleBook, profile: &Profile) -> f64 {
-    let asked = rules.attributes.iter().filter(|rule| rule.aggregation.can_be_missing());
+    let asked = rules.attributes.iter().filter(|rule| rule.can_be_missing());
     let (mut all, mut present) = (0_u32, 0_u32);
     for rule in asked {
         all += 1;

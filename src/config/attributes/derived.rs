@@ -14,6 +14,7 @@ pub(super) const KINDS: [&str; 2] = ["coalesce", "score"];
 const PARTS: std::ops::RangeInclusive<usize> = 2..=8;
 /// The most thresholds of a scale.
 const THRESHOLDS_MAX: usize = 16;
+const SOME: &str = "say from which numbers on there is another mark, as [1, 3, 10]";
 /// What only attributes that are made of events can have.
 const OF_EVENTS: [&str; 10] = [
     "of",
@@ -42,6 +43,18 @@ pub(super) fn read(
             problems.error(&section.place_of(key), message, Some("set it at the parts".into()));
         }
     }
+    let timed = section.truth("timed", problems);
+    let of_session = section.choice("scope", &[("profile", false), ("session", true)], problems);
+    let mut refuse = |key: &str| {
+        let message = format!("{path}.{key} does not go with {kind}, which changes when its parts do");
+        problems.error(&section.place_of(key), message, Some("set it at the parts".into()));
+    };
+    if !timed {
+        refuse("timed");
+    }
+    if of_session {
+        refuse("scope");
+    }
     let (aggregation, named) = if kind == "score" {
         let named = section.text("score", problems).into_iter().collect();
         (Aggregation::Score(scale(&path, section, problems)), named)
@@ -65,7 +78,12 @@ fn scale(path: &str, section: &mut Section<'_>, problems: &mut Problems<'_>) -> 
     section.put_default("best", "highest");
     let lowest_is_best = section.choice("best", &[("highest", false), ("lowest", true)], problems);
     let mut thresholds: Vec<f64> = Vec::new();
-    for text in section.texts("thresholds", THRESHOLDS_MAX, problems) {
+    let named = section.texts("thresholds", THRESHOLDS_MAX, problems);
+    if section.has("thresholds") && named.is_empty() {
+        let message = format!("{path}.thresholds has none");
+        problems.error(&section.place_of("thresholds"), message, Some(SOME.into()));
+    }
+    for text in named {
         match read_number(&text.text) {
             Ok(number) if thresholds.last().is_none_or(|last| *last < number) => thresholds.push(number),
             Ok(_) => {
@@ -79,8 +97,7 @@ fn scale(path: &str, section: &mut Section<'_>, problems: &mut Problems<'_>) -> 
         }
     }
     if !section.has("thresholds") {
-        let hint = "say from which numbers on there is another mark, as [1, 3, 10]".into();
-        problems.error(section.place(), format!("{path}.thresholds is missing"), Some(hint));
+        problems.error(section.place(), format!("{path}.thresholds is missing"), Some(SOME.into()));
     }
     Scale { thresholds, lowest_is_best }
 }
@@ -111,13 +128,14 @@ fn resolved(rules: &[AttributeRule], name: &str, part: &Text, problems: &mut Pro
         problems.error(&part.place, format!("{path}: no attribute is called `{}`", part.text), hint);
         return None;
     };
-    let (message, hint) = match &rule.aggregation {
-        _ if rule.is_derived() => ("is made of others itself", "name what it is made of here"),
-        said if scores && !said.is_number() => ("is no number", "name an attribute that is a number"),
-        said if !scores && !said.can_be_missing() => {
-            ("always says something", "name values that may be missing")
-        }
-        _ => return Some(Part::Attribute(Box::new(rule.clone()))),
+    let (message, hint) = if rule.is_derived() {
+        ("is made of others itself", "name what it is made of here")
+    } else if scores && !rule.aggregation.is_number() {
+        ("is no number", "name an attribute that is a number")
+    } else if !scores && !rule.can_be_missing() {
+        ("always says something", "name values that may be missing")
+    } else {
+        return Some(Part::Attribute(Box::new(rule.clone())));
     };
     problems.error(&part.place, format!("{path}: `{}` {message}", part.text), Some(hint.into()));
     None

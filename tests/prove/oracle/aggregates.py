@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import xxhash
@@ -324,9 +324,17 @@ def mark(number: float, rule: Attribute) -> int:
 
 def completeness(profile: Any) -> float:
     rules = profile.book.attributes
-    asked = [at for at, rule in enumerate(rules) if rule.measure not in NEVER_MISSING]
+    asked = [at for at in range(len(rules)) if not always_says(rules, at)]
     present = sum(value(profile, at) is not MISSING for at in asked)
     return present / len(asked) if asked else 1.0
+
+
+def always_says(rules: Sequence[Attribute], at: int) -> bool:
+    """Whether there is a number from the beginning, or what is told by one."""
+    rule = rules[at]
+    if rule.parts:
+        return all(not isinstance(part, str) and always_says(rules, part) for part in rule.parts)
+    return rule.measure in NEVER_MISSING
 
 
 def contradictions(profile: Any) -> list[str]:
