@@ -20,7 +20,6 @@ use bespoke::config::overlay::Flags;
 use bespoke::runtime::broker::{Output, Partition, Record, Replay};
 use bespoke::runtime::kafka::LogReader;
 use bespoke::runtime::stores::{DiskStores, Stores};
-use bespoke::runtime::task::knowledge::definitions_hash;
 use bespoke::runtime::task::{SWEEP_MAX, Shared, Task};
 use bespoke::runtime::topics::OwnTopics;
 use bespoke::service::build::wire_source;
@@ -111,7 +110,6 @@ impl Measured {
         let shared = Arc::new(Shared {
             outputs: OutputCodec::new(SchemaIds { profile_update: 1, decision: 2, segment_change: 3 }),
             rules: Arc::clone(&config.rules),
-            definitions_hash: definitions_hash(&config.definitions_text),
             contents: config.contents.clone(),
             keyed: Some(wire_source(config, source)),
             topics: OwnTopics::of(config),

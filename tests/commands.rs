@@ -44,7 +44,7 @@ fn every_scenario_of_the_shop_holds() {
     let text = standard_output(&output);
     assert_eq!(output.status.code(), Some(0), "{text}{}", standard_error(&output));
     let verdicts: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(verdicts.len(), 28);
+    assert_eq!(verdicts.len(), 29);
     assert!(verdicts.iter().all(|verdict| verdict["passed"] == true && verdict["expectations"] != 0));
 }
 
@@ -66,6 +66,23 @@ fn a_scenario_that_does_not_hold_is_shown_at_its_place() {
         .collect();
     assert_eq!(places, [(7, 16), (8, 18), (9, 5)]);
     assert_eq!(failures[0]["differences"][0]["path"], "profile.attributes.views_7d");
+}
+
+#[test]
+fn rules_that_set_one_another_off_for_ever_fail_a_scenario() {
+    let directory = directory("loops");
+    let config = "application: a\nsources: [{topic: clicks}]\nsegments: {s: {enter: traits.mark == 1}}\nrules:\n  \
+                  a: {on: {event: x}, set: {mark: 1}}\n  b: {on: {entered: s}, set: {mark: 2}}\n  \
+                  c: {on: {left: s}, set: {mark: 1}}\n";
+    std::fs::write(directory.join("config.yaml"), config).unwrap();
+    let event = "{event: x, userId: u, messageId: m, timestamp: 2026-01-05T10:00:00Z}";
+    let scenario = format!("scenario: s\nconfig: config.yaml\nsteps:\n  - event: {event}\n");
+    let file = directory.join("scenario.yaml");
+    std::fs::write(&file, scenario).unwrap();
+    let output = output(&["test", &file.display().to_string()]);
+    assert_eq!(output.status.code(), Some(78), "{}", standard_output(&output));
+    let complaint = "rules have set off one another four times; `c` was not let fire any more";
+    assert!(standard_error(&output).contains(complaint), "{}", standard_error(&output));
 }
 
 #[test]

@@ -363,6 +363,7 @@ fn decision() -> Decision {
             Ranked { content_id: "banner-7".into(), score: 0.0, reasons: Vec::new() },
         ],
         excluded: vec![Excluded { content_id: "banner-1".into(), reason: "bought" }],
+        definitions: 0x0123_4567_89ab_cdef,
     }
 }
 
@@ -375,5 +376,6 @@ fn segment_change() -> SegmentChange {
         at: at(0),
         profile_version: 17,
         cause: None,
+        definitions: 0x0123_4567_89ab_cdef,
     }
 }

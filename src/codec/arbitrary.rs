@@ -117,6 +117,7 @@ pub(crate) fn sample_profile() -> Profile {
         first_at: Some(at(1)),
         last_at: None,
         cause: Cause::Event("m-1".into()),
+        definitions: 0,
         seen: vec![SeenId { hash: u64::MAX, at: at(100) }],
         traits,
         counters: vec![counter],
@@ -174,11 +175,20 @@ pub(crate) fn profile() -> impl Strategy<Value = Profile> {
     let lists = (vec((any::<u64>(), instant()), 0..4), vec((text(), scalar()), 0..6), vec(counter(), 0..4));
     let interests = vec((of(&INTERESTS), vec(affinity_parts(), 0..6)), 0..3);
     let rest = (session(), vec(text(), 0..4), orders(), vec((of(&SEGMENTS), status()), 0..3));
+    let definitions = prop_oneof![Just(0), any::<u32>()];
     let fired = vec((any::<u32>().prop_map(NameId), instant()), 0..3);
     let fires = vec((any::<u32>().prop_map(NameId), vec(instant(), 0..3)), 0..3);
     let aggregates = (vec(points(), 0..3), vec(frequencies(), 0..3), fires);
-    (numbers, cause(), lists, interests, rest, (fired, aggregates)).prop_map(
-        |(numbers, cause, (seen, traits, counters), interests, rest, (rules_fired, aggregates))| {
+    let cause = (cause(), definitions);
+    (numbers, cause, lists, interests, rest, (fired, aggregates)).prop_map(
+        |(
+            numbers,
+            (cause, definitions),
+            (seen, traits, counters),
+            interests,
+            rest,
+            (rules_fired, aggregates),
+        )| {
             let mut properties = Properties::default();
             traits.into_iter().for_each(|(name, value)| properties.set(&name, value));
             let interests = interests.into_iter();
@@ -190,6 +200,7 @@ pub(crate) fn profile() -> impl Strategy<Value = Profile> {
                 first_at: numbers.3,
                 last_at: numbers.4,
                 cause,
+                definitions,
                 seen: seen.into_iter().map(|(hash, at)| SeenId { hash, at }).collect(),
                 traits: properties,
                 counters,

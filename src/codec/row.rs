@@ -42,7 +42,7 @@ const FORMAT: u8 = 1;
 /// The same of the [`Meta`] row. Version 1 had no digest.
 const META_FORMAT: u8 = 2;
 /// The newest of a person's row, whose layout is in `profile`. Version 1 was as the other rows are.
-const PROFILE_FORMAT: u8 = profile::WITH_AGGREGATES;
+const PROFILE_FORMAT: u8 = profile::WITH_AGGREGATES + profile::BY_DEFINITIONS;
 /// Room for a common profile; a larger one makes the buffer grow.
 const ROW_BYTES: usize = 1024;
 
@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_refused_with_the_reason() {
-        assert_eq!(decode_profile(&[4, 0]), Err(RowError::Newer { found: 4, known: 3 }));
+        assert_eq!(decode_profile(&[6, 0]), Err(RowError::Newer { found: 6, known: 5 }));
         assert_eq!(decode_content(&[2, 0]), Err(RowError::Newer { found: 2, known: 1 }));
         assert_eq!(decode_meta(&[3, 0]), Err(RowError::Newer { found: 3, known: 2 }));
         assert_eq!(decode_meta(&[]).unwrap_err().to_string(), "the row is damaged: it is empty");

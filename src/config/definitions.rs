@@ -13,6 +13,7 @@ use super::problems::Problems;
 use super::quantity::Quantity;
 use super::section::{self, Section};
 use super::{attributes, document, interests, keys, lints, segments, slots};
+use crate::codec::wire::Aliases;
 use crate::domain::rulebook::{IntakeRule, OrdersRule, RecentRule, RuleBook, SessionRule};
 use crate::domain::time::DAY_MS;
 
@@ -37,7 +38,8 @@ pub fn parse_definitions(text: &str, file: &str) -> Result<RuleBook, ConfigError
         read(&mut root, &mut problems)
     });
     problems.finish()?;
-    Ok(rules.expect("without a rule book, something was wrong"))
+    let rules = rules.expect("without a rule book, something was wrong");
+    Ok(RuleBook { fingerprint: RuleBook::fingerprint_of(text), ..rules })
 }
 
 fn refuse_settings(root: &mut Node, problems: &mut Problems<'_>) {
@@ -58,6 +60,7 @@ pub(crate) fn read(root: &mut Node, problems: &mut Problems<'_>) -> Option<RuleB
     let section = &mut section;
     let names = Names::gather(section, problems);
     let rules = RuleBook {
+        fingerprint: 0,
         intake: intake(section, problems)?,
         session: session(section, problems)?,
         orders: orders(section, problems)?,
@@ -164,6 +167,15 @@ pub(crate) fn events(
             event.text.len()
         );
         problems.error(&event.place, message, None);
+    }
+    let aliases = Aliases::standard();
+    for event in &events {
+        let canonical = aliases.canonical_event(&event.text);
+        if canonical != event.text {
+            let message = format!("{path}: `{}` is another name of `{canonical}`", event.text);
+            let hint = format!("call it `{canonical}`, unless aliases of the process say otherwise");
+            problems.warning(&event.place, message, Some(hint));
+        }
     }
     events.into_iter().map(|event| event.text).collect()
 }

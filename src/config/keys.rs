@@ -349,7 +349,12 @@ pub(crate) const RULE: &[Key] = &[
         "what sets it off: one of {entered: SEGMENT}, {left: SEGMENT}, {tagged: INTEREST}, {event: NAME}",
     ),
     optional("when", "a further condition, in CEL"),
-    needed("decide", "the slot to decide"),
+    optional("decide", "the slot to decide; a rule has this, or `set`, or both"),
+    optional(
+        "set",
+        "traits to set, as {NAME: VALUE}, at most 16; true, false and numbers are such with or without quotes. \
+         Conditions see them as traits.NAME, beside what identify said; of both, a person has at most 64",
+    ),
     key("cooldown", "0s", "how long it rests after it fired, 0s to 365d"),
     key("event_age_max", "1h", "an event older than this against stream time sets nothing off, 1s to 90d"),
     optional(

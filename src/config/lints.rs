@@ -6,7 +6,7 @@ use compact_str::CompactString;
 use super::names::Names;
 use super::problems::Problems;
 use crate::domain::expression::Expression;
-use crate::domain::rulebook::{DecisionRule, Membership, RuleBook};
+use crate::domain::rulebook::{Membership, Part, Rule, RuleBook, SegmentRule, Trigger};
 
 /// Reports what is odd in definitions.
 pub(crate) fn check(rules: &RuleBook, names: &Names, problems: &mut Problems<'_>) {
@@ -14,6 +14,7 @@ pub(crate) fn check(rules: &RuleBook, names: &Names, problems: &mut Problems<'_>
     interests(rules, names, problems);
     segments(rules, names, problems);
     decisions(rules, names, problems);
+    loops(rules, names, problems);
     for (slot, declared) in rules.slots.iter().zip(&names.slots).filter(|(slot, _)| slot.fallback.is_empty())
     {
         let message = format!("the slot `{}` has no fallback", slot.name);
@@ -79,7 +80,7 @@ fn segments(rules: &RuleBook, names: &Names, problems: &mut Problems<'_>) {
 /// Of the rules of a group the first that may fire is the only one that does: behind one that always may,
 /// the others never come to it.
 fn decisions(rules: &RuleBook, names: &Names, problems: &mut Problems<'_>) {
-    let always = |rule: &DecisionRule, other: &DecisionRule| {
+    let always = |rule: &Rule, other: &Rule| {
         rule.group.is_some()
             && rule.group == other.group
             && rule.trigger == other.trigger
@@ -100,13 +101,74 @@ fn decisions(rules: &RuleBook, names: &Names, problems: &mut Problems<'_>) {
     }
 }
 
+/// Rules that set one another off: what the one sets moves a segment that sets off the other.
+fn loops(rules: &RuleBook, names: &Names, problems: &mut Problems<'_>) {
+    for (rule, declared) in rules.rules.iter().zip(&names.rules) {
+        if let Some(other) = set_off_by(rules, rule) {
+            let message =
+                format!("the rule `{}` may set itself off, by what `{}` sets", rule.name, other.name);
+            let hint = "rules set off one another four times at most, and no more for that change; let conditions \
+                        exclude it";
+            problems.warning(&declared.place, message, Some(hint.into()));
+        }
+    }
+}
+
+/// The rule by which a rule sets itself off, directly or by way of others.
+fn set_off_by<'r>(rules: &'r RuleBook, rule: &'r Rule) -> Option<&'r Rule> {
+    let mut reached = vec![rule];
+    let mut next = 0;
+    while let Some(from) = reached.get(next).copied() {
+        next += 1;
+        let moved = moved_by(rules, from);
+        let set_off = rules.rules.iter().filter(|other| match &other.trigger {
+            Trigger::Entered(segment) | Trigger::Left(segment) => moved.contains(&&**segment),
+            Trigger::Event(_) | Trigger::Tagged(_) => false,
+        });
+        for other in set_off {
+            if other.name == rule.name {
+                return Some(from);
+            }
+            if !reached.iter().any(|one| one.name == other.name) {
+                reached.push(other);
+            }
+        }
+    }
+    None
+}
+
+/// The segments that what a rule sets may move.
+fn moved_by<'r>(rules: &'r RuleBook, rule: &Rule) -> Vec<&'r str> {
+    let is_set = |name: &CompactString| rule.set.iter().any(|(set, _)| set == name);
+    let is_part = |part: &Part| matches!(part, Part::Trait(name) if is_set(name));
+    let made_of_it = rules.attributes.iter().filter(|attribute| attribute.parts.iter().any(is_part));
+    let made_of_it: Vec<&CompactString> = made_of_it.map(|attribute| &attribute.name).collect();
+    let mut moved: Vec<&str> = Vec::new();
+    for segment in rules.segments.iter().filter(|_| !rule.set.is_empty()) {
+        let is_moved = conditions(segment).any(|condition| {
+            let reads = condition.reads();
+            let looks_at = |root: &str| reads.roots.contains(&root);
+            // A trait that is named in another way than by a dot may be any.
+            (looks_at("traits") && (reads.traits.is_empty() || reads.traits.iter().any(is_set)))
+                || reads.attributes.iter().any(|name| made_of_it.contains(&name))
+                || (looks_at("profile") && !made_of_it.is_empty())
+                || (looks_at("segments") && moved.iter().any(|segment| condition.source().contains(*segment)))
+        });
+        if is_moved {
+            moved.push(&segment.name);
+        }
+    }
+    moved
+}
+
 fn of_segments(rules: &RuleBook) -> impl Iterator<Item = &Expression> {
-    rules
-        .segments
-        .iter()
-        .flat_map(|rule| match &rule.membership {
-            Membership::Condition { enter, leave, .. } => [Some(enter), leave.as_ref()],
-            Membership::Absence { .. } => [None, None],
-        })
-        .flatten()
+    rules.segments.iter().flat_map(conditions)
+}
+
+fn conditions(segment: &SegmentRule) -> impl Iterator<Item = &Expression> {
+    let conditions = match &segment.membership {
+        Membership::Condition { enter, leave, .. } => [Some(enter), leave.as_ref()],
+        Membership::Absence { .. } => [None, None],
+    };
+    conditions.into_iter().flatten()
 }

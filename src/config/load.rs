@@ -19,6 +19,7 @@ use super::{
     suggestion,
 };
 use crate::codec::wire::{Aliases, Ids};
+use crate::domain::rulebook::RuleBook;
 
 impl Config {
     /// Reads a configuration: `text` is the content of `file`, whose name is shown. Flags stand above
@@ -63,8 +64,12 @@ fn load(
         Filling { variables, read }.fill(&mut process, false, &mut problems);
         let mut config = read_config(&mut process, &mut defined, file, &mut problems)?;
         config.definitions_text = effective::print(&defined, Origins::Left).into();
-        let effective = [&process, &defined].map(|node| effective::print(node, Origins::Shown));
-        config.effective = effective.concat().into();
+        let fingerprint = RuleBook::fingerprint_of(&config.definitions_text);
+        Arc::make_mut(&mut config.rules).fingerprint = fingerprint;
+        let [process, defined] = [&process, &defined].map(|node| effective::print(node, Origins::Shown));
+        let heading =
+            format!("\n# The definitions, which decisions and segment changes call {fingerprint:016x}.\n");
+        config.effective = [process, heading, defined].concat().into();
         Some(config)
     });
     let warnings = problems.finish()?;

@@ -1,4 +1,4 @@
-//! Reads `slots`, and the `rules` that ask for their decisions.
+//! Reads `slots`, and the `rules` that ask for their decisions or set traits.
 
 use compact_str::CompactString;
 
@@ -6,15 +6,18 @@ use super::condition::{self, Sight};
 use super::definitions::{WAIT_MS, each, event, one_of};
 use super::names::{Declared, Names, names_of, position};
 use super::problems::Problems;
-use super::section::{Section, Text};
+use super::section::{Section, Text, entries, read_number, text_of};
 use super::{keys, suggestion};
-use crate::domain::rulebook::{DecisionRule, MaxFires, NameId, SlotRule, Trigger};
+use crate::domain::rulebook::{MaxFires, NameId, Rule, SlotRule, Trigger};
+use crate::domain::scalar::Scalar;
 use crate::domain::time::DAY_MS;
 
 /// The longest name of a group, in bytes.
 const GROUP_BYTES_MAX: usize = 64;
 /// The longest fallback.
 const FALLBACK_MAX: usize = 100;
+/// The most traits that a rule sets.
+const SET_MAX: usize = 16;
 
 /// Reads all slots, in their order.
 pub(crate) fn read_slots(
@@ -47,37 +50,72 @@ pub(crate) fn read_rules(
     definitions: &mut Section<'_>,
     names: &Names,
     problems: &mut Problems<'_>,
-) -> Vec<DecisionRule> {
+) -> Vec<Rule> {
     each(definitions, "rules", keys::RULE, problems, |_, name, section, problems| {
         rule(name, section, names, problems)
     })
 }
 
-fn rule(
-    name: &str,
-    mut section: Section<'_>,
-    names: &Names,
-    problems: &mut Problems<'_>,
-) -> Option<DecisionRule> {
+fn rule(name: &str, mut section: Section<'_>, names: &Names, problems: &mut Problems<'_>) -> Option<Rule> {
     let when = condition::compile(&mut section, "when", names, Sight::All, problems);
     let cooldown_ms = section.duration_ms("cooldown", WAIT_MS, problems);
     let event_age_ms_max = section.duration_ms("event_age_max", 1_000..=90 * DAY_MS, problems);
     let max_fires = max_fires(&mut section, problems);
     let group = section.text("group", problems).and_then(|group| group_of(name, group, problems));
     let slot = declared(&mut section, "decide", "slot", &names.slots, problems);
-    let trigger = if section.has("on") { trigger(name, &mut section, names, problems) } else { None };
-    let (slot, trigger) = (slot?, trigger?);
-    Some(DecisionRule {
+    let set = set(&mut section, problems);
+    if !section.has("decide") && !section.has("set") {
+        let hint = Some("name the slot to decide, or what to set".into());
+        problems.error(section.place(), format!("rules.{name} has none of decide and set"), hint);
+    }
+    let trigger = if section.has("on") { trigger(name, &mut section, names, problems) } else { None }?;
+    Some(Rule {
         id: NameId::of(name),
         name: name.into(),
         trigger,
         when,
         slot,
+        set,
         cooldown_ms,
         event_age_ms_max,
         max_fires,
         group,
     })
+}
+
+/// What a rule sets: traits by their names.
+fn set(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Vec<(CompactString, Scalar)> {
+    let (path, place) = (section.path_of("set"), section.place_of("set"));
+    let Some(node) = section.find("set") else { return Vec::new() };
+    let Some(entries) = entries(node, &path, problems) else { return Vec::new() };
+    if entries.is_empty() || entries.len() > SET_MAX {
+        let message = format!("{path} has {} entries; it must have 1 to {SET_MAX}", entries.len());
+        problems.error(&place, message, Some("write them as NAME: VALUE".into()));
+    }
+    let mut set = Vec::new();
+    for entry in entries {
+        let named = |next: char| next.is_ascii_lowercase() || next.is_ascii_digit() || next == '_';
+        if !entry.key.starts_with(|first: char| first.is_ascii_lowercase()) || !entry.key.chars().all(named) {
+            let hint = Some("begin with a-z and go on with a-z, 0-9 and '_'".into());
+            problems.error(&entry.place, format!("{path}: `{}` is no name of a trait", entry.key), hint);
+        }
+        let value = text_of(&entry.value, &format!("{path}.{}", entry.key), problems);
+        set.extend(value.map(|value| (entry.key.as_str().into(), trait_of(&value.text))));
+    }
+    set
+}
+
+/// The value that a text stands for: true or false, a number as it is usually written, else the text.
+fn trait_of(text: &CompactString) -> Scalar {
+    let whole = text.parse().ok().filter(|number: &i64| number.to_string() == *text);
+    let decimal = read_number(text).ok().filter(|_| text.contains('.'));
+    match (&**text, whole, decimal) {
+        ("true", ..) => Scalar::Bool(true),
+        ("false", ..) => Scalar::Bool(false),
+        (_, Some(number), _) => Scalar::Integer(number),
+        (_, _, Some(number)) => Scalar::Float(number),
+        _ => Scalar::Text(text.clone()),
+    }
 }
 
 fn max_fires(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<MaxFires> {

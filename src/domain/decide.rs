@@ -26,6 +26,7 @@ pub(crate) struct Answer {
     ladder: LadderStep,
     ranked: Vec<Ranked>,
     excluded: Vec<Excluded>,
+    definitions: u64,
 }
 
 /// An affinity, its score, and its share of the sum of all positive scores.
@@ -48,8 +49,13 @@ pub(crate) fn decide(
     slot: &str,
     exclude: &[CompactString],
 ) -> Answer {
-    let mut answer =
-        Answer { slot: slot.into(), ladder: LadderStep::Nothing, ranked: Vec::new(), excluded: Vec::new() };
+    let mut answer = Answer {
+        slot: slot.into(),
+        ladder: LadderStep::Nothing,
+        ranked: Vec::new(),
+        excluded: Vec::new(),
+        definitions: knowledge.rules.fingerprint,
+    };
     let Some(rule) = knowledge.rules.slot(slot) else { return answer };
     let interest = knowledge.rules.interest(&rule.interest);
     let shares = interest.map(|interest| shares(profile.affinities(interest.id), interest, now));
@@ -211,6 +217,7 @@ impl Answer {
             ladder: self.ladder,
             ranked: self.ranked,
             excluded: self.excluded,
+            definitions: self.definitions,
         }
     }
 

@@ -13,6 +13,8 @@ pub enum Emission {
     Decision(Decision),
     /// Somebody entered or left a segment.
     SegmentChange(SegmentChange),
+    /// Rules have set off one another so often that this one, by its name, was not let fire.
+    LoopStopped(CompactString),
     /// Nothing has been heard of this person for so long that nothing is known any more.
     Forgotten(Person),
 }
@@ -41,6 +43,8 @@ pub struct Decision {
     pub ranked: Vec<Ranked>,
     /// Content that scored but was left out, in the order of ids, at most 20.
     pub excluded: Vec<Excluded>,
+    /// The fingerprint of the definitions that were in force.
+    pub definitions: u64,
 }
 
 /// What asked for a decision.
@@ -127,4 +131,6 @@ pub struct SegmentChange {
     pub profile_version: u64,
     /// The event that caused it, by its message id; none when it was the passing of time.
     pub cause: Option<CompactString>,
+    /// The fingerprint of the definitions that were in force.
+    pub definitions: u64,
 }

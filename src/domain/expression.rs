@@ -57,6 +57,8 @@ pub struct Reads {
     pub attributes: Vec<CompactString>,
     /// The interests whose tags it names, sorted.
     pub tags: Vec<CompactString>,
+    /// The traits it names, sorted; of one with dots in its name, the part before the first.
+    pub traits: Vec<CompactString>,
 }
 
 /// Why a condition was not accepted.
@@ -170,7 +172,8 @@ impl Reads {
         if roots.contains(&"tags") && tags.is_empty() {
             return refuse("name the tags of an interest as tags.NAME".into());
         }
-        Ok(Reads { roots, attributes, tags })
+        let traits = members(source, "traits");
+        Ok(Reads { roots, attributes, tags, traits })
     }
 
     /// Whether it looks at the event.

@@ -120,13 +120,14 @@ fn changed<'a>(change: &mut Change<'a>, rule: &'a InterestRule, value: &str, ent
     };
     let version = change.profile.version;
     change.emissions.push(Emission::SegmentChange(SegmentChange {
-        transition_id: transition_id(change.person, &segment, version, &change.life(), entered),
+        transition_id: transition_id(change.person, &segment, version, &change.occasion(), entered),
         person: change.person.clone(),
         segment,
         entered,
         at: change.at,
         profile_version: version,
         cause,
+        definitions: change.rules.fingerprint,
     }));
 }
 

@@ -13,6 +13,7 @@ pub mod distinct;
 pub mod event;
 pub mod expression;
 pub mod field;
+mod firing;
 pub mod frequencies;
 pub mod funnel;
 pub mod interest;

@@ -8,7 +8,7 @@ use super::frequencies::Frequencies;
 use super::points::{Point, Points};
 use super::purchase::Order;
 use super::rulebook::NameId;
-use super::scalar::Properties;
+use super::scalar::{Properties, Scalar};
 use super::time::Timestamp;
 use super::window::Counter;
 
@@ -27,9 +27,12 @@ pub struct Profile {
     pub last_at: Option<Timestamp>,
     /// What caused the last change.
     pub cause: Cause,
+    /// The low half of the fingerprint of the definitions by which it was made; 0 where that is not known.
+    #[serde(skip)]
+    pub definitions: u32,
     /// The message ids seen lately.
     pub seen: Vec<SeenId>,
-    /// What `identify` calls said. At most 64 traits.
+    /// What `identify` calls said, and what rules have set. At most 64 traits.
     pub traits: Properties,
     /// The numbers of those attributes that add up.
     pub counters: Vec<Counter>,
@@ -177,6 +180,16 @@ pub enum SegmentStatus {
 }
 
 impl Profile {
+    /// Learns a trait, as long as there are not too many. Returns whether it has.
+    pub(crate) fn learn(&mut self, name: &str, value: &Scalar) -> bool {
+        const TRAITS_MAX: usize = 64;
+        let has_room = self.traits.get(name).is_some() || self.traits.len() < TRAITS_MAX;
+        if has_room {
+            self.traits.set(name, value.clone());
+        }
+        has_room
+    }
+
     /// The number of an attribute; 0 where nothing was counted yet.
     pub fn number(&self, id: NameId) -> i64 {
         self.counters.iter().find(|counter| counter.id == id).map_or(0, |counter| counter.total)

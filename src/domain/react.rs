@@ -17,7 +17,7 @@ use super::person::Person;
 use super::profile::{Cause, Profile, SeenId};
 use super::purchase;
 use super::retention;
-use super::rulebook::{DecisionRule, MaxFires, RuleBook, Trigger};
+use super::rulebook::RuleBook;
 use super::scope::Scope;
 use super::segment;
 use super::session;
@@ -65,6 +65,8 @@ pub(crate) struct Change<'a> {
     pub(crate) at: Timestamp,
     pub(crate) touched: Touched<'a>,
     pub(crate) happened: Vec<Happened<'a>>,
+    /// How many times rules have changed the profile since the event, or since time passed.
+    pub(crate) round: usize,
     pub(crate) emissions: &'a mut Vec<Emission>,
 }
 
@@ -78,7 +80,7 @@ pub(crate) struct Touched<'a> {
     pub(crate) orders: bool,
     pub(crate) recent: bool,
     pub(crate) traits: bool,
-    /// The profile is new, and so is the answer to every condition.
+    /// The profile or the definitions are new, and so is the answer to every condition.
     pub(crate) everything: bool,
 }
 
@@ -124,6 +126,7 @@ pub fn react(
         at: now,
         touched: Touched::default(),
         happened: Vec::new(),
+        round: 0,
         emissions,
     };
     if &*event.name == DECISION_REQUEST {
@@ -166,6 +169,7 @@ pub fn settle(
             at,
             touched: Touched::default(),
             happened: Vec::new(),
+            round: 0,
             emissions: &mut *emissions,
         };
         change.pass_time();
@@ -221,7 +225,7 @@ impl<'a> Change<'a> {
         // What does not change by itself may have fallen unseen when time last passed.
         let fell_unseen = self.profile.cause == Cause::Time;
         self.begin(Cause::Event(event.message_id.clone()));
-        self.touched.everything = self.profile.events_applied == 0;
+        self.touched.everything |= self.profile.events_applied == 0;
         self.profile.events_applied = self.profile.events_applied.saturating_add(1);
         let first = self.profile.first_at.map_or(event.timestamp, |first| first.min(event.timestamp));
         let last = self.profile.last_at.map_or(event.timestamp, |last| last.max(event.timestamp));
@@ -237,8 +241,7 @@ impl<'a> Change<'a> {
         }
         derived::follow(self);
         interest::untag(self, false);
-        segment::apply(self);
-        self.fire_rules();
+        self.follow_up();
     }
 
     /// What counts once for an order or a refund, whoever tells of it.
@@ -259,23 +262,22 @@ impl<'a> Change<'a> {
         session::pass_time(self);
         derived::follow(self);
         interest::untag(self, true);
-        segment::apply(self);
-        self.fire_rules();
+        self.follow_up();
     }
 
     fn begin(&mut self, cause: Cause) {
         self.profile.version = self.profile.version.saturating_add(1);
         self.before = std::mem::replace(&mut self.profile.as_of, self.now);
         self.profile.cause = cause;
+        // By other definitions conditions may have another answer.
+        let definitions = self.rules.fingerprint as u32;
+        self.touched.everything |=
+            std::mem::replace(&mut self.profile.definitions, definitions) != definitions;
     }
 
     fn learn_traits(&mut self, event: &Event) {
-        const TRAITS_MAX: usize = 64;
         for (name, value) in event.traits.iter() {
-            if self.profile.traits.get(name).is_some() || self.profile.traits.len() < TRAITS_MAX {
-                self.profile.traits.set(name, value.clone());
-                self.touched.traits = true;
-            }
+            self.touched.traits |= self.profile.learn(name, value);
         }
     }
 
@@ -290,69 +292,7 @@ impl<'a> Change<'a> {
         }
     }
 
-    fn fire_rules(&mut self) {
-        let mut groups: Vec<&str> = Vec::new();
-        for rule in &self.rules.rules {
-            let group = rule.group.as_deref();
-            let is_taken = group.is_some_and(|group| groups.contains(&group));
-            if !is_taken && self.has_happened(&rule.trigger) && self.may_fire(rule) {
-                groups.extend(group);
-                self.fire(rule);
-            }
-        }
-    }
-
-    fn has_happened(&self, trigger: &Trigger) -> bool {
-        self.happened.iter().any(|happened| match (trigger, happened) {
-            (Trigger::Event(name), Happened::Event) => self.event.is_some_and(|event| event.name == *name),
-            (Trigger::Entered(name), Happened::Entered(segment)) => **name == **segment,
-            (Trigger::Left(name), Happened::Left(segment)) => **name == **segment,
-            (Trigger::Tagged(name), Happened::Tagged(interest)) => **name == **interest,
-            _ => false,
-        })
-    }
-
-    fn may_fire(&self, rule: &DecisionRule) -> bool {
-        let fired = self.profile.rules_fired.iter().find(|(id, _)| *id == rule.id);
-        let rested = fired.is_none_or(|(_, at)| self.at.since_ms(*at) >= rule.cooldown_ms);
-        let age_ms = self.event.map_or(0, |event| self.now.since_ms(event.timestamp));
-        let holds = rule.when.as_ref().is_none_or(|when| when.holds(&self.scope()) == Some(true));
-        rested && age_ms <= rule.event_age_ms_max && !self.has_fired_out(rule) && holds
-    }
-
-    /// Whether the rule has fired as often as it may.
-    fn has_fired_out(&self, rule: &DecisionRule) -> bool {
-        let Some(MaxFires { count, per_ms }) = rule.max_fires else { return false };
-        let fires = self.profile.fires.iter().find(|(id, _)| *id == rule.id);
-        let lately = |at: &&Timestamp| self.at.since_ms(**at) < per_ms;
-        fires.is_some_and(|(_, fires)| fires.iter().filter(lately).count() >= count)
-    }
-
-    fn fire(&mut self, rule: &DecisionRule) {
-        if rule.cooldown_ms > 0 {
-            self.profile.rules_fired.retain(|(id, _)| *id != rule.id);
-            self.profile.rules_fired.push((rule.id, self.at));
-        }
-        if let Some(MaxFires { per_ms, .. }) = rule.max_fires {
-            let at = self.at;
-            let fires = self.profile.fires_mut(rule.id);
-            fires.retain(|fired| at.since_ms(*fired) < per_ms);
-            fires.push(at);
-        }
-        let answer = decide(self.knowledge(), self.profile, self.now, &rule.slot, &[]);
-        let message_id = self.event.map(|event| event.message_id.clone());
-        let cause = DecisionCause::Rule(rule.name.clone(), message_id);
-        let version = self.profile.version;
-        let name = format!("rule|{}|{}|{version}{}", self.person, rule.name, self.life());
-        let decision = Decision { at: self.at, ..answer.decision(self.person, version, cause, &name) };
-        self.emissions.push(Emission::Decision(decision));
-    }
-
-    pub(crate) fn life(&self) -> String {
-        retention::life(self.rules, self.profile)
-    }
-
-    fn knowledge(&self) -> Knowledge<'_> {
+    pub(crate) fn knowledge(&self) -> Knowledge<'_> {
         Knowledge { rules: self.rules, catalogue: self.catalogue }
     }
 

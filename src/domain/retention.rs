@@ -52,6 +52,7 @@ pub(crate) fn forget(
             at,
             profile_version: version,
             cause: None,
+            definitions: rules.fingerprint,
         })
     }));
     *profile = Profile::default();

@@ -6,6 +6,7 @@ use compact_str::CompactString;
 use super::expression::Expression;
 use super::funnel::Funnel;
 use super::lifecycle::Lifecycle;
+use super::scalar::Scalar;
 pub use super::window::Window;
 
 /// The stable number of a declared name: what rows store instead of the name.
@@ -26,6 +27,8 @@ impl NameId {
 /// All definitions in force.
 #[derive(Clone, Debug, Default)]
 pub struct RuleBook {
+    /// What tells these definitions from others: see [`RuleBook::fingerprint_of`].
+    pub fingerprint: u64,
     /// Which events count at all, and how far back.
     pub intake: IntakeRule,
     /// How events form sessions.
@@ -40,8 +43,8 @@ pub struct RuleBook {
     pub interests: Vec<InterestRule>,
     /// Segments, in the order in which they are evaluated; a condition may name segments before its own.
     pub segments: Vec<SegmentRule>,
-    /// Which changes ask for a decision.
-    pub rules: Vec<DecisionRule>,
+    /// What is done because of a change, in the order in which it is done.
+    pub rules: Vec<Rule>,
     /// Where content is shown.
     pub slots: Vec<SlotRule>,
 }
@@ -292,9 +295,9 @@ pub enum Membership {
     },
 }
 
-/// A change that asks for a decision without a request.
+/// What is done because of a change: a decision without a request, traits that are set, or both.
 #[derive(Clone, Debug)]
-pub struct DecisionRule {
+pub struct Rule {
     /// Its number.
     pub id: NameId,
     /// Its name.
@@ -304,7 +307,9 @@ pub struct DecisionRule {
     /// A further condition.
     pub when: Option<Expression>,
     /// The slot to decide.
-    pub slot: CompactString,
+    pub slot: Option<CompactString>,
+    /// The traits to set, by name.
+    pub set: Vec<(CompactString, Scalar)>,
     /// How long it rests after it fired, in milliseconds.
     pub cooldown_ms: i64,
     /// An event older than this against stream time sets nothing off, in milliseconds.
@@ -372,6 +377,11 @@ impl Default for SessionRule {
 }
 
 impl RuleBook {
+    /// The XXH3 hash of a text of definitions.
+    pub fn fingerprint_of(text: &str) -> u64 {
+        xxhash_rust::xxh3::xxh3_64(text.as_bytes())
+    }
+
     /// The slot of this name.
     pub fn slot(&self, name: &str) -> Option<&SlotRule> {
         self.slots.iter().find(|slot| &*slot.name == name)

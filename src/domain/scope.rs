@@ -10,7 +10,7 @@
 //! | `session.entry_page`, `.referrer_medium`, `.pages` | its first page, how the person came to it, its last pages |
 //! | `orders.count`, `.units`, `.revenue.EUR` | what was bought |
 //! | `recent` | the last items, newest first |
-//! | `traits.NAME` | what `identify` said |
+//! | `traits.NAME` | what `identify` said, and what rules have set |
 //! | `profile.version`, `.events`, `.person` | the profile itself |
 //! | `profile.completeness`, `.contradictions` | how much of it is known, and where that disagrees |
 //! | `event.name`, `.page`, `.source`, `.value`, `.currency`, `.order_id`, `.properties.NAME`, `.items` | the event |

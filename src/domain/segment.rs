@@ -83,7 +83,7 @@ fn absence(
 fn condition(change: &Change<'_>, status: SegmentStatus, rule: &SegmentRule) -> SegmentStatus {
     let Membership::Condition { enter, leave, for_ms } = &rule.membership else { return status };
     match status {
-        SegmentStatus::Out if change.touched.reaches(enter.reads(), change.event.is_some()) => {
+        SegmentStatus::Out if change.touched.reaches(enter.reads(), change.is_of_event()) => {
             match enter.holds(&change.scope()) {
                 Some(true) if *for_ms == 0 => SegmentStatus::In { entered_at: change.at },
                 Some(true) => SegmentStatus::Pending { due_at: change.at.plus_ms(*for_ms) },
@@ -91,7 +91,7 @@ fn condition(change: &Change<'_>, status: SegmentStatus, rule: &SegmentRule) -> 
             }
         }
         SegmentStatus::Pending { due_at } => {
-            let moved = change.touched.reaches(enter.reads(), change.event.is_some());
+            let moved = change.touched.reaches(enter.reads(), change.is_of_event());
             if moved && enter.holds(&change.scope()) != Some(true) {
                 SegmentStatus::Out
             } else if change.event.is_none() && due_at <= change.at {
@@ -102,7 +102,7 @@ fn condition(change: &Change<'_>, status: SegmentStatus, rule: &SegmentRule) -> 
         }
         SegmentStatus::In { .. } => {
             let (decider, out) = leave.as_ref().map_or((enter, false), |leave| (leave, true));
-            let moved = change.touched.reaches(decider.reads(), change.event.is_some());
+            let moved = change.touched.reaches(decider.reads(), change.is_of_event());
             if moved && decider.holds(&change.scope()) == Some(out) { SegmentStatus::Out } else { status }
         }
         SegmentStatus::Out => status,
@@ -124,13 +124,14 @@ fn move_to<'a>(change: &mut Change<'a>, rule: &'a SegmentRule, from: SegmentStat
         Cause::None | Cause::Time => None,
     };
     change.emissions.push(Emission::SegmentChange(SegmentChange {
-        transition_id: transition_id(change.person, &rule.name, version, &change.life(), is_in),
+        transition_id: transition_id(change.person, &rule.name, version, &change.occasion(), is_in),
         person: change.person.clone(),
         segment: rule.name.clone(),
         entered: is_in,
         at: change.at,
         profile_version: version,
         cause,
+        definitions: change.rules.fingerprint,
     }));
 }
 
@@ -141,7 +142,8 @@ fn is_in(status: SegmentStatus) -> bool {
 impl Touched<'_> {
     /// Whether a condition that reads this can have another answer now.
     fn reaches(&self, reads: &super::expression::Reads, by_event: bool) -> bool {
-        self.everything
+        // Where everything is looked at again without an event, what looks at one has nothing new to say.
+        (self.everything && (by_event || !reads.event()))
             || reads.roots.iter().any(|root| match *root {
                 "attributes" => any_in(&self.attributes, &reads.attributes),
                 "tags" => any_in(&self.tags, &reads.tags),

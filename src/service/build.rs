@@ -14,7 +14,6 @@ use crate::runtime::plan::Plan;
 use crate::runtime::stores::Stores;
 use crate::runtime::stretch::Stretch;
 use crate::runtime::task::Shared;
-use crate::runtime::task::knowledge::definitions_hash;
 use crate::runtime::topics::OwnTopics;
 
 /// The plan of a process.
@@ -30,7 +29,6 @@ pub fn plan(
     let shared = Shared {
         outputs: OutputCodec::new(schema_ids),
         rules: Arc::clone(&config.rules),
-        definitions_hash: definitions_hash(&config.definitions_text),
         contents: config.contents.clone(),
         keyed: keyed.map(|source| wire_source(config, source)),
         topics: topics.clone(),

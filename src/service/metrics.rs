@@ -130,6 +130,7 @@ mod tests {
     use crate::runtime::instruments::fields::ExpectedFields;
     use crate::runtime::instruments::vitals::{Vitals, WorkerVitals};
     use crate::runtime::instruments::{Instruments, Latency};
+    use crate::runtime::task::Tally;
     use crate::store::StoreSizes;
     use std::sync::Arc;
     use std::time::Duration;
@@ -151,7 +152,10 @@ mod tests {
         expected.look_at(&event);
         instruments.dead_letter("malformed-json");
         instruments.duplicate("web");
-        instruments.decisions("home", "affinity", 1);
+        let mut tally = Tally::default();
+        tally.decided.insert(("home".into(), "affinity"), 1);
+        tally.stopped.insert("greet".into(), 2);
+        instruments.task(tally);
         instruments.committed(5, Duration::from_millis(20));
         instruments.aborted("rebalance");
         instruments.lag("clicks", 3, 17, 2.5);
@@ -173,6 +177,7 @@ mod tests {
             "bespoke_dead_letters_total{code=\"malformed-json\"} 1",
             "bespoke_duplicates_total{source=\"web\"} 1",
             "bespoke_decisions_total{ladder=\"affinity\",slot=\"home\"} 1",
+            "bespoke_stopped_rules_total{rule=\"greet\"} 2",
             "bespoke_committed_records_total 5",
             "bespoke_commit_duration_seconds_count 1",
             "bespoke_aborts_total{reason=\"rebalance\"} 1",

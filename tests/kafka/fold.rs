@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bespoke::codec::command;
 use bespoke::codec::output::OutputCodec;
+use bespoke::config::definitions::parse_definitions;
 use bespoke::domain::catalogue::{Catalogue, Content};
 use bespoke::domain::command::Command;
 use bespoke::domain::decision::Emission;
@@ -23,8 +24,9 @@ use bespoke::runtime::broker::Record;
 pub(crate) struct Expected {
     pub(crate) decisions: Vec<Vec<u8>>,
     pub(crate) segment_changes: Vec<Vec<u8>>,
-    /// The last profile update; none where the profile never changed.
-    pub(crate) profile: Option<Vec<u8>>,
+    /// The last profile update: it shows the names that were declared when it was committed, at the last change or
+    /// later, so it is one of these, the last by the definitions at the end; none where the profile never changed.
+    pub(crate) profile: Vec<Vec<u8>>,
 }
 
 /// What everybody's outputs must be.
@@ -39,9 +41,13 @@ pub(crate) struct Start<'a> {
 
 struct Partition<'a> {
     start: &'a Start<'a>,
+    /// All definitions that were ever in force, the last those that are.
+    rules: Vec<Arc<RuleBook>>,
     catalogue: Catalogue,
     stream_time: Timestamp,
     profiles: HashMap<Person, Profile>,
+    /// By which of them each profile was changed last.
+    changed_by: HashMap<Person, usize>,
     emissions: Vec<Emission>,
 }
 
@@ -69,9 +75,11 @@ impl<'a> Partition<'a> {
         start.contents.iter().for_each(|content| catalogue.put(content.clone()));
         Partition {
             start,
+            rules: vec![Arc::clone(start.rules)],
             catalogue,
             stream_time: Timestamp::EARLIEST,
             profiles: HashMap::new(),
+            changed_by: HashMap::new(),
             emissions: Vec::new(),
         }
     }
@@ -81,10 +89,10 @@ impl<'a> Partition<'a> {
         match command {
             Command::Event(event) => {
                 self.stream_time = self.stream_time.max(event.timestamp);
-                let profile = self.profiles.entry(event.person.clone()).or_default();
-                let knowledge = Knowledge { rules: self.start.rules, catalogue: &self.catalogue };
                 let now = self.stream_time;
-                react(knowledge, &event.person, profile, now, &event, &mut self.emissions);
+                self.change(&event.person, |knowledge, profile, emissions| {
+                    react(knowledge, &event.person, profile, now, &event, emissions);
+                });
             }
             Command::ContentChanged(content) => {
                 self.settle_due();
@@ -94,23 +102,38 @@ impl<'a> Partition<'a> {
                 self.settle_due();
                 self.catalogue.withdraw(&content_id);
             }
-            Command::DefinitionsChanged { .. } => panic!("these tests change no definitions"),
+            Command::DefinitionsChanged { text } => {
+                self.settle_due();
+                let rules = parse_definitions(&text, "definitions").expect("what is wrong is no command");
+                self.rules.push(Arc::new(rules));
+            }
+        }
+    }
+
+    fn change(&mut self, person: &Person, by: impl FnOnce(Knowledge<'_>, &mut Profile, &mut Vec<Emission>)) {
+        let rules = self.rules.last().unwrap();
+        let profile = self.profiles.entry(person.clone()).or_default();
+        let before = profile.version;
+        by(Knowledge { rules, catalogue: &self.catalogue }, profile, &mut self.emissions);
+        if profile.version != before {
+            self.changed_by.insert(person.clone(), self.rules.len() - 1);
         }
     }
 
     /// Settles everybody for whom something is due, in the order of due times.
     fn settle_due(&mut self) {
-        let rules = self.start.rules;
+        let rules = self.rules.last().unwrap();
         let waiting = self.profiles.iter().filter_map(|(person, profile)| {
             let at = due(rules, profile).filter(|at| *at <= self.stream_time)?;
             Some((at, person.clone()))
         });
         let mut waiting: Vec<(Timestamp, Person)> = waiting.collect();
         waiting.sort();
+        let now = self.stream_time;
         for (_, person) in waiting {
-            let profile = self.profiles.get_mut(&person).unwrap();
-            let knowledge = Knowledge { rules, catalogue: &self.catalogue };
-            settle(knowledge, &person, profile, self.stream_time, &mut self.emissions);
+            self.change(&person, |knowledge, profile, emissions| {
+                settle(knowledge, &person, profile, now, emissions);
+            });
         }
     }
 
@@ -126,12 +149,13 @@ impl<'a> Partition<'a> {
                     let expected = everybody.entry(change.person.to_string()).or_default();
                     expected.segment_changes.push(codec.segment_change(change));
                 }
-                Emission::Forgotten(_) => {}
+                Emission::Forgotten(_) | Emission::LoopStopped(_) => {}
             }
         }
         for (person, profile) in self.profiles.iter().filter(|(_, profile)| profile.version > 0) {
             let expected = everybody.entry(person.to_string()).or_default();
-            expected.profile = Some(codec.profile_update(person, profile, self.start.rules));
+            let since = self.rules.iter().skip(self.changed_by[person]);
+            expected.profile = since.map(|rules| codec.profile_update(person, profile, rules)).collect();
         }
     }
 }

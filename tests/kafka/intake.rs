@@ -11,6 +11,7 @@ use bespoke::codec::command;
 use bespoke::codec::partition::partition_of;
 use bespoke::codec::reject::{Reject, RejectCode};
 use bespoke::codec::wire::{Source, confluent_frame, decode_content};
+use bespoke::config::definitions::parse_definitions;
 use bespoke::domain::command::Command;
 use bespoke::domain::event::Event;
 use bespoke::runtime::broker::Record;
@@ -21,6 +22,8 @@ pub(crate) enum Reading {
     /// With all schemas that the registry knows.
     Avro(Source, HashMap<u32, apache_avro::Schema>),
     Content,
+    #[allow(dead_code, reason = "the simulation uses it")]
+    Definitions,
 }
 
 /// A topic as it was read back, and how its records are to be read.
@@ -164,6 +167,15 @@ fn decode(record: &Record, reading: &Reading) -> Result<Command, Reject> {
         Reading::Json(source) => source.decode_json(value, record.timestamp).map(Command::Event),
         Reading::Avro(source, schemas) => avro(source, schemas, value, record).map(Command::Event),
         Reading::Content => decode_content(record.key.as_deref(), record.value.as_deref()),
+        Reading::Definitions => definitions(value),
+    }
+}
+
+fn definitions(value: &[u8]) -> Result<Command, Reject> {
+    let text = String::from_utf8_lossy(value).into_owned();
+    match parse_definitions(&text, "definitions") {
+        Ok(_) => Ok(Command::DefinitionsChanged { text: text.into() }),
+        Err(errors) => Err(Reject::new(RejectCode::InvalidDefinitions, "$", errors.to_string())),
     }
 }
 

@@ -14,11 +14,11 @@ use bespoke::domain::person::Person;
 use bespoke::domain::profile::Profile;
 use bespoke::domain::react::{Knowledge, Outcome, react, settle};
 use bespoke::domain::rulebook::{
-    Aggregation, AttributeRule, DecisionRule, Elapsed, Facet, Field, IntakeRule, InterestRule, MaxFires,
-    Membership, NameId, OrdersRule, Part, RecentRule, RuleBook, Scale, SegmentRule, SessionRule, SlotRule,
-    Trigger, Window,
+    Aggregation, AttributeRule, Elapsed, Facet, Field, IntakeRule, InterestRule, MaxFires, Membership,
+    NameId, OrdersRule, Part, RecentRule, Rule, RuleBook, Scale, SegmentRule, SessionRule, SlotRule, Trigger,
+    Window,
 };
-use bespoke::domain::scalar::Properties;
+use bespoke::domain::scalar::{Properties, Scalar};
 use bespoke::domain::time::{HOUR_MS, Timestamp};
 use bespoke::domain::zone::Zone;
 use compact_str::CompactString;
@@ -134,13 +134,14 @@ pub(crate) fn interest(name: &str, facet: Facet, timed: bool) -> InterestRule {
     }
 }
 
-pub(crate) fn rule(name: &str, trigger: Trigger, cooldown_ms: i64) -> DecisionRule {
-    DecisionRule {
+pub(crate) fn rule(name: &str, trigger: Trigger, cooldown_ms: i64) -> Rule {
+    Rule {
         id: NameId::of(name),
         name: name.into(),
         trigger,
         when: None,
-        slot: "home".into(),
+        slot: Some("home".into()),
+        set: Vec::new(),
         cooldown_ms,
         event_age_ms_max: 30 * MINUTE_MS,
         max_fires: None,
@@ -148,10 +149,17 @@ pub(crate) fn rule(name: &str, trigger: Trigger, cooldown_ms: i64) -> DecisionRu
     }
 }
 
+/// A rule that sets the mark.
+fn setting(name: &str, trigger: Trigger, mark: &str) -> Rule {
+    let set = vec![("mark".into(), Scalar::Text(mark.into()))];
+    Rule { slot: None, set, ..rule(name, trigger, 0) }
+}
+
 /// Definitions in which everything occurs: what changes by itself and what does not, each kind of segment,
 /// conditions on each other, and each kind of trigger.
 pub(crate) fn shop() -> RuleBook {
     RuleBook {
+        fingerprint: 7,
         intake: IntakeRule { seen_ids_max: 4096, ..IntakeRule::default() },
         session: SessionRule::default(),
         orders: OrdersRule::default(),
@@ -257,17 +265,29 @@ pub(crate) fn shop_of_all_kinds() -> RuleBook {
         condition("hatter", "attributes.liked == 'hats'", None, 0),
         condition("fickle", "'liked' in profile.contradictions && profile.completeness > 0.5", None, 0),
     ]);
+    add_rules_of_all_kinds(&mut rules);
+    rules
+}
+
+fn add_rules_of_all_kinds(rules: &mut RuleBook) {
     // `hats` lie below `h`, and `bags` below `b`.
     let rolled_up = interest("initial", Facet::Category, true);
     rules.interests.push(InterestRule { roll_up: Some("a".into()), ..rolled_up });
     let limit = Some(MaxFires { count: 2, per_ms: 30 * HOUR_MS });
     let grouped = |name, event: &str, max_fires| {
         let trigger = Trigger::Event(event.into());
-        DecisionRule { max_fires, group: Some("nudge".into()), ..rule(name, trigger, 0) }
+        Rule { max_fires, group: Some("nudge".into()), ..rule(name, trigger, 0) }
     };
     rules.rules.push(grouped("nudge", "product_viewed", limit));
     rules.rules.push(grouped("nudge_after_that", "product_viewed", None));
-    rules
+    // Two rules that set one another off for ever.
+    rules.segments.push(condition("marked", "traits.mark == 'on'", None, 0));
+    rules.rules.extend([
+        setting("mark", Trigger::Entered("halfway".into()), "on"),
+        setting("take_back", Trigger::Entered("marked".into()), "off"),
+        setting("mark_again", Trigger::Left("marked".into()), "on"),
+        rule("of_marked", Trigger::Entered("marked".into()), 0),
+    ]);
 }
 
 pub(crate) fn content(id: &str, base_weight: f64, weights: &[(&str, f64)]) -> Content {
@@ -298,6 +318,8 @@ pub(crate) struct Story {
     pub(crate) profile: Profile,
     pub(crate) now: Timestamp,
     pub(crate) said: Vec<Emission>,
+    /// The rules that were not let fire any more.
+    pub(crate) stopped: Vec<CompactString>,
 }
 
 impl Story {
@@ -308,6 +330,7 @@ impl Story {
             profile: Profile::default(),
             now: Timestamp::EARLIEST,
             said: Vec::new(),
+            stopped: Vec::new(),
         }
     }
 
@@ -315,14 +338,26 @@ impl Story {
     pub(crate) fn send(&mut self, event: &Event) -> Outcome {
         self.now = self.now.max(event.timestamp);
         let knowledge = Knowledge { rules: &self.rules, catalogue: &self.catalogue };
-        react(knowledge, &person(), &mut self.profile, self.now, event, &mut self.said)
+        let outcome = react(knowledge, &person(), &mut self.profile, self.now, event, &mut self.said);
+        self.set_stopped_apart();
+        outcome
     }
 
     /// Stream time moves, and the sweep comes by.
     pub(crate) fn sweep(&mut self, now: Timestamp) -> bool {
         self.now = self.now.max(now);
         let knowledge = Knowledge { rules: &self.rules, catalogue: &self.catalogue };
-        settle(knowledge, &person(), &mut self.profile, now, &mut self.said)
+        let changed = settle(knowledge, &person(), &mut self.profile, now, &mut self.said);
+        self.set_stopped_apart();
+        changed
+    }
+
+    fn set_stopped_apart(&mut self) {
+        let stopped = self.said.extract_if(.., |said| matches!(said, Emission::LoopStopped(_)));
+        self.stopped.extend(stopped.filter_map(|said| match said {
+            Emission::LoopStopped(rule) => Some(rule),
+            _ => None,
+        }));
     }
 
     pub(crate) fn due(&self) -> Option<Timestamp> {
@@ -349,7 +384,7 @@ impl Story {
             Emission::SegmentChange(SegmentChange { segment, entered, at, .. }) => {
                 Some((format!("{}{segment}", if entered { '+' } else { '-' }), at))
             }
-            Emission::Decision(_) | Emission::Forgotten(_) => None,
+            _ => None,
         });
         moves.collect()
     }
@@ -358,7 +393,7 @@ impl Story {
     pub(crate) fn decisions(&mut self) -> Vec<Decision> {
         let decisions = self.said.drain(..).filter_map(|said| match said {
             Emission::Decision(decision) => Some(decision),
-            Emission::SegmentChange(_) | Emission::Forgotten(_) => None,
+            _ => None,
         });
         decisions.collect()
     }

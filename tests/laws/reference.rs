@@ -35,6 +35,7 @@ fn declared() -> RuleBook {
         counted.iter().map(|name| attribute(name, &[name], Aggregation::Count, week.clone())).collect();
     attributes.push(attribute("events_week", &counted, Aggregation::Count, week));
     RuleBook {
+        fingerprint: 0,
         intake: IntakeRule {
             seen_ids_max: 32,
             seen_horizon_ms: i64::MAX,

@@ -1,6 +1,8 @@
 //! What a rule means, told in short stories.
 
-use bespoke::domain::decision::{DecisionCause, LadderStep};
+use std::collections::BTreeSet;
+
+use bespoke::domain::decision::{DecisionCause, Emission, LadderStep};
 use bespoke::domain::event::{Event, Money};
 use bespoke::domain::react::Outcome;
 use bespoke::domain::rulebook::{Aggregation, RuleBook, SegmentRule, Trigger};
@@ -279,4 +281,49 @@ fn identify(message_id: &str, name: &str, value: &str) -> Event {
     let mut event = event(message_id, "identify", at(1, 0));
     event.traits.set(name, Scalar::Text(value.into()));
     event
+}
+
+#[test]
+fn rules_set_one_another_off_four_times_and_the_person_still_moves() {
+    let rules = shop_of_all_kinds();
+    let segments = vec![
+        condition("halfway", "orders.count > 0", None, 0),
+        condition("marked", "traits.mark == 'on'", None, 0),
+    ];
+    let mut story = Story::new(RuleBook { segments, interests: Vec::new(), ..rules });
+    story.send(&order("m1", "o1", at(0, 0)));
+    // What was set last moves the person and sets nothing off.
+    assert_eq!(story.stopped, ["mark_again"]);
+    let ids = |said: &Emission| match said {
+        Emission::SegmentChange(change) => Some(change.transition_id.clone()),
+        _ => None,
+    };
+    let ids: BTreeSet<_> = story.said.iter().filter_map(ids).collect();
+    let moves = story.moves();
+    let names: Vec<&str> = moves.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["+halfway", "+marked", "-marked", "+marked", "-marked"]);
+    assert_eq!(ids.len(), names.len(), "each transition has an id of its own");
+    assert_eq!(story.profile.version, 1, "all of it is one change");
+}
+
+#[test]
+fn new_definitions_are_heard_with_the_next_change() {
+    let mut story = watching(vec![condition("busy", "attributes.views_day >= 4", None, 0)]);
+    story.send(&about("m1", "product_viewed", "shoes", at(0, 0)));
+    story.send(&about("m2", "product_viewed", "shoes", at(0, 1)));
+    story.rules.segments = vec![condition("busy", "attributes.views_day >= 2", None, 0)];
+    story.rules.fingerprint += 1;
+    assert_eq!(story.moves(), []);
+    story.send(&event("m3", "login", at(0, 2)));
+    assert_eq!(story.moves(), [moved("+busy", 0, 2)], "though a login is no view");
+}
+
+#[test]
+fn new_definitions_say_nothing_of_an_event_that_is_over() {
+    let hit = || vec![condition("hit", "event.name == 'hit'", None, 3 * HOUR_MS)];
+    let mut story = watching(hit());
+    story.send(&event("m1", "hit", at(0, 0)));
+    story.rules.fingerprint += 1;
+    story.sweep(at(9, 0));
+    assert_eq!(story.moves(), [moved("+hit", 3, 0)]);
 }

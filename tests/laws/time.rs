@@ -231,6 +231,7 @@ fn version_and_cause(said: &Emission) -> (u64, Option<CompactString>) {
             DecisionCause::Request(message_id) => (decision.profile_version, Some(message_id.clone())),
         },
         Emission::Forgotten(_) => (0, None),
+        Emission::LoopStopped(_) => unreachable!("a story sets them apart"),
     }
 }
 
@@ -243,5 +244,6 @@ fn id(said: &Emission) -> CompactString {
         Emission::SegmentChange(change) => change.transition_id.clone(),
         Emission::Decision(decision) => decision.decision_id.clone(),
         Emission::Forgotten(person) => person.to_string().into(),
+        Emission::LoopStopped(_) => unreachable!("a story sets them apart"),
     }
 }

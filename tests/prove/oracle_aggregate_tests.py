@@ -6,10 +6,14 @@ Run by oracle_tests.py.
 from __future__ import annotations
 
 import unittest
+from datetime import datetime, timezone
 from typing import Any
+
+from xxhash import xxh3_64_intdigest
 
 from oracle import aggregates, rulebook
 from oracle.aggregates import MISSING, Bests, Frequencies, Mean, estimate
+from oracle.days import EPOCH, Days
 from oracle.document import ConfigurationError
 from oracle_stage import AT, HOUR, Folded
 
@@ -139,6 +143,39 @@ class Aggregates(unittest.TestCase):
         moves = [("lost", "ENTERED", AT + 6 * HOUR), ("lost", "LEFT", AT + 6 * HOUR)]
         moves += [("lost", "ENTERED", AT + 12 * HOUR), ("lost", "LEFT", AT + 13 * HOUR)]
         self.assertEqual(folded.moves(), moves)
+
+    def test_two_orders_of_one_instant_are_two(self) -> None:
+        folded = Folded("attributes: {stage: {lifecycle: bought}}")
+        folded.send("bought", AT)
+        folded.send("bought", AT)
+        self.assertEqual(said(folded, "stage"), "active")
+
+    def test_new_definitions_are_heard_with_the_next_change(self) -> None:
+        way = "segments: {lost: {enter: attributes.stage == 'lapsed'}}"
+        folded = Folded("attributes: {stage: {lifecycle: bought}}\n" + way)
+        folded.send("bought", AT)
+        folded.send("seen", AT + 9 * HOUR)
+        text = "attributes: {stage: {lifecycle: bought, at_risk_after: 1h, lapsed_after: 2h}}\n" + way
+        folded.fold.define(text)
+        self.assertEqual(folded.moves(), [])
+        folded.send("seen", AT + 9 * HOUR + 1)
+        self.assertEqual(folded.moves(), [("lost", "ENTERED", AT + 9 * HOUR + 1)])
+        self.assertEqual(folded.changes[0]["definitions"], f"{xxh3_64_intdigest(text.encode()):016x}")
+
+    def test_new_definitions_say_nothing_of_an_event_that_is_over(self) -> None:
+        text = "segments: {hit: {enter: event.name == 'hit', for: 3h}}"
+        folded = Folded(text)
+        folded.send("hit", AT)
+        folded.fold.define(text + " # the same")
+        folded.pass_to(AT + 9 * HOUR)
+        self.assertEqual(folded.moves(), [("hit", "ENTERED", AT + 3 * HOUR)])
+
+    def test_a_day_that_begins_twice_begins_the_first_time(self) -> None:
+        # One minute after midnight clocks went back to one minute after eleven.
+        day = (datetime(2006, 10, 29, tzinfo=timezone.utc) - EPOCH).days
+        begins = datetime(2006, 10, 29, 2, 30, tzinfo=timezone.utc).timestamp() * 1_000
+        days = Days("America/St_Johns")
+        self.assertEqual((days.begins(day), days.day(int(begins) + 120_000)), (begins, day))
 
     def test_a_way_is_as_long_as_its_steps_follow_each_other(self) -> None:
         folded = Folded("attributes: {way: {funnel: [view, add, buy], window: 4h, bucket: 1h}}")

@@ -188,6 +188,24 @@ class Folding(unittest.TestCase):
         # After three hours the first fire is over, after four the second.
         self.assertEqual(rules, ["first", "first", "second", "first", "first"])
 
+    def test_rules_set_one_another_off_four_times_and_the_person_still_moves(self) -> None:
+        folded = Folded(
+            "interests: {c: {facet: category, enter: 1, weights: {x: 1}}}\n"
+            "slots: {s: {interest: c, fallback: [w]}}\n"
+            "segments: {on: {enter: traits.mark == 1}}\n"
+            "rules:\n"
+            "  first: {on: {event: login}, set: {mark: 1}}\n"
+            "  off: {on: {entered: on}, set: {mark: 0.5}, decide: s}\n"
+            "  again: {on: {left: on}, set: {mark: 1}}\n"
+        )
+        folded.send("login", AT)
+        self.assertEqual([change for _, change, _ in folded.moves()], ["ENTERED", "LEFT", "ENTERED", "LEFT"])
+        self.assertEqual(len({one["transition_id"] for one in folded.changes}), 4)
+        self.assertEqual(len({one["decision_id"] for one in folded.decisions}), 2)
+        self.assertEqual(folded.fold.persons["user:ada"].traits, {"mark": 0.5})
+        folded.send("login", AT, properties={"x": 1})
+        self.assertEqual(len(folded.changes), 8)
+
     def test_a_rule_rests_after_it_fired_and_leaves_old_events_alone(self) -> None:
         folded = Folded(
             "interests: {c: {facet: category, enter: 1, weights: {x: 1}}}\n"

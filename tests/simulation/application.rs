@@ -22,8 +22,44 @@ pub(crate) struct Application {
     pub(crate) config: Config,
     pub(crate) partitions: i32,
     /// What is to be sent, in this order.
-    pub(crate) story: Vec<ShopRecord>,
+    pub(crate) story: Vec<Sent>,
 }
+
+/// A record that somebody sends.
+#[derive(Clone)]
+pub(crate) struct Sent {
+    pub(crate) topic: &'static str,
+    pub(crate) key: Vec<u8>,
+    pub(crate) value: Vec<u8>,
+    pub(crate) at: Timestamp,
+}
+
+impl Sent {
+    fn of(record: ShopRecord) -> Sent {
+        Sent { topic: record.topic.name(), key: record.key, value: record.value, at: record.at }
+    }
+}
+
+/// How definitions change: what of the shop's is replaced by what. One of them is wrong, and no more than a dead
+/// letter.
+const CHANGES: [&[(&str, &str)]; 4] = [
+    // Thresholds, gaps between stages, and days of another place.
+    &[
+        ("attributes.pages_7d >= 6", "attributes.pages_7d >= 2"),
+        ("lapsed_after: 60d", "lapsed_after: 31d"),
+        ("at_risk_after: 30d", "at_risk_after: 1d"),
+        ("Europe/Berlin", "America/Sao_Paulo"),
+    ],
+    // Longer and shorter windows, an interest that is forgotten sooner, and a rule that sets something else.
+    &[
+        ("adds_24h: {count: product_added, window: 24h", "adds_24h: {count: product_added, window: 2h"),
+        ("views_7d: {count: product_viewed, window: 7d", "views_7d: {count: product_viewed, window: 9d"),
+        ("half_life: 7d", "half_life: 36h"),
+        ("tier: gold}", "tier: silver}"),
+    ],
+    &[],
+    &[("{count: page_viewed, ", "{cuont: page_viewed, ")],
+];
 
 impl Application {
     /// The application of a seed.
@@ -48,14 +84,25 @@ impl Application {
         });
         let mut contents = shop.contents();
         let later = contents.split_off(contents.len() / 2);
-        let mut story: Vec<ShopRecord> = shop.collect();
-        for content in later {
-            // Content that changes in the middle of things.
+        let mut story: Vec<Sent> = shop.map(Sent::of).collect();
+        // Content and definitions that change in the middle of things.
+        let redefinitions = random.below(4).saturating_sub(1);
+        let redefinitions =
+            (0..redefinitions).map(|_| redefinition(random.below(CHANGES.len() as u64) as usize));
+        let redefinitions: Vec<Sent> = redefinitions.collect();
+        for change in later.into_iter().map(Sent::of).chain(redefinitions) {
             let at = random.below(story.len() as u64) as usize;
-            story.insert(at, content);
+            story.insert(at, change);
         }
-        contents.append(&mut story);
-        Application { config, partitions: random.between(1, 4) as i32, story: contents }
+        let contents = contents.into_iter().map(Sent::of);
+        let story = contents.chain(story).collect();
+        Application { config, partitions: random.between(1, 4) as i32, story }
+    }
+
+    /// Whether the group reads a topic.
+    pub(crate) fn is_read(&self, topic: &str) -> bool {
+        *topic == *self.config.topics.commands
+            || ["clickstream", "orders", "content", "definitions"].contains(&topic)
     }
 
     /// All topics with their numbers of partitions.
@@ -70,7 +117,7 @@ impl Application {
             &names.dead_letters,
         ];
         let own = own.map(|name| (Arc::from(&**name), self.partitions));
-        let sources = [("clickstream", 2), ("orders", 1), ("content", 1)];
+        let sources = [("clickstream", 2), ("orders", 1), ("content", 1), ("definitions", 1)];
         own.into_iter().chain(sources.map(|(name, count)| (Arc::from(name), count))).collect()
     }
 
@@ -84,9 +131,44 @@ fn configuration() -> &'static Config {
     static CONFIGURATION: OnceLock<Config> = OnceLock::new();
     CONFIGURATION.get_or_init(|| {
         // The shop repeats a person's latest records, be they days old: within this horizon that is noticed.
-        let text = CONFIG.replace("horizon: 72h", "horizon: 720h");
+        let text = CONFIG.replace("horizon: 72h", "horizon: 720h") + "\ndefinitions: {topic: definitions}\n";
         Config::load(&text, "shop.yaml", [], &Flags::new()).unwrap()
     })
+}
+
+/// The definitions after one of the changes.
+fn redefinition(change: usize) -> Sent {
+    static TEXTS: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
+    let texts = TEXTS.get_or_init(|| {
+        let text = |changes: &&[(&str, &str)]| {
+            let text = changes.iter().fold(defined(), |text, (before, after)| {
+                assert_eq!(
+                    text.matches(before).count(),
+                    1,
+                    "shop.yaml does not have `{before}` once any more"
+                );
+                text.replace(before, after)
+            });
+            text.into_bytes()
+        };
+        CHANGES.iter().map(text).collect()
+    });
+    let at = Timestamp::from_ms(1_767_571_200_000);
+    Sent { topic: "definitions", key: b"shop".to_vec(), value: texts[change].clone(), at }
+}
+
+/// What of the configuration may be said on the definitions topic.
+fn defined() -> String {
+    let process = ["application:", "sources:", "catalogue:", "topics:", "commit:", "state:", "threads:"];
+    let mut keeps = true;
+    let kept = CONFIG.replace("horizon: 72h", "horizon: 720h");
+    let kept = kept.split_inclusive('\n').filter(|line| {
+        if line.starts_with(|first: char| first.is_ascii_lowercase()) {
+            keeps = !process.iter().any(|key| line.starts_with(key));
+        }
+        keeps
+    });
+    kept.collect()
 }
 
 /// No Avro is read here, so the registry is never asked.

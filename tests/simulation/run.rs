@@ -7,9 +7,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bespoke::runtime::broker::Output;
-use bespoke::shop::ShopRecord;
 
-use super::application::Application;
+use super::application::{Application, Sent};
 use super::faults::{Fault, Faults};
 use super::group::Protocol;
 use super::kafka::Kafka;
@@ -40,7 +39,7 @@ pub(crate) fn run(seed: u64, allowed: Option<BTreeSet<usize>>) -> Outcome {
     let protocol = if random.chance(50_000) { Protocol::Eager } else { Protocol::Cooperative };
     let names = &application.config.topics;
     let state_topics = (Arc::from(&*names.commands), Arc::from(&*names.changelog));
-    let read = [&*names.commands, "clickstream", "orders", "content"];
+    let read = [&*names.commands, "clickstream", "orders", "content", "definitions"];
     let kafka = Kafka::new(&application.topics(), &read, protocol, state_topics);
     let processes = random.between(1, PROCESSES_MAX) as usize;
     let world = World::new(application, kafka, processes, seed, Faults::new(seed, allowed));
@@ -117,7 +116,7 @@ fn broken(world: &World) -> Result<(), String> {
 
 /// The records that are sent in the course of a run, and when.
 struct Story {
-    waiting: std::vec::IntoIter<ShopRecord>,
+    waiting: std::vec::IntoIter<Sent>,
     next_ms: u64,
     pace_ms: u64,
     over_ms: u64,
@@ -156,7 +155,7 @@ impl Story {
     }
 
     /// Another producer writes the same record in a transaction that it will abort.
-    fn begin_foreign(&mut self, world: &World, record: &ShopRecord) {
+    fn begin_foreign(&mut self, world: &World, record: &Sent) {
         self.foreigners += 1;
         let id = format!("back-end-{}", self.foreigners);
         let mut kafka = world.kafka();
@@ -186,7 +185,7 @@ impl Story {
     }
 }
 
-fn output(record: ShopRecord) -> Output {
+fn output(record: Sent) -> Output {
     let (key, value) = (Some(record.key), Some(record.value));
-    Output { topic: record.topic.name().into(), key, value, ..Output::default() }
+    Output { topic: record.topic.into(), key, value, ..Output::default() }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bespoke::codec::digest::Digest;
 use bespoke::codec::output::OutputCodec;
 use bespoke::codec::row;
+use bespoke::config::definitions::parse_definitions;
 use bespoke::runtime::broker::{Partition, Record};
 use bespoke::service::build;
 use bespoke::store::Store;
@@ -23,9 +24,8 @@ pub(crate) fn is_consumed(world: &World) -> bool {
     if !kafka.transactions.are_quiet() {
         return false;
     }
-    let commands = &*world.application.config.topics.commands;
     kafka.logs.iter().all(|(partition, log)| {
-        let read = [commands, "clickstream", "orders", "content"].contains(&&*partition.topic);
+        let read = world.application.is_read(&partition.topic);
         let next = kafka.group.committed().get(partition).copied().unwrap_or(0);
         !read || log.next_committed(partition, next).is_err()
     })
@@ -34,9 +34,8 @@ pub(crate) fn is_consumed(world: &World) -> bool {
 /// What is not read yet, for people.
 pub(crate) fn left(world: &World) -> String {
     let kafka = world.kafka();
-    let commands = &*world.application.config.topics.commands;
     let left = kafka.logs.iter().filter_map(|(partition, log)| {
-        let read = [commands, "clickstream", "orders", "content"].contains(&&*partition.topic);
+        let read = world.application.is_read(&partition.topic);
         let next = kafka.group.committed().get(partition).copied().unwrap_or(0);
         (read && log.next_committed(partition, next).is_ok()).then(|| format!("{partition} from {next}"))
     });
@@ -58,7 +57,8 @@ pub(crate) fn check(world: &World) -> Result<String, String> {
         reading: Reading::Json(build::wire_source(config, source)),
     });
     let content = Topic { records: records(world, "content"), reading: Reading::Content };
-    let sources: Vec<Topic> = sources.chain([content]).collect();
+    let definitions = Topic { records: records(world, "definitions"), reading: Reading::Definitions };
+    let sources: Vec<Topic> = sources.chain([content, definitions]).collect();
     let commands = records(world, &config.topics.commands);
     let dead_letters = records(world, &config.topics.dead_letters);
     let taken = intake::compare(&sources, &commands, &dead_letters, partitions)?;
@@ -89,13 +89,18 @@ fn check_state(world: &World, expected: &Everybody, codec: &OutputCodec) -> Resu
     for number in 0..world.application.partitions {
         let partition = Partition::new(Arc::from(&*config.topics.changelog), number);
         let (rows, next) = replayed(world, &partition);
+        let changed = rows.get(row::DEFINITIONS_KEY).map(|row| {
+            let text = row::decode_definitions(row).map_err(|error| format!("{partition}: {error}"))?;
+            parse_definitions(&text, "definitions").map(Arc::new).map_err(|errors| errors.to_string())
+        });
+        let rules = changed.transpose()?.unwrap_or_else(|| Arc::clone(&config.rules));
         for (key, value) in &rows {
             let Some(person) = row::person_of_key(key) else { continue };
             let profile =
                 row::decode_profile(value).map_err(|error| format!("{partition}: {person}: {error}"))?;
             let name = person.to_string();
-            let wanted = expected.get(&name).and_then(|expected| expected.profile.as_ref());
-            let update = codec.profile_update(&person, &profile, &config.rules);
+            let wanted = expected.get(&name).and_then(|expected| expected.profile.last());
+            let update = codec.profile_update(&person, &profile, &rules);
             if profile.version > 0 && wanted != Some(&update) {
                 return Err(format!("{partition}: the state of {name} is not what it must be"));
             }
@@ -106,7 +111,8 @@ fn check_state(world: &World, expected: &Everybody, codec: &OutputCodec) -> Resu
         check_digest(&partition, &rows)?;
         check_stores(world, number, &rows, next)?;
     }
-    let missing = expected.iter().find(|(name, wanted)| wanted.profile.is_some() && !persons.contains(*name));
+    let missing =
+        expected.iter().find(|(name, wanted)| !wanted.profile.is_empty() && !persons.contains(*name));
     missing.map_or(Ok(()), |(name, _)| Err(format!("{name} is in no state")))
 }
 

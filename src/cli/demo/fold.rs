@@ -118,7 +118,7 @@ impl Folded {
                 Emission::SegmentChange(change) => {
                     self.segment_changes.entry(change.person.clone()).or_default().push(change);
                 }
-                Emission::Forgotten(_) => {}
+                Emission::Forgotten(_) | Emission::LoopStopped(_) => {}
             }
         }
         self.profiles.extend(partition.profiles);

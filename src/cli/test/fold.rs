@@ -94,7 +94,10 @@ impl Fold {
             None => self.record_time(source, &bytes),
         };
         match source.read_json(Some(bytes.as_bytes()), record_time) {
-            Ok(Some(event)) => Ok(self.apply(&event)),
+            Ok(Some(event)) => {
+                let outcome = self.apply(&event);
+                self.refuse_loops().map(|()| outcome)
+            }
             Ok(None) => Ok(Outcome::Silent),
             Err(reject) => Ok(Outcome::Rejected(reject)),
         }
@@ -112,7 +115,17 @@ impl Fold {
         }
         self.stream_time = Some(to);
         self.settle(to);
-        Ok(())
+        self.refuse_loops()
+    }
+
+    fn refuse_loops(&self) -> Result<(), String> {
+        let stopped = self.emissions.iter().find_map(|emission| match emission {
+            Emission::LoopStopped(rule) => Some(rule),
+            _ => None,
+        });
+        stopped.map_or(Ok(()), |rule| {
+            Err(format!("rules have set off one another four times; `{rule}` was not let fire any more"))
+        })
     }
 
     /// The decisions and segment changes of a person, or of everybody, that were not taken yet.
@@ -123,6 +136,7 @@ impl Fold {
                 Emission::Decision(decision) => &decision.person,
                 Emission::SegmentChange(change) => &change.person,
                 Emission::Forgotten(person) => person,
+                Emission::LoopStopped(_) => return false,
             };
             let taken = person.is_none_or(|person| person == of.as_str());
             match emission {
@@ -132,7 +146,7 @@ impl Fold {
                 Emission::SegmentChange(change) if taken => {
                     changes.push(view::segment_change(&SegmentChangeRecord::of(change)));
                 }
-                Emission::Decision(_) | Emission::SegmentChange(_) | Emission::Forgotten(_) => {}
+                _ => {}
             }
             !taken
         });

@@ -37,6 +37,7 @@ pub(crate) fn decision() -> impl Strategy<Value = Decision> {
             ladder,
             ranked: lists.0,
             excluded: lists.1,
+            definitions: profile_version,
         },
     )
 }
@@ -52,6 +53,7 @@ pub(crate) fn segment_change() -> impl Strategy<Value = SegmentChange> {
             at,
             profile_version,
             cause,
+            definitions: profile_version,
         },
     )
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::long;
+use super::{fingerprint, long};
 use crate::domain::decision::{self, Decision, Excluded, Ranked, Reason};
 
 /// How content is scored: the person's shares of an interest times the content's weights for it.
@@ -37,6 +37,8 @@ pub struct ContentDecision<'a> {
     pub ranked: Vec<RankedContent<'a>>,
     /// Content that scored but was left out, in the order of ids.
     pub excluded: Vec<ExcludedContent<'a>>,
+    /// Which definitions were in force, by their fingerprint in 16 digits of base 16.
+    pub definitions: Cow<'a, str>,
 }
 
 /// What asked for a decision.
@@ -128,6 +130,7 @@ impl<'a> ContentDecision<'a> {
             fallback: matches!(ladder, LadderStep::Fallback | LadderStep::Nothing),
             ranked: (1..).zip(&decision.ranked).map(RankedContent::of).collect(),
             excluded: decision.excluded.iter().map(ExcludedContent::of).collect(),
+            definitions: fingerprint(decision.definitions),
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod profile_update;
 pub mod reading;
 pub mod segment_change;
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use apache_avro::Schema;
@@ -95,6 +96,11 @@ fn parsed(text: &str) -> Schema {
 /// Avro knows no unsigned numbers. A count beyond the range of a `long` cannot be reached by counting.
 fn long(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The fingerprint of definitions as it stands in records.
+fn fingerprint(definitions: u64) -> Cow<'static, str> {
+    Cow::from(format!("{definitions:016x}"))
 }
 
 #[cfg(test)]

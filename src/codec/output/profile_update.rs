@@ -37,7 +37,7 @@ pub struct ProfileUpdate<'a> {
     pub last_at: Option<i64>,
     /// What caused the change.
     pub cause: ProfileCause<'a>,
-    /// What `identify` calls said, in the order of names.
+    /// What `identify` calls said and rules have set, in the order of names.
     pub traits: Vec<Trait<'a>>,
     /// Every declared attribute, in declared order.
     pub attributes: Vec<Attribute<'a>>,

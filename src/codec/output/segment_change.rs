@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::long;
+use super::{fingerprint, long};
 use crate::domain::decision::SegmentChange;
 
 /// Somebody entered or left a segment. The schema documents the fields for consumers.
@@ -25,6 +25,8 @@ pub struct SegmentChangeRecord<'a> {
     pub profile_version: i64,
     /// The message id of the event that caused it; none when the passing of time did.
     pub message_id: Option<Cow<'a, str>>,
+    /// Which definitions were in force, by their fingerprint in 16 digits of base 16.
+    pub definitions: Cow<'a, str>,
 }
 
 /// The two ways.
@@ -50,6 +52,7 @@ impl<'a> SegmentChangeRecord<'a> {
             at: change.at.ms(),
             profile_version: long(change.profile_version),
             message_id: change.cause.as_deref().map(Cow::from),
+            definitions: fingerprint(change.definitions),
         }
     }
 }

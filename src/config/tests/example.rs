@@ -5,6 +5,7 @@ use super::super::{Assignor, Format, Start};
 use super::load;
 use crate::codec::wire::{Clock, Ids};
 use crate::domain::rulebook::{Aggregation, Facet, Field, Membership, RuleBook, Trigger, Window};
+use crate::domain::scalar::Scalar;
 use crate::domain::time::{DAY_MS, HOUR_MS};
 
 const SHOP: &str = include_str!("shop.yaml");
@@ -79,7 +80,10 @@ fn the_definitions_are_what_the_file_says() {
     };
     assert_eq!((&**after, &**without), ("product_added", "order_completed"));
     let rule = rules.rules.first().unwrap();
-    assert_eq!((&rule.trigger, &*rule.slot), (&Trigger::Entered("cart_abandoner".into()), "home_hero"));
+    assert_eq!(
+        (&rule.trigger, rule.slot.as_deref()),
+        (&Trigger::Entered("cart_abandoner".into()), Some("home_hero"))
+    );
     assert_eq!((rule.cooldown_ms, rule.event_age_ms_max), (HOUR_MS, 2 * HOUR_MS));
     let slot = rules.slot("home_hero").unwrap();
     assert_eq!((slot.items_max, slot.exclude_recent, slot.exclude_bought), (3, true, true));
@@ -181,6 +185,48 @@ fn a_rule_that_never_fires_is_odd() {
     ] {
         assert!(rules(first, second).is_empty(), "{first} {second}");
     }
+}
+
+#[test]
+fn rules_that_set_themselves_off_are_odd() {
+    let rules = |condition: &str, rules: &str| {
+        odd(&format!(
+            "attributes: {{likes: {{coalesce: [traits.mark, traits.other]}}}}\n\
+             segments: {{s: {{enter: \"{condition}\"}}, t: {{enter: \"'s' in segments\"}}}}\nrules: {{{rules}}}\n"
+        ))
+    };
+    let set = |on: &str| format!("first: {{on: {{{on}}}, set: {{mark: 1}}}}");
+    for condition in
+        ["traits.mark == 1", "traits['mark'] == 1", "attributes.likes == 1", "profile.completeness > 0.5"]
+    {
+        for on in ["entered: s", "left: t"] {
+            let found = rules(condition, &set(on));
+            assert_eq!(
+                found,
+                ["the rule `first` may set itself off, by what `first` sets"],
+                "{condition} {on}"
+            );
+        }
+    }
+    let by_way_of = format!("{}, second: {{on: {{entered: t}}, set: {{n: 1}}}}", set("left: s"));
+    assert_eq!(rules("traits.mark == 1 && traits.n == 2", &by_way_of).len(), 2);
+    for steady in [set("event: x"), "first: {on: {entered: s}, set: {n: 1}}".into()] {
+        assert!(rules("traits.mark == 1", &steady).is_empty(), "{steady}");
+    }
+    let alias = odd("attributes: {a: {count: view_item}}\n");
+    assert_eq!(alias, ["attributes.a.count: `view_item` is another name of `product_viewed`"]);
+}
+
+#[test]
+fn what_a_rule_sets_is_what_it_looks_like() {
+    let values = "a: true, b: 12, c: -0.5, d: 007, e: 1.5e400, f: 9223372036854775808, g: 1e5, h: '12'";
+    let text = format!("rules: {{r: {{on: {{event: x}}, set: {{{values}}}}}}}");
+    let rules = parse_definitions(&text, "d").unwrap();
+    let values: Vec<Scalar> = rules.rules[0].set.iter().map(|(_, value)| value.clone()).collect();
+    let text = |text: &str| Scalar::Text(text.into());
+    let numbers = [Scalar::Bool(true), Scalar::Integer(12), Scalar::Float(-0.5)];
+    let texts = [text("007"), text("1.5e400"), text("9223372036854775808"), text("1e5"), Scalar::Integer(12)];
+    assert_eq!(values, [numbers.as_slice(), texts.as_slice()].concat());
 }
 
 #[test]

@@ -86,6 +86,18 @@ fn attributes_of_several_values() {
 }
 
 #[test]
+fn rules_that_do_nothing_or_set_what_is_no_trait() {
+    let rows = [
+        ("  r: {on: {event: x}}", "4:6", "has none of decide and set"),
+        ("  r: {on: {event: x}, set: {}}", "4:28", "it must have 1 to 16"),
+        ("  r: {on: {event: x}, set: {Tier: gold}}", "4:29", "`Tier` is no name of a trait"),
+        ("  r: {on: {event: x}, set: {tier: [gold]}}", "4:35", "it must be a single value"),
+        ("  r: {on: {event: x}, set: tier}", "4:28", "it must be a mapping"),
+    ];
+    check(&rows, &format!("{HEAD}rules:\n"));
+}
+
+#[test]
 fn settings_of_the_process() {
     check(
         &[

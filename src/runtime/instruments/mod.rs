@@ -23,6 +23,7 @@ use self::facts::WorkerState;
 use self::fields::ExpectedFields;
 use self::gauges::Gauges;
 use self::vitals::Vitals;
+use super::task::Tally;
 
 /// The workers' instruments. A clone is the same instruments.
 #[derive(Clone, Debug)]
@@ -36,6 +37,7 @@ struct Inner {
     duplicates: Counter<u64>,
     decisions: Counter<u64>,
     forgotten: Counter<u64>,
+    stopped_rules: Counter<u64>,
     committed_records: Counter<u64>,
     commit_duration: Histogram<f64>,
     aborts: Counter<u64>,
@@ -87,16 +89,17 @@ impl Instruments {
         self.0.duplicates.add(1, &[KeyValue::new("source", source.to_owned())]);
     }
 
-    /// Content decisions, by their slot and the step of the ladder that answered.
-    pub fn decisions(&self, slot: &str, ladder: &'static str, decisions: u64) {
-        self.0
-            .decisions
-            .add(decisions, &[KeyValue::new("slot", slot.to_owned()), KeyValue::new("ladder", ladder)]);
-    }
-
-    /// Persons who were forgotten because nothing was heard of them for as long as retention says.
-    pub fn forgotten(&self, persons: u64) {
-        self.0.forgotten.add(persons, &[]);
+    /// What a task has done: decisions by their slot and the step of the ladder that answered, rules that were
+    /// stopped, and persons who were forgotten.
+    pub fn task(&self, tally: Tally) {
+        for ((slot, ladder), decisions) in tally.decided {
+            let labels = [KeyValue::new("slot", slot.to_string()), KeyValue::new("ladder", ladder)];
+            self.0.decisions.add(decisions, &labels);
+        }
+        for (rule, times) in tally.stopped {
+            self.0.stopped_rules.add(times, &[KeyValue::new("rule", rule.to_string())]);
+        }
+        self.0.forgotten.add(tally.forgotten, &[]);
     }
 
     /// A committed transaction: its input records and how long the commit took.
@@ -202,6 +205,10 @@ fn declare(meter: &Meter, gauges: Arc<Gauges>) -> Inner {
         dead_letters: counter("bespoke_dead_letters_total", "Records that became dead letters, by code."),
         duplicates: counter("bespoke_duplicates_total", "Records whose message id was known already."),
         forgotten: counter("bespoke_forgotten_persons_total", "Persons who were forgotten by retention."),
+        stopped_rules: counter(
+            "bespoke_stopped_rules_total",
+            "Rules that were not let fire because rules had set off one another four times, by rule.",
+        ),
         decisions: counter("bespoke_decisions_total", "Content decisions, by slot and step of the ladder."),
         committed_records: counter(
             "bespoke_committed_records_total",

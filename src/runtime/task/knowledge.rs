@@ -9,6 +9,7 @@ use crate::codec::reject::{Reject, RejectCode};
 use crate::codec::row;
 use crate::config::definitions;
 use crate::domain::command::Command;
+use crate::domain::person::Person;
 use crate::mutant::{Mutant, is_armed};
 
 impl Task {
@@ -33,7 +34,9 @@ impl Task {
                 let rules = definitions::parse_definitions(&text, "the definitions topic")
                     .map_err(|errors| Reject::new(RejectCode::InvalidDefinitions, "$", errors.to_string()))?;
                 self.rules = Arc::new(rules);
-                self.definitions_hash = definitions_hash(&text);
+                // Those in the store come later; some of these may not be in it yet.
+                let touched: Vec<Person> = self.overlay.dirty().map(|dirty| dirty.person.clone()).collect();
+                touched.iter().for_each(|person| self.overlay.changed(&self.rules, person));
                 self.reindexing = Some(None);
                 self.overlay.stage(row::DEFINITIONS_KEY.to_vec(), Some(row::encode_definitions(&text)));
             }
@@ -51,8 +54,8 @@ impl Task {
         }
         if persons.len() < limit {
             self.reindexing = None;
-            let hash = self.definitions_hash.to_be_bytes().to_vec();
-            self.overlay.stage(row::INDEX_KEY.to_vec(), Some(hash));
+            let fingerprint = self.rules.fingerprint.to_be_bytes().to_vec();
+            self.overlay.stage(row::INDEX_KEY.to_vec(), Some(fingerprint));
         } else {
             self.reindexing = Some(persons.last().cloned());
         }
@@ -61,9 +64,9 @@ impl Task {
 
     /// Begins to work out due times anew if the store's are by other definitions than those in force.
     pub(super) fn check_index(&mut self, restored: bool) -> Result<(), TaskError> {
-        let hash = self.overlay.store().load(row::INDEX_KEY)?;
-        let same = hash.as_deref() == Some(&self.definitions_hash.to_be_bytes());
-        let misread = restored && self.definitions_hash != self.shared.definitions_hash;
+        let indexed_by = self.overlay.store().load(row::INDEX_KEY)?;
+        let same = indexed_by.as_deref() == Some(&self.rules.fingerprint.to_be_bytes());
+        let misread = restored && self.rules.fingerprint != self.shared.rules.fingerprint;
         if !same || misread {
             self.reindexing = Some(None);
         }
@@ -86,7 +89,6 @@ impl Task {
             let text = row::decode_definitions(&text)?;
             let rules = definitions::parse_definitions(&text, "the definitions topic");
             self.rules = Arc::new(rules.map_err(|errors| TaskError::Definitions(errors.to_string()))?);
-            self.definitions_hash = definitions_hash(&text);
         }
         if let Some(meta) = store.load(row::META_KEY)? {
             let meta = row::decode_meta(&meta)?;
@@ -95,9 +97,4 @@ impl Task {
         }
         Ok(())
     }
-}
-
-/// The hash by which definitions are told apart.
-pub fn definitions_hash(text: &str) -> u64 {
-    xxhash_rust::xxh3::xxh3_64(text.as_bytes())
 }

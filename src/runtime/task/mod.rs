@@ -2,9 +2,9 @@
 //! is handed records and gives back outputs, so that it runs the same on a broker, on a log in memory and in
 //! a plain loop.
 
-pub mod knowledge;
+mod knowledge;
+mod tally;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use compact_str::CompactString;
@@ -28,6 +28,7 @@ use crate::store::{Change, Position, Store, StoreError};
 use crate::mutant::{Mutant, is_armed};
 use crate::runtime::broker::{Output, Record};
 use crate::runtime::topics::OwnTopics;
+pub use tally::Tally;
 
 /// How many due persons are settled in one go.
 pub const SWEEP_MAX: usize = 256;
@@ -40,8 +41,6 @@ pub struct Shared {
     pub outputs: OutputCodec,
     /// The definitions in force until a command replaces them.
     pub rules: Arc<RuleBook>,
-    /// The hash of their text.
-    pub definitions_hash: u64,
     /// The content that the configuration declares.
     pub contents: Vec<Content>,
     /// For a source that is keyed by person: how its records are read. Else records are commands.
@@ -57,16 +56,11 @@ pub struct Task {
     catalogue: Catalogue,
     stream_time: Timestamp,
     input_next: i64,
-    /// The hash of the definitions in force.
-    definitions_hash: u64,
     /// While due times are worked out anew for everybody: the last person done.
     reindexing: Option<Option<Person>>,
     /// Changes as encoded for the changelog, kept from `flush` to `settle`.
     flushed: Vec<Change>,
-    /// How many decisions were made since that was asked last, by slot and step of the ladder.
-    decided: BTreeMap<(CompactString, &'static str), u64>,
-    /// How many persons were forgotten since somebody asked.
-    forgotten: u64,
+    tally: Tally,
 }
 
 /// What became of a record.
@@ -120,7 +114,6 @@ impl Task {
         let overlay = Overlay::new(store, cached);
         let mut task = Task {
             rules: Arc::clone(&shared.rules),
-            definitions_hash: shared.definitions_hash,
             reindexing: None,
             shared,
             number,
@@ -129,8 +122,7 @@ impl Task {
             stream_time: Timestamp::EARLIEST,
             input_next: 0,
             flushed: Vec::new(),
-            decided: BTreeMap::new(),
-            forgotten: 0,
+            tally: Tally::default(),
         };
         task.load()?;
         task.check_index(restored)?;
@@ -167,9 +159,10 @@ impl Task {
         let applied = match self.decode(record) {
             Ok(Command::Event(event)) => self.event(&event, outputs)?,
             Ok(change) => {
-                // Decisions that fall due before a change of content or rules must not see the change.
+                // Decisions that fall due before a change of content or rules must not see the change; nor is it
+                // known what is due before due times were worked out by the last change of rules.
                 let due = !self.overlay.due(self.stream_time, 1).map_err(task_error)?.is_empty();
-                if due && !is_armed(Mutant::ChangeWithoutSweep) {
+                if (due || self.reindexing.is_some()) && !is_armed(Mutant::ChangeWithoutSweep) {
                     return Ok(Applied::SweepFirst);
                 }
                 match self.knowledge(change) {
@@ -240,7 +233,6 @@ impl Task {
         self.overlay.discard();
         self.flushed.clear();
         self.rules = Arc::clone(&self.shared.rules);
-        self.definitions_hash = self.shared.definitions_hash;
         self.catalogue = Catalogue::default();
         (self.stream_time, self.input_next) = (Timestamp::EARLIEST, first);
         self.load()?;
@@ -296,34 +288,29 @@ impl Task {
         })
     }
 
-    /// How many decisions were made since this was asked last, by slot and step of the ladder; those of a
-    /// transaction that was given up are among them, as they are among the records that were written.
-    pub fn take_decided(&mut self) -> impl Iterator<Item = ((CompactString, &'static str), u64)> {
-        std::mem::take(&mut self.decided).into_iter()
-    }
-
-    /// How many persons were forgotten since this was asked last.
-    pub fn take_forgotten(&mut self) -> u64 {
-        std::mem::take(&mut self.forgotten)
+    /// What was done since this was asked last.
+    pub fn take_tally(&mut self) -> Tally {
+        std::mem::take(&mut self.tally)
     }
 
     fn emit(&mut self, emissions: Vec<Emission>, outputs: &mut Vec<Output>) {
         let (topics, codec) = (&self.shared.topics, &self.shared.outputs);
-        outputs.extend(emissions.into_iter().map(|emission| match emission {
+        outputs.extend(emissions.into_iter().filter_map(|emission| match emission {
             Emission::Decision(decision) => {
-                // A slot that no definition names may be any text that somebody asked for.
-                let known = self.rules.slot(&decision.slot).is_some();
-                let slot = if known { decision.slot.clone() } else { CompactString::const_new("unknown") };
-                *self.decided.entry((slot, decision.ladder.as_str())).or_default() += 1;
-                keyed(&topics.decisions, &decision.person, Some(codec.decision(&decision)))
+                self.tally.decision(&decision, &self.rules);
+                Some(keyed(&topics.decisions, &decision.person, Some(codec.decision(&decision))))
             }
             Emission::SegmentChange(change) => {
-                keyed(&topics.segment_changes, &change.person, Some(codec.segment_change(&change)))
+                Some(keyed(&topics.segment_changes, &change.person, Some(codec.segment_change(&change))))
+            }
+            Emission::LoopStopped(rule) => {
+                *self.tally.stopped.entry(rule).or_default() += 1;
+                None
             }
             Emission::Forgotten(person) => {
-                self.forgotten += 1;
+                self.tally.forgotten += 1;
                 self.overlay.forgotten(&person);
-                keyed(&topics.profile_updates, &person, None)
+                Some(keyed(&topics.profile_updates, &person, None))
             }
         }));
     }

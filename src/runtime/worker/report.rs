@@ -19,10 +19,7 @@ impl<B: Broker> Worker<B> {
         }
         for (partition, assignment) in &mut self.assignments {
             if let Work::Running { task, .. } = &mut assignment.work {
-                for ((slot, ladder), decisions) in task.take_decided() {
-                    self.plan.instruments.decisions(&slot, ladder, decisions);
-                }
-                self.plan.instruments.forgotten(task.take_forgotten());
+                self.plan.instruments.task(task.take_tally());
             }
             match &assignment.work {
                 Work::Restoring(_) => state = WorkerState::Restoring,

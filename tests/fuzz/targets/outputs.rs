@@ -22,6 +22,7 @@ fn seeds() -> Vec<Vec<u8>> {
         at: Timestamp::from_ms(AT),
         profile_version: 3,
         cause: Some("m".into()),
+        definitions: 1,
     };
     let update = codec.profile_update(&person, &samples::profile(), &SHOP.rules);
     vec![

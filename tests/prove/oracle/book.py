@@ -112,11 +112,12 @@ class Rule:
     name: str
     trigger: tuple[str, str]
     when: Callable[..., Any] | None
-    slot: str
+    slot: str | None
     cooldown_ms: int
     event_age_ms_max: int
     max_fires: tuple[int, int] | None = None  # how often, within how many milliseconds
     group: str | None = None
+    set: tuple[tuple[str, Any], ...] = ()  # traits, by name
 
 
 @dataclass(slots=True)
@@ -133,6 +134,8 @@ class Slot:
 class Book:
     """All definitions in force."""
 
+    # The hash of their text; none of those of the configuration, whose text is the product's own.
+    fingerprint: int | None = None
     ids_max: int = 256
     horizon_ms: int = 72 * HOUR_MS
     lateness_ms: int = 72 * HOUR_MS
@@ -156,6 +159,10 @@ class Book:
     aggregates: list[int] = field(default_factory=list)  # the places of the others
     windowed: list[tuple[int, Attribute]] = field(default_factory=list)
     by_event: dict[str, list[tuple[int, Attribute]]] = field(default_factory=dict)
+
+    def shown(self) -> str | None:
+        """As outputs name them."""
+        return None if self.fingerprint is None else f"{self.fingerprint:016x}"
 
     def counting(self, event: str) -> list[tuple[int, Attribute]]:
         """The attributes that count an event of this name, whatever their condition says."""

@@ -25,8 +25,8 @@ class Change:
     """One change of one profile: by an event, or by the passing of time. Also the scope of conditions."""
 
     __slots__ = (
-        "at", "before", "book", "event", "fold", "in_session", "late", "now", "person", "profile", "repeated",
-        "touched", "triggers",
+        "at", "before", "book", "event", "everything", "fold", "in_session", "late", "now", "person", "profile", "repeated",
+        "round", "touched", "triggers",
     )  # fmt: skip
 
     def __init__(
@@ -39,9 +39,11 @@ class Change:
         self.event = event
         self.now = now
         self.at = at
+        self.round = 0
         self.late = event is not None and now - event.timestamp > self.book.lateness_ms
         self.repeated = self.in_session = False
         self.before = now  # what the profile was as of
+        self.everything = False  # every condition may have another answer
         self.touched = ALWAYS if event is None else ALWAYS | EVENT
         self.triggers: set[tuple[str, str]] = set()
 
@@ -49,8 +51,7 @@ class Change:
         profile = self.profile
         fell_unseen = profile.cause is TIME
         self._begin(event.message_id)
-        if profile.events == 0:
-            self.touched = -1
+        self.everything |= profile.events == 0
         profile.events += 1
         at = event.timestamp
         profile.first_at = at if profile.first_at is None else min(profile.first_at, at)
@@ -68,10 +69,9 @@ class Change:
                 interests.weigh(self, event)
                 self._recent(event)
             self.triggers.add(("event", event.name))
-        self._follow()
+        self.follow()
         interests.untag(self, timed_only=False)
-        membership.move(self)
-        membership.fire_rules(self)
+        membership.follow_up(self)
 
     def pass_time(self) -> None:
         profile = self.profile
@@ -81,12 +81,11 @@ class Change:
         if profile.session_open and self.book.session_timed and open_until < self.now:
             profile.session_open = False
             self.touched |= SESSION
-        self._follow()
+        self.follow()
         interests.untag(self, timed_only=True)
-        membership.move(self)
-        membership.fire_rules(self)
+        membership.follow_up(self)
 
-    def _follow(self) -> None:
+    def follow(self) -> None:
         """What is made of attributes that changed has changed, too."""
         rules = self.book.attributes
         for rule in (one for one in rules if one.parts):
@@ -100,6 +99,9 @@ class Change:
         self.before, profile.as_of = profile.as_of, self.now
         profile.cause = cause
         profile.rendered = len(self.fold.books) - 1
+        if profile.made_by is None or profile.made_by.fingerprint != self.book.fingerprint:
+            self.everything = True
+        profile.made_by = self.book
 
     def _expire_windows(self, fell_unseen: bool) -> None:
         """Takes out what has left the windows. What does not fall by itself shows with the next event."""
@@ -202,11 +204,26 @@ class Change:
                 profile.totals[at], profile.held[at] = 0, aggregates.empty(rule)
 
     def _learn_traits(self, event: Event) -> None:
-        traits = self.profile.traits
         for name in sorted(event.traits):
-            if name in traits or len(traits) < TRAITS_MAX:
-                traits[name] = event.traits[name]
+            if self.learn(name, event.traits[name]):
                 self.touched |= TRAITS
+
+    def reaches(self, reads: int) -> bool:
+        """Whether a condition that reads this can have another answer now."""
+        has_news = self.event is not None or not reads & EVENT
+        return bool(self.touched & reads) or (self.everything and has_news)
+
+    def learn(self, name: str, value: Any) -> bool:
+        """Learns a trait, as long as there are not too many."""
+        traits = self.profile.traits
+        has_room = name in traits or len(traits) < TRAITS_MAX
+        if has_room:
+            traits[name] = value
+        return has_room
+
+    def occasion(self) -> str:
+        """What tells ids of this life from those of another, and those of what rules have set off from the others."""
+        return self.profile.life() + (f"|{self.round}" if self.round else "")
 
     def _hear_of_order(self, event: Event) -> None:
         profile, amount = self.profile, event.money()
@@ -291,7 +308,7 @@ class Change:
     def emit_segment(self, segment: str, entered: bool) -> None:
         """Says that the person entered or left a segment, or got or lost a tag that is one."""
         profile, way = self.profile, "enter" if entered else "leave"
-        name = f"segment|{self.person}|{segment}|{profile.version}|{way}{profile.life()}"
+        name = f"segment|{self.person}|{segment}|{profile.version}|{way}{self.occasion()}"
         record = {
             "transition_id": decide.stable_id(name),
             "person": self.person,
@@ -300,6 +317,7 @@ class Change:
             "at": self.at,
             "profile_version": profile.version,
             "message_id": None if profile.cause is TIME else profile.cause,
+            "definitions": self.book.shown(),
         }
         self.fold.emit("segment", self.person, record)
 

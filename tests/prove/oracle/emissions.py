@@ -56,6 +56,8 @@ class Emissions:
         found = None
         if place < len(records):
             found = self._decoded(person, *records[place])
+        if found is not None:
+            self._name_definitions(record, found)
         if found is None or (found != record and difference(record, found, self.tolerated)):
             self.astray[person] = [record]
             return
@@ -92,6 +94,7 @@ class Emissions:
                 self.report.violation("I2", where, person, said)
             else:
                 order.append(own)
+                self._name_definitions(by_id[own], found)
                 if said_ := difference(by_id[own], found, self.tolerated):
                     self.report.violation("I5", where, person, f"{self.key} {own}: {said_}")
                 self.report.count(self.key)
@@ -107,6 +110,11 @@ class Emissions:
                 said = f"expected {self.key} {other} found {own}, which comes later"
                 self.report.violation("I3", self._where(seen[own]), person, said)
                 break
+
+    def _name_definitions(self, record: dict[str, Any], found: dict[str, Any]) -> None:
+        """What stands for the definitions of the configuration is taken from the first record that has its id."""
+        if record["definitions"] is None and record[self.key] == found[self.key]:
+            record["definitions"] = self.report.name_configured(int(found["definitions"] or "0", 16))
 
     def _decoded(self, person: str, offset: int, value: bytes | None) -> dict[str, Any] | None:
         try:

@@ -147,5 +147,6 @@ class Fold:
             "fallback": ladder in ("FALLBACK", "NOTHING"),
             "ranked": ranked,
             "excluded": excluded,
+            "definitions": self.book.shown(),
         }
         self.emit("decision", person, record)

@@ -6,11 +6,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import condition
-from .book import SEGMENTS, Rule, Segment
+from .book import ALWAYS, SEGMENTS, TRAITS, Rule, Segment
 from .profile import OUT
 
 if TYPE_CHECKING:
     from .change import Change
+
+# How deep rules may set off one another.
+DEPTH_MAX = 4
 
 
 def move(change: Change) -> None:
@@ -45,30 +48,42 @@ def _by_condition(change: Change, rule: Segment, status: tuple[int, int]) -> tup
     holds = condition.holds
     enters = rule.enter or _never
     if status[0] == 0:
-        if change.touched & rule.enter_reads and holds(enters, change) is True:
+        if change.reaches(rule.enter_reads) and holds(enters, change) is True:
             return (1, change.at + rule.for_ms) if rule.for_ms else (2, change.at)
     elif status[0] == 1:
-        if change.touched & rule.enter_reads and holds(enters, change) is not True:
+        if change.reaches(rule.enter_reads) and holds(enters, change) is not True:
             return OUT
         if change.event is None and status[1] <= change.at:
             return 2, status[1]
     elif rule.leave is not None:
-        if change.touched & rule.leave_reads and holds(rule.leave, change) is True:
+        if change.reaches(rule.leave_reads) and holds(rule.leave, change) is True:
             return OUT
-    elif change.touched & rule.enter_reads and holds(enters, change) is False:
+    elif change.reaches(rule.enter_reads) and holds(enters, change) is False:
         return OUT
     return status
 
 
-def fire_rules(change: Change) -> None:
-    """Fires the rules that the change sets off, in their order."""
-    if not change.triggers:
-        return
+def follow_up(change: Change) -> None:
+    """Moves the person and fires rules, over again as long as rules set something new, but not for ever: the person
+    still moves after the fourth time, and nothing fires any more."""
     groups: set[str | None] = set()
+    for change.round in range(DEPTH_MAX + 1):
+        move(change)
+        if change.round == DEPTH_MAX or not _fire_rules(change, groups):
+            break
+        change.everything, change.touched = False, ALWAYS | TRAITS
+        change.triggers = set()
+        change.follow()
+
+
+def _fire_rules(change: Change, groups: set[str | None]) -> bool:
+    """Fires the rules that the change sets off, in their order. Whether they have set something."""
+    has_set = False
     for rule in change.book.rules:
         if rule.trigger in change.triggers and rule.group not in groups and _may_fire(change, rule):
-            _fire(change, rule)
+            has_set |= _fire(change, rule)
             groups |= {rule.group} - {None}
+    return has_set
 
 
 def _may_fire(change: Change, rule: Rule) -> bool:
@@ -85,17 +100,25 @@ def _may_fire(change: Change, rule: Rule) -> bool:
     return rule.when is None or condition.holds(rule.when, change) is True
 
 
-def _fire(change: Change, rule: Rule) -> None:
+def _fire(change: Change, rule: Rule) -> bool:
     profile = change.profile
     if rule.cooldown_ms:
         profile.fired[rule.name] = change.at
     if rule.max_fires is not None:
         lately = [at for at in profile.fires.get(rule.name, []) if change.at - at < rule.max_fires[1]]
         profile.fires[rule.name] = [*lately, change.at]
+    has_set = False
+    for trait, value in rule.set:
+        before = profile.traits.get(trait)
+        if (type(before), before) != (type(value), value):
+            has_set |= change.learn(trait, value)
+    if rule.slot is None:
+        return has_set
     message_id = change.event.message_id if change.event is not None else None
     cause = {"kind": "RULE", "message_id": message_id, "rule": rule.name}
-    name = f"rule|{change.person}|{rule.name}|{profile.version}{profile.life()}"
+    name = f"rule|{change.person}|{rule.name}|{profile.version}{change.occasion()}"
     change.fold.decide_for(change.person, profile, change.now, change.at, rule.slot, [], cause, name, None)
+    return has_set
 
 
 def _never(scope: Any, variables: dict[str, Any]) -> bool:

@@ -57,7 +57,7 @@ class Profile:
     __slots__ = (
         "affinities", "as_of", "book", "buckets", "cause", "due", "events", "fired", "fires", "first_at",
         "entry", "held", "items_bought", "pages", "last_at",
-        "ledger", "order_first", "order_last", "orders", "parked", "recent", "revenue",
+        "ledger", "made_by", "order_first", "order_last", "orders", "parked", "recent", "revenue",
         "rendered", "seen", "segments", "session_count", "session_events", "session_last", "session_open",
         "session_start", "sums", "tags", "totals", "traits", "units", "version",
     )  # fmt: skip
@@ -93,6 +93,7 @@ class Profile:
         self.due: int | None = None
         self.parked: dict[tuple[str, str], Any] = {}
         self.rendered = 0  # which definitions were in force at the last change
+        self.made_by: Book | None = None  # and these themselves
 
     def move_to(self, book: Book) -> None:
         """Goes over to other definitions; what keeps its name keeps its state."""

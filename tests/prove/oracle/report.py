@@ -15,6 +15,7 @@ class Report:
         self.compared: dict[str, int] = {}
         self.violations: dict[str, int] = {f"I{number}": 0 for number in range(1, 8)}
         self.first: list[str] = []
+        self.configured: int | None = None  # what stands for the definitions of the configuration
 
     def violation(self, invariant: str, where: str, person: str | None, what: str) -> None:
         """`where` is topic-partition@offset."""
@@ -22,6 +23,13 @@ class Report:
         if len(self.first) < KEPT_MAX:
             about = f" {person}" if person else ""
             self.first.append(f"{invariant} {where}{about}: {what}"[:2_000])
+
+    def name_configured(self, found: int) -> str:
+        """The product's own name of the definitions of the configuration, the same in all outputs and, its low half,
+        in rows."""
+        if self.configured is None:
+            self.configured = found
+        return f"{self.configured:016x}"
 
     def read(self, topic: str, count: int = 1) -> None:
         self.records[topic] = self.records.get(topic, 0) + count
@@ -37,6 +45,9 @@ class Report:
         for invariant, count in other.violations.items():
             self.violations[invariant] += count
         self.first = (self.first + other.first)[:KEPT_MAX]
+        if None not in (self.configured, other.configured) and self.configured != other.configured:
+            self.violation("I5", "outputs", None, "the definitions of the configuration have two names")
+        self.configured = self.configured if other.configured is None else other.configured
 
     @property
     def total(self) -> int:

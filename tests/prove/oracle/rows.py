@@ -1,4 +1,4 @@
-"""A person's row, formats 2 and 3, read from its layout alone: flags in one byte, then fields one after another;
+"""A person's row, formats 2 to 5, read from its layout alone: flags in one byte, then fields one after another;
 instants as milliseconds before the profile's own, ids of names in four bytes, hashes in eight."""
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from typing import Any
 from .postcard import Bytes, Unreadable
 
 PLAIN, WITH_AGGREGATES = 2, 3
+BY_DEFINITIONS = 2  # by so much a format is higher that says by which definitions it was made
 HOUR_MS = 3_600_000
 FIRST_AT, LAST_AT, ORDERS_FIRST_AT, ORDERS_LAST_AT, SESSION_OPEN, CAUSE_EVENT, CAUSE_TIME = (
     1 << bit for bit in range(7)
@@ -16,9 +17,12 @@ FIRST_AT, LAST_AT, ORDERS_FIRST_AT, ORDERS_LAST_AT, SESSION_OPEN, CAUSE_EVENT, C
 
 def profile_of(value: bytes) -> dict[str, Any]:
     """What a person's row says. What holds nothing is left out."""
-    if not value or value[0] not in (PLAIN, WITH_AGGREGATES):
+    if not value or not PLAIN <= value[0] <= WITH_AGGREGATES + BY_DEFINITIONS:
         raise Unreadable("a row of another format")
-    return _Row(Bytes(value, 1)).read(value[0])
+    if value[0] <= WITH_AGGREGATES:
+        return {"definitions": 0, **_Row(Bytes(value, 1)).read(value[0])}
+    definitions = int.from_bytes(value[1:5], "little")
+    return {"definitions": definitions, **_Row(Bytes(value, 5)).read(value[0] - BY_DEFINITIONS)}
 
 
 class _Row:

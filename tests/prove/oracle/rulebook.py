@@ -6,6 +6,8 @@ from __future__ import annotations
 import math
 import re
 
+import xxhash
+
 from . import aggregates, condition
 from .book import FIRST_NAMED_BIT, Attribute, Book, Interest, Rule, Segment, Slot
 from .days import Days
@@ -39,6 +41,7 @@ def of_text(text: str) -> Book:
             raise ConfigurationError(f"`{key}` is a setting of the process and no part of definitions")
     book = read(section)
     section.done()
+    book.fingerprint = xxhash.xxh3_64_intdigest(text.encode())
     return book
 
 
@@ -182,6 +185,8 @@ def _derived(section: Section, name: str, measure: str, book: Book) -> Attribute
         name, measure, None, events=frozenset(), where=None, bucket_ms=0, buckets=0, timed=True,
         bit=book.bits["attributes", name],
     )  # fmt: skip
+    if section.choice("scope", ("profile", "session"), "profile") == "session" or not section.truth("timed", True):
+        raise ConfigurationError(f"{section.path} changes when its parts do")
     if measure == "score":
         attribute.parts = (section.needed("score"),)
         attribute.thresholds = tuple(map(float, section.texts("thresholds", 16, ())))
@@ -304,8 +309,10 @@ def _rule(section: Section, name: str, book: Book, names: dict[str, list[str]]) 
         raise ConfigurationError(f"{on.path}.{kind}: nothing is called `{what}`")
     on.done()
     when, _ = condition.optional(section, "when", book.bits, names["segments"])
-    slot = section.needed("decide")
-    if slot not in names["slots"]:
+    slot = section.text("decide")
+    if slot is None and not section.has("set"):
+        raise ConfigurationError(f"{section.path} has neither decide nor set")
+    if slot is not None and slot not in names["slots"]:
         raise ConfigurationError(f"{section.path}.decide: no slot is called `{slot}`")
     cooldown = section.duration_ms("cooldown", 0, 365 * DAY_MS, "0s")
     age = section.duration_ms("event_age_max", 1_000, 90 * DAY_MS, "1h")
@@ -319,8 +326,22 @@ def _rule(section: Section, name: str, book: Book, names: dict[str, list[str]]) 
     group = section.text("group")
     if group is not None and len(group.encode()) > 64:
         raise ConfigurationError(f"{section.path}.group is longer than 64 bytes")
+    set_ = tuple((trait, _value_of(text)) for trait, text in section.table("set", 16))
+    if any(not re.fullmatch(r"[a-z][a-z0-9_]*", trait) for trait, _ in set_):
+        raise ConfigurationError(f"{section.path}.set has what is no name of a trait")
     section.done()
-    return Rule(name, (kind, what), when, slot, cooldown, age, max_fires, group)
+    return Rule(name, (kind, what), when, slot, cooldown, age, max_fires, group, set_)
+
+
+def _value_of(text: str) -> Any:
+    """What a rule sets: true or false, a number as it is usually written, else the text."""
+    if text in ("true", "false"):
+        return text == "true"
+    if re.fullmatch(r"-?[1-9][0-9]*|0", text) and -(2**63) <= int(text) < 2**63:
+        return int(text)
+    if re.fullmatch(r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text) and math.isfinite(float(text)):
+        return float(text)
+    return text
 
 
 def _slot(section: Section, name: str, names: dict[str, list[str]]) -> Slot:

@@ -106,6 +106,17 @@ class Section:
         value = self.text(key, default)
         return self._within(key, quantity(value or "", SIZES, self.name(key)), low, high)
 
+    def table(self, key: str, most: int) -> list[tuple[str, str]]:
+        """A mapping of names to texts."""
+        present, tree = self.has(key), self.raw(key)
+        if not present:
+            return []
+        if not isinstance(tree, dict) or not 1 <= len(tree) <= most:
+            raise ConfigurationError(f"{self.name(key)} must be a mapping of 1 to {most} entries")
+        if not all(isinstance(one, str) and one.strip() and len(one.encode()) <= 4096 for one in tree.values()):
+            raise ConfigurationError(f"{self.name(key)} must map names to single values")
+        return list(tree.items())
+
     def numbers(self, key: str, most: int, low: float, high: float) -> dict[str, float]:
         """A mapping of names to numbers."""
         tree = self.raw(key)

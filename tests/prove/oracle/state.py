@@ -10,7 +10,7 @@ from typing import Any
 
 import xxhash
 
-from .aggregates import Bests, Frequencies, Mean, shape, span
+from .aggregates import Bests, Frequencies, Gaps, Mean, shape, span
 from .compare import Tolerated, difference
 from .fold import Fold
 from .journeys import Funnel, Lifecycle
@@ -137,6 +137,9 @@ class State:
             self.report.violation("I5", self._where(offset), person, f"expected a row found {error}")
             return
         expected = _expected(profile)
+        if expected["definitions"] is None:
+            known = self.report.configured
+            expected["definitions"] = found["definitions"] if known is None else known & 0xFFFFFFFF
         if expected != found and (said := difference(expected, found, self.tolerated)):
             self.report.violation("I5", self._where(offset), person, f"state row: {said}")
 
@@ -181,6 +184,13 @@ def _by_value(affinity: tuple[str, Any]) -> bytes:
     return affinity[0].encode()
 
 
+def _definitions(p: Profile) -> int | None:
+    """By which definitions it was changed last; none where these are the configuration's."""
+    if p.made_by is None:
+        return 0
+    return None if p.made_by.fingerprint is None else p.made_by.fingerprint & 0xFFFFFFFF
+
+
 def _expected(p: Profile) -> dict[str, Any]:
     """The row that the fold's profile must have. What holds nothing is left out on both sides."""
     cause = "none" if p.cause is None else "time" if p.cause is TIME else f"event {p.cause}"
@@ -195,8 +205,10 @@ def _expected(p: Profile) -> dict[str, Any]:
     frequencies: dict[int, Any] = {}
     for rule, one in held:
         number = number_of(shape(rule))
+        evidence = number_of(f"{rule.name}|{rule.measure}|{rule.prop}|evidence|{span(rule)}")
+        if isinstance(one, Gaps) and one.holds():
+            counters |= {number: [one.largest, []], evidence: [one.count, []]}
         if isinstance(one, Mean):
-            evidence = number_of(f"{rule.name}|mean|{rule.prop}|evidence|{span(rule)}")
             rings = {number: one.sum, evidence: one.count}
             counters |= {id_: ring.row() for id_, ring in rings.items() if ring.total or ring.buckets}
         elif isinstance(one, Frequencies) and one.holds():
@@ -227,6 +239,7 @@ def _expected(p: Profile) -> dict[str, Any]:
         elif kind == "segment" and parked[0]:
             segments[number_of(name)] = parked
     return {
+        "definitions": _definitions(p),
         "version": p.version,
         "as_of": p.as_of,
         "events": p.events,

@@ -3,9 +3,9 @@
 use compact_str::CompactString;
 
 use super::{
-    CAUSE_EVENT, CAUSE_TIME, FALSE, FIRST_AT, FLAGS, FLOAT, IN, INTEGER, LAST_AT, ORDER_CANCELLED,
-    ORDER_COUNTED, ORDER_EXPECTED, ORDER_LATE, ORDER_PLACED, ORDER_TRUSTED, ORDERS_FIRST_AT, ORDERS_LAST_AT,
-    OUT, PENDING, SESSION_OPEN, TEXT, TEXTS, TRUE, WITH_AGGREGATES,
+    BY_DEFINITIONS, CAUSE_EVENT, CAUSE_TIME, FALSE, FIRST_AT, FLAGS, FLOAT, IN, INTEGER, LAST_AT,
+    ORDER_CANCELLED, ORDER_COUNTED, ORDER_EXPECTED, ORDER_LATE, ORDER_PLACED, ORDER_TRUSTED, ORDERS_FIRST_AT,
+    ORDERS_LAST_AT, OUT, PENDING, SESSION_OPEN, TEXT, TEXTS, TRUE, WITH_AGGREGATES,
 };
 use crate::domain::affinity::Affinity;
 use crate::domain::event::Money;
@@ -28,8 +28,11 @@ const ENDS: Reason = "it ends before it is complete";
 /// The profile of a row of this format.
 pub(in crate::codec::row) fn read(format: u8, row: &[u8]) -> Result<Profile, Reason> {
     let mut reader = Reader { rest: row, as_of: Timestamp::EARLIEST };
-    let mut profile = reader.profile()?;
-    if format == WITH_AGGREGATES {
+    let by_definitions = format > WITH_AGGREGATES;
+    let definitions = if by_definitions { reader.name()?.0 } else { 0 };
+    let layout = if by_definitions { format - BY_DEFINITIONS } else { format };
+    let mut profile = Profile { definitions, ..reader.profile()? };
+    if layout == WITH_AGGREGATES {
         profile.points = in_order(reader.list(|reader| Ok((reader.name()?, reader.points()?)))?);
         profile.frequencies = in_order(reader.list(|reader| Ok((reader.name()?, reader.frequencies()?)))?);
         profile.orders.ledger = reader.list(Reader::order)?;
@@ -69,6 +72,7 @@ impl<'r> Reader<'r> {
         self.as_of = Timestamp::from_ms(self.signed()?);
         Ok(Profile {
             version,
+            definitions: 0,
             as_of: self.as_of,
             events_applied: self.unsigned()?,
             first_at: self.time_if(has(FIRST_AT))?,

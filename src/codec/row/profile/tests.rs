@@ -1,0 +1,60 @@
+//! Rows as they were always written.
+
+use super::*;
+use crate::codec::arbitrary;
+use crate::codec::row::{decode_profile, encode_profile};
+use crate::domain::frequencies::Frequencies;
+use crate::domain::points::Points;
+use crate::domain::purchase::Refund;
+
+/// What format 3 adds to the sample that format 2 has; read for ever, as all golden rows.
+const FORMAT_3_ADDS: &str = "\
+    01070000000280eef1d3020404626f6f7480bab7030210010800000001036861740600010900000000000000090080ba\
+    b703034555524e0201ffffffffffffffff0103455552c8010180bab703022f61067365617263680280bab703022f6106\
+    73656172636880bab703022f620001050000000280bab70300";
+
+#[test]
+fn rows_of_format_3_end_and_rows_of_format_5_begin_as_they_always_did() {
+    let hour = |hour: i64| Timestamp::from_ms(hour * 3_600_000);
+    let plain = arbitrary::sample_profile();
+    let mut profile = plain.clone();
+    let points = [(1, Scalar::Text("boot".into())), (99, Scalar::Integer(8))];
+    let points = points.map(|(at, value)| Point { at: hour(at), value });
+    profile.points = vec![(NameId(7), Points::of_points(points.into()))];
+    let counter = Counter::of_buckets(NameId::default(), 3, Vec::new());
+    profile.frequencies = vec![(NameId(8), Frequencies::of_counters(vec![("hat".into(), counter)]))];
+    let euros = |hundredths| Money { hundredths, currency: "EUR".into() };
+    let order = Order {
+        id: 9,
+        status: OrderStatus::Placed,
+        counted: true,
+        late: false,
+        at: hour(100),
+        told_at: hour(99),
+        trusted: false,
+        money: euros(39),
+        units: 2,
+        refunds: vec![Refund { id: u64::MAX, trusted: true, money: euros(100) }],
+    };
+    profile.orders.ledger = vec![order];
+    let page = |path: &str, medium: Option<&str>| PageView {
+        at: hour(99),
+        path: path.into(),
+        medium: medium.map(Into::into),
+    };
+    profile.session.entry = Some(page("/a", Some("search")));
+    profile.session.pages = vec![page("/a", Some("search")), page("/b", None)];
+    profile.fires = vec![(NameId(5), vec![hour(99), hour(100)])];
+    let (row, plain) = (encode_profile(&profile), encode_profile(&plain));
+    let (format, body) = row.split_first().unwrap();
+    assert_eq!((*format, plain.first()), (WITH_AGGREGATES, Some(&PLAIN)));
+    let added = body.strip_prefix(plain.get(1..).unwrap()).unwrap();
+    let added: String = added.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(added, FORMAT_3_ADDS);
+    assert_eq!(decode_profile(&row), Ok(profile.clone()));
+    let by_definitions = Profile { definitions: 0x0403_0201, ..profile };
+    let marked = encode_profile(&by_definitions);
+    assert_eq!(marked, [&[5, 1, 2, 3, 4], body].concat());
+    assert_eq!(decode_profile(&marked), Ok(by_definitions));
+    assert!(decode_profile(marked.get(..3).unwrap()).is_err());
+}
