@@ -5,7 +5,7 @@
 //! | `p` and the person's key | the profile |
 //! | `c` and the content's id | a piece of content |
 //! | `m` | how far the input was read, the stream time, and the digest of all other rows |
-//! | `r` | the text of the definitions in force |
+//! | `r` | the text of the definitions in force, and since when they are |
 //! | `i` | with which definitions due times were worked out |
 //! | `d` | in a store alone, while it is restored: the digest of what it has |
 //!
@@ -41,6 +41,8 @@ pub const RESTORING_KEY: &[u8] = b"d";
 const FORMAT: u8 = 1;
 /// The same of the [`Meta`] row. Version 1 had no digest.
 const META_FORMAT: u8 = 2;
+/// The same of the definitions' row. Version 1 did not say since when they are in force.
+const DEFINITIONS_FORMAT: u8 = 2;
 /// The newest of a person's row, whose layout is in `profile`. Version 1 was as the other rows are.
 const PROFILE_FORMAT: u8 = profile::WITH_AGGREGATES + profile::BY_DEFINITIONS;
 /// Room for a common profile; a larger one makes the buffer grow.
@@ -169,15 +171,28 @@ pub fn decode_meta(value: &[u8]) -> Result<Meta, RowError> {
     }
 }
 
-/// The value of the [`DEFINITIONS_KEY`] row: the definitions' text as it was sent.
-pub fn encode_definitions(text: &str) -> Vec<u8> {
-    [&[FORMAT], text.as_bytes()].concat()
+/// The value of the [`DEFINITIONS_KEY`] row: since when, in stream time, and the definitions' text as it was sent.
+/// Version 1 did not say since when.
+pub fn encode_definitions(since: Option<Timestamp>, text: &str) -> Vec<u8> {
+    match since {
+        None => [&[FORMAT], text.as_bytes()].concat(),
+        Some(since) => [&[DEFINITIONS_FORMAT], &since.ms().to_le_bytes()[..], text.as_bytes()].concat(),
+    }
 }
 
 /// Reads the value of the [`DEFINITIONS_KEY`] row.
-pub fn decode_definitions(value: &[u8]) -> Result<CompactString, RowError> {
-    let text = std::str::from_utf8(body(value)?).map_err(|error| damaged(error.to_string()))?;
-    Ok(text.into())
+pub fn decode_definitions(value: &[u8]) -> Result<(Option<Timestamp>, CompactString), RowError> {
+    let (format, body) = versioned(value, DEFINITIONS_FORMAT)?;
+    let (since, text) = match body.split_first_chunk() {
+        _ if format == FORMAT => (None, body),
+        Some((since, text)) => (Some(Timestamp::from_ms(i64::from_le_bytes(*since))), text),
+        None => return Err(damaged("it ends before it is complete".to_owned())),
+    };
+    if since.is_some_and(|since| !since.is_plausible()) {
+        return Err(damaged("it names a time that is not between 1970 and 2199".to_owned()));
+    }
+    let text = std::str::from_utf8(text).map_err(|error| damaged(error.to_string()))?;
+    Ok((since, text.into()))
 }
 
 /// The value of the [`RESTORING_KEY`] row: the digest of what the store has, where that is known.
@@ -274,7 +289,9 @@ mod tests {
         let row = "02d80480a0abfef96201ac02ffffffffffffffffff01";
         assert_eq!(hexadecimal(&encode_meta(&meta)), row);
         assert_eq!(hexadecimal(&encode_restoring(&digest)), "0101ac02ffffffffffffffffff01");
-        assert_eq!(encode_definitions("slots: []"), b"\x01slots: []");
+        assert_eq!(encode_definitions(None, "slots: []"), b"\x01slots: []");
+        let since = Some(Timestamp::from_ms(0x0102));
+        assert_eq!(encode_definitions(since, "a: 1"), b"\x02\x02\x01\0\0\0\0\0\0a: 1");
     }
 
     #[test]
@@ -359,7 +376,10 @@ mod tests {
             prop_assert_eq!(read, possible.then_some(meta));
             let meta = Meta { input_next: input_next & i64::MAX, stream_time: Timestamp::LATEST, digest };
             prop_assert_eq!(decode_meta(&encode_meta(&meta)), Ok(meta));
-            prop_assert_eq!(decode_definitions(&encode_definitions(&text)), Ok(text.into()));
+            for since in [None, Some(meta.stream_time)] {
+                let row = encode_definitions(since, &text);
+                prop_assert_eq!(decode_definitions(&row), Ok((since, text.as_str().into())));
+            }
         }
 
         #[test]

@@ -117,6 +117,10 @@ fn events(
     problems: &mut Problems<'_>,
 ) -> Vec<CompactString> {
     let mut events = definitions::events(section, key, problems);
+    if events.is_empty() && section.has(key) && key != "funnel" {
+        let hint = Some("name at least one, or `any` for all".into());
+        problems.error(&section.place_of(key), format!("{path}.{key} names no event"), hint);
+    }
     if events.iter().any(|event| &**event == "any") {
         if events.len() > 1 {
             let hint = Some("leave the other names out, or leave `any` out".into());

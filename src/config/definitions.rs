@@ -2,6 +2,7 @@
 //! see no environment and no files: what arrives on a topic means the same everywhere.
 
 use std::ops::RangeInclusive;
+use std::sync::LazyLock;
 
 use compact_str::CompactString;
 
@@ -12,10 +13,10 @@ use super::node::{Node, Place, Source, Value};
 use super::problems::Problems;
 use super::quantity::Quantity;
 use super::section::{self, Section};
-use super::{attributes, document, interests, keys, lints, segments, slots};
+use super::{attributes, document, interests, keys, segments, slots};
 use crate::codec::wire::Aliases;
 use crate::domain::rulebook::{IntakeRule, OrdersRule, RecentRule, RuleBook, SessionRule};
-use crate::domain::time::DAY_MS;
+use crate::domain::time::{DAY_MS, Timestamp};
 
 /// The longest event name, in bytes.
 const EVENT_BYTES_MAX: usize = 200;
@@ -35,7 +36,7 @@ pub fn parse_definitions(text: &str, file: &str) -> Result<RuleBook, ConfigError
     let mut problems = Problems::new(text, file);
     let rules = document::parse(text, &Source::File, &mut problems).and_then(|mut root| {
         refuse_settings(&mut root, &mut problems);
-        read(&mut root, &mut problems)
+        read(&mut root, &mut problems).map(|(rules, _)| rules)
     });
     problems.finish()?;
     let rules = rules.expect("without a rule book, something was wrong");
@@ -54,13 +55,15 @@ fn refuse_settings(root: &mut Node, problems: &mut Problems<'_>) {
     });
 }
 
-/// Reads definitions from their part of the tree. None if it is no mapping, which is reported.
-pub(crate) fn read(root: &mut Node, problems: &mut Problems<'_>) -> Option<RuleBook> {
+/// Reads definitions, and the names that they declare, from their part of the tree. None if it is no mapping, which
+/// is reported.
+pub(crate) fn read(root: &mut Node, problems: &mut Problems<'_>) -> Option<(RuleBook, Names)> {
     let mut section = Section::open(root, "", keys::DEFINITIONS, problems)?;
     let section = &mut section;
     let names = Names::gather(section, problems);
     let rules = RuleBook {
         fingerprint: 0,
+        since: Timestamp::EARLIEST,
         intake: intake(section, problems)?,
         session: session(section, problems)?,
         orders: orders(section, problems)?,
@@ -71,10 +74,7 @@ pub(crate) fn read(root: &mut Node, problems: &mut Problems<'_>) -> Option<RuleB
         rules: slots::read_rules(section, &names, problems),
         slots: slots::read_slots(section, &names, problems),
     };
-    if !problems.any_error() {
-        lints::check(&rules, &names, problems);
-    }
-    Some(rules)
+    Some((rules, names))
 }
 
 fn intake(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<IntakeRule> {
@@ -168,16 +168,19 @@ pub(crate) fn events(
         );
         problems.error(&event.place, message, None);
     }
-    let aliases = Aliases::standard();
-    for event in &events {
-        let canonical = aliases.canonical_event(&event.text);
-        if canonical != event.text {
-            let message = format!("{path}: `{}` is another name of `{canonical}`", event.text);
-            let hint = format!("call it `{canonical}`, unless aliases of the process say otherwise");
-            problems.warning(&event.place, message, Some(hint));
-        }
-    }
+    events.iter().for_each(|event| warn_of_alias(&event.text, &event.place, &path, problems));
     events.into_iter().map(|event| event.text).collect()
+}
+
+/// Reports where an event is called as it never is.
+pub(crate) fn warn_of_alias(event: &str, place: &Place, path: &str, problems: &mut Problems<'_>) {
+    static STANDARD: LazyLock<Aliases> = LazyLock::new(Aliases::standard);
+    let canonical = STANDARD.canonical_event(event);
+    if canonical != event {
+        let message = format!("{path}: `{event}` is another name of `{canonical}`");
+        let hint = format!("call it `{canonical}`, unless aliases of the process say otherwise");
+        problems.warning(place, message, Some(hint));
+    }
 }
 
 /// The name of one event under a key.

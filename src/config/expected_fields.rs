@@ -10,6 +10,8 @@ use crate::domain::quality::ExpectedField;
 /// The most fields that are expected of the events of a source: each is a label on two metrics.
 const FIELDS_MAX: usize = 64;
 
+const SOME: &str = "write fields by event, as {product_viewed: [items.price]}, or leave it out";
+
 /// The fields, in their order.
 pub(crate) fn read(
     source: &mut Section<'_>,
@@ -26,6 +28,9 @@ pub(crate) fn read(
         problems.error(&place, message, Some("set keyed: false, or leave it out".into()));
     }
     let Some(events) = entries(node, &path, problems) else { return expected };
+    if events.is_empty() {
+        problems.error(&place, format!("{path} names no event"), Some(SOME.into()));
+    }
     for entry in events {
         let path = format!("{path}.{}", entry.key);
         let canonical = aliases.canonical_event(&entry.key);
@@ -40,6 +45,9 @@ pub(crate) fn read(
             Value::List(nodes) => nodes.as_slice(),
             _ => std::slice::from_ref(&entry.value),
         };
+        if named.is_empty() {
+            problems.error(&entry.value.place, format!("{path} names no field"), Some(SOME.into()));
+        }
         for node in named {
             let Some(name) = text_of(node, &path, problems) else { continue };
             let Some(field) = attributes::known_field(&name, &path, problems) else { continue };

@@ -1,7 +1,7 @@
 //! Reads `interests`: which values are scored, how they decay, when they become tags.
 
 use super::catalogue;
-use super::definitions::each;
+use super::definitions::{each, warn_of_alias};
 use super::keys;
 use super::node::Value;
 use super::problems::Problems;
@@ -31,7 +31,11 @@ fn interest(name: &str, mut section: Section<'_>, problems: &mut Problems<'_>) -
     let facets = [("category", Facet::Category), ("brand", Facet::Brand), ("item", Facet::Item)];
     let facet = section.choice("facet", &facets, problems);
     let weights = catalogue::weights(section, "weights", WEIGHTS_MAX, WEIGHT_MIN, problems);
+    let path = section.path_of("weights");
     let given = section.find("weights");
+    if let Some(Value::Map(entries)) = given.as_ref().map(|node| &node.value) {
+        entries.iter().for_each(|entry| warn_of_alias(&entry.key, &entry.place, &path, problems));
+    }
     if given.is_some_and(|node| matches!(&node.value, Value::Map(entries) if entries.is_empty())) {
         let message = format!("interests.{name}.weights has no entries");
         problems.error(&section.place_of("weights"), message, Some("name at least one event".into()));

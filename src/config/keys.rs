@@ -352,7 +352,7 @@ pub(crate) const RULE: &[Key] = &[
     optional("decide", "the slot to decide; a rule has this, or `set`, or both"),
     optional(
         "set",
-        "traits to set, as {NAME: VALUE}, at most 16; true, false and numbers are such with or without quotes. \
+        "traits to set, as {NAME: VALUE}, at most 16; true, false and numbers such as 7 and 0.5 are such with or without quotes. \
          Conditions see them as traits.NAME, beside what identify said; of both, a person has at most 64",
     ),
     key("cooldown", "0s", "how long it rests after it fired, 0s to 365d"),

@@ -103,34 +103,35 @@ fn decisions(rules: &RuleBook, names: &Names, problems: &mut Problems<'_>) {
 
 /// Rules that set one another off: what the one sets moves a segment that sets off the other.
 fn loops(rules: &RuleBook, names: &Names, problems: &mut Problems<'_>) {
-    for (rule, declared) in rules.rules.iter().zip(&names.rules) {
-        if let Some(other) = set_off_by(rules, rule) {
-            let message =
-                format!("the rule `{}` may set itself off, by what `{}` sets", rule.name, other.name);
-            let hint = "rules set off one another four times at most, and no more for that change; let conditions \
-                        exclude it";
-            problems.warning(&declared.place, message, Some(hint.into()));
-        }
+    let moved: Vec<Vec<&str>> = rules.rules.iter().map(|rule| moved_by(rules, rule)).collect();
+    for (number, (rule, declared)) in rules.rules.iter().zip(&names.rules).enumerate() {
+        let Some(other) = set_off_by(rules, &moved, number) else { continue };
+        let message = format!("the rule `{}` may set itself off, by what `{}` sets", rule.name, other.name);
+        let hint = "after four rules, one because of the other, nothing fires any more for that change; give one of \
+                    them a cooldown";
+        problems.warning(&declared.place, message, Some(hint.into()));
     }
 }
 
-/// The rule by which a rule sets itself off, directly or by way of others.
-fn set_off_by<'r>(rules: &'r RuleBook, rule: &'r Rule) -> Option<&'r Rule> {
+/// The rule by which a rule sets itself off, directly or by way of others: `moved` are the segments that each rule
+/// moves. What fires so often only ends every such circle.
+fn set_off_by<'r>(rules: &'r RuleBook, moved: &[Vec<&str>], rule: usize) -> Option<&'r Rule> {
+    let is_endless = |rule: &Rule| rule.cooldown_ms == 0 && rule.group.is_none() && rule.max_fires.is_none();
     let mut reached = vec![rule];
     let mut next = 0;
     while let Some(from) = reached.get(next).copied() {
         next += 1;
-        let moved = moved_by(rules, from);
-        let set_off = rules.rules.iter().filter(|other| match &other.trigger {
-            Trigger::Entered(segment) | Trigger::Left(segment) => moved.contains(&&**segment),
-            Trigger::Event(_) | Trigger::Tagged(_) => false,
-        });
-        for other in set_off {
-            if other.name == rule.name {
-                return Some(from);
+        let moved = moved.get(from).map_or(&[][..], Vec::as_slice);
+        for (number, other) in rules.rules.iter().enumerate().filter(|(_, other)| is_endless(other)) {
+            let (Trigger::Entered(segment) | Trigger::Left(segment)) = &other.trigger else { continue };
+            if !moved.contains(&&**segment) {
+                continue;
             }
-            if !reached.iter().any(|one| one.name == other.name) {
-                reached.push(other);
+            if number == rule {
+                return rules.rules.get(from);
+            }
+            if !reached.contains(&number) {
+                reached.push(number);
             }
         }
     }
@@ -148,17 +149,23 @@ fn moved_by<'r>(rules: &'r RuleBook, rule: &Rule) -> Vec<&'r str> {
         let is_moved = conditions(segment).any(|condition| {
             let reads = condition.reads();
             let looks_at = |root: &str| reads.roots.contains(&root);
-            // A trait that is named in another way than by a dot may be any.
-            (looks_at("traits") && (reads.traits.is_empty() || reads.traits.iter().any(is_set)))
+            reads.any_trait
+                || reads.traits.iter().any(is_set)
                 || reads.attributes.iter().any(|name| made_of_it.contains(&name))
                 || (looks_at("profile") && !made_of_it.is_empty())
-                || (looks_at("segments") && moved.iter().any(|segment| condition.source().contains(*segment)))
+                || (looks_at("segments") && moved.iter().any(|segment| may_name(condition.source(), segment)))
         });
         if is_moved {
             moved.push(&segment.name);
         }
     }
     moved
+}
+
+/// Whether a condition that looks at segments looks at this one: it names it, or none.
+fn may_name(condition: &str, segment: &str) -> bool {
+    let named = ['\'', '"'].iter().any(|quote| condition.contains(&format!("{quote}{segment}{quote}")));
+    named || !condition.contains(" in segments")
 }
 
 fn of_segments(rules: &RuleBook) -> impl Iterator<Item = &Expression> {

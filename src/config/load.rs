@@ -15,8 +15,8 @@ use super::problems::Problems;
 use super::secrets::Filling;
 use super::section::{self, Section};
 use super::{
-    AliasTable, Config, catalogue, definitions, document, event_schemas, keys, overlay, settings, sources,
-    suggestion,
+    AliasTable, Config, catalogue, definitions, document, event_schemas, keys, lints, overlay, settings,
+    sources, suggestion,
 };
 use crate::codec::wire::{Aliases, Ids};
 use crate::domain::rulebook::RuleBook;
@@ -105,7 +105,11 @@ fn read_config(
     file: &str,
     problems: &mut Problems<'_>,
 ) -> Option<Config> {
-    let rules = definitions::read(defined, problems);
+    let read = definitions::read(defined, problems);
+    if let Some((rules, names)) = read.as_ref().filter(|_| !problems.any_error()) {
+        lints::check(rules, names, problems);
+    }
+    let rules = read.map(|(rules, _)| rules);
     let mut process = Section::open(process, "", keys::PROCESS, problems)?;
     let process = &mut process;
     let application = settings::application(process, problems);

@@ -61,8 +61,10 @@ pub(crate) struct Declared {
 
 /// Whether a name follows `.` in conditions, which allows fewer characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Spelling {
+pub(crate) enum Spelling {
+    /// It does.
     Member,
+    /// It does not.
     Free,
 }
 
@@ -115,7 +117,8 @@ fn gather(
     declared
 }
 
-fn check_spelling(declared: &Declared, spelling: Spelling, problems: &mut Problems<'_>) {
+/// Reports what is no name.
+pub(crate) fn check_spelling(declared: &Declared, spelling: Spelling, problems: &mut Problems<'_>) {
     let name = &declared.name;
     let member = spelling == Spelling::Member;
     let allowed = |next: char| {

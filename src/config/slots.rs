@@ -4,7 +4,7 @@ use compact_str::CompactString;
 
 use super::condition::{self, Sight};
 use super::definitions::{WAIT_MS, each, event, one_of};
-use super::names::{Declared, Names, names_of, position};
+use super::names::{Declared, Names, Spelling, check_spelling, names_of, position};
 use super::problems::Problems;
 use super::section::{Section, Text, entries, read_number, text_of};
 use super::{keys, suggestion};
@@ -94,11 +94,8 @@ fn set(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Vec<(CompactSt
     }
     let mut set = Vec::new();
     for entry in entries {
-        let named = |next: char| next.is_ascii_lowercase() || next.is_ascii_digit() || next == '_';
-        if !entry.key.starts_with(|first: char| first.is_ascii_lowercase()) || !entry.key.chars().all(named) {
-            let hint = Some("begin with a-z and go on with a-z, 0-9 and '_'".into());
-            problems.error(&entry.place, format!("{path}: `{}` is no name of a trait", entry.key), hint);
-        }
+        let declared = Declared { name: entry.key.clone(), place: entry.place.clone() };
+        check_spelling(&declared, Spelling::Member, problems);
         let value = text_of(&entry.value, &format!("{path}.{}", entry.key), problems);
         set.extend(value.map(|value| (entry.key.as_str().into(), trait_of(&value.text))));
     }

@@ -59,6 +59,8 @@ pub struct Reads {
     pub tags: Vec<CompactString>,
     /// The traits it names, sorted; of one with dots in its name, the part before the first.
     pub traits: Vec<CompactString>,
+    /// Whether it names traits in another way than by a dot, so that it may look at any.
+    pub any_trait: bool,
 }
 
 /// Why a condition was not accepted.
@@ -173,7 +175,9 @@ impl Reads {
             return refuse("name the tags of an interest as tags.NAME".into());
         }
         let traits = members(source, "traits");
-        Ok(Reads { roots, attributes, tags, traits })
+        let any_trait = roots.contains(&"traits")
+            && source.split("traits").skip(1).any(|rest| !rest.trim_start().starts_with('.'));
+        Ok(Reads { roots, attributes, tags, traits, any_trait })
     }
 
     /// Whether it looks at the event.

@@ -148,7 +148,7 @@ pub fn settle(
 ) -> bool {
     let Knowledge { rules, catalogue } = knowledge;
     let mut changed = false;
-    while let Some(at) = due(rules, profile).filter(|at| *at <= until) {
+    while let Some(at) = due(rules, profile).map(|at| at.max(rules.since)).filter(|at| *at <= until) {
         changed = true;
         if retention::due(rules, profile).is_some_and(|due| due <= at) {
             retention::forget(rules, person, profile, at, emissions);

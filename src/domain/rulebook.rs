@@ -7,6 +7,7 @@ use super::expression::Expression;
 use super::funnel::Funnel;
 use super::lifecycle::Lifecycle;
 use super::scalar::Scalar;
+use super::time::Timestamp;
 pub use super::window::Window;
 
 /// The stable number of a declared name: what rows store instead of the name.
@@ -29,6 +30,8 @@ impl NameId {
 pub struct RuleBook {
     /// What tells these definitions from others: see [`RuleBook::fingerprint_of`].
     pub fingerprint: u64,
+    /// Since when they are in force, in stream time: nothing that is due by them is due before.
+    pub since: Timestamp,
     /// Which events count at all, and how far back.
     pub intake: IntakeRule,
     /// How events form sessions.

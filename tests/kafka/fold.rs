@@ -27,6 +27,8 @@ pub(crate) struct Expected {
     /// The last profile update: it shows the names that were declared when it was committed, at the last change or
     /// later, so it is one of these, the last by the definitions at the end; none where the profile never changed.
     pub(crate) profile: Vec<Vec<u8>>,
+    /// The profile itself.
+    pub(crate) state: Option<Profile>,
 }
 
 /// What everybody's outputs must be.
@@ -105,7 +107,7 @@ impl<'a> Partition<'a> {
             Command::DefinitionsChanged { text } => {
                 self.settle_due();
                 let rules = parse_definitions(&text, "definitions").expect("what is wrong is no command");
-                self.rules.push(Arc::new(rules));
+                self.rules.push(Arc::new(RuleBook { since: self.stream_time, ..rules }));
             }
         }
     }
@@ -113,9 +115,9 @@ impl<'a> Partition<'a> {
     fn change(&mut self, person: &Person, by: impl FnOnce(Knowledge<'_>, &mut Profile, &mut Vec<Emission>)) {
         let rules = self.rules.last().unwrap();
         let profile = self.profiles.entry(person.clone()).or_default();
-        let before = profile.version;
+        let before = (profile.version, profile.first_at);
         by(Knowledge { rules, catalogue: &self.catalogue }, profile, &mut self.emissions);
-        if profile.version != before {
+        if (profile.version, profile.first_at) != before {
             self.changed_by.insert(person.clone(), self.rules.len() - 1);
         }
     }
@@ -155,6 +157,7 @@ impl<'a> Partition<'a> {
         for (person, profile) in self.profiles.iter().filter(|(_, profile)| profile.version > 0) {
             let expected = everybody.entry(person.to_string()).or_default();
             let since = self.rules.iter().skip(self.changed_by[person]);
+            expected.state = Some(profile.clone());
             expected.profile = since.map(|rules| codec.profile_update(person, profile, rules)).collect();
         }
     }

@@ -160,6 +160,7 @@ fn setting(name: &str, trigger: Trigger, mark: &str) -> Rule {
 pub(crate) fn shop() -> RuleBook {
     RuleBook {
         fingerprint: 7,
+        since: Timestamp::EARLIEST,
         intake: IntakeRule { seen_ids_max: 4096, ..IntakeRule::default() },
         session: SessionRule::default(),
         orders: OrdersRule::default(),

@@ -36,6 +36,7 @@ fn declared() -> RuleBook {
     attributes.push(attribute("events_week", &counted, Aggregation::Count, week));
     RuleBook {
         fingerprint: 0,
+        since: Timestamp::EARLIEST,
         intake: IntakeRule {
             seen_ids_max: 32,
             seen_horizon_ms: i64::MAX,

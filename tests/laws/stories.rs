@@ -319,6 +319,22 @@ fn new_definitions_are_heard_with_the_next_change() {
 }
 
 #[test]
+fn what_new_definitions_make_due_is_not_due_before_them() {
+    let seen = |days: i64| {
+        vec![attribute("views", &["product_viewed"], Aggregation::Count, hourly(24 * days, true))]
+    };
+    let quiet = || vec![condition("quiet", "attributes.views == 0", None, 0)];
+    let mut story = watching(quiet());
+    story.rules.attributes = seen(7);
+    story.send(&about("m1", "product_viewed", "shoes", at(0, 0)));
+    story.sweep(at(24 * 5, 0));
+    story.rules.attributes = seen(3);
+    (story.rules.fingerprint, story.rules.since) = (8, story.now);
+    story.sweep(at(24 * 5, 1));
+    assert_eq!(story.moves(), [moved("+quiet", 24 * 5, 0)], "not on the third day");
+}
+
+#[test]
 fn new_definitions_say_nothing_of_an_event_that_is_over() {
     let hit = || vec![condition("hit", "event.name == 'hit'", None, 3 * HOUR_MS)];
     let mut story = watching(hit());

@@ -8,7 +8,7 @@ use bespoke::domain::decision::Emission;
 use bespoke::domain::event::Event;
 use bespoke::domain::profile::{Cause, Profile};
 use bespoke::domain::react::Outcome;
-use bespoke::domain::rulebook::RuleBook;
+use bespoke::domain::rulebook::{Aggregation, RuleBook};
 use bespoke::domain::time::{HOUR_MS, Timestamp};
 use compact_str::CompactString;
 use proptest::prelude::*;
@@ -141,6 +141,41 @@ proptest! {
         });
         prop_assert_eq!(&sometimes, &never);
         prop_assert_eq!(&hourly, &never);
+    }
+
+    #[test]
+    fn definitions_may_change_wherever_the_sweep_comes_by(steps in steps(30), change_at in 0..30_usize) {
+        let changed = || {
+            let mut rules = shop_of_all_kinds();
+            rules.fingerprint += 1;
+            for rule in &mut rules.attributes {
+                if let Aggregation::Lifecycle(lifecycle) = &mut rule.aggregation {
+                    lifecycle.lapsed_ms = 16 * HOUR_MS;
+                }
+            }
+            rules.segments.push(condition("seen_twice", "attributes.views_day >= 2", None, 5 * HOUR_MS));
+            rules
+        };
+        let told = |before_each: &dyn Fn(&mut Story, &Step)| {
+            let mut number = 0;
+            told_to(shop_of_all_kinds(), &steps, |story, step| {
+                if number == change_at {
+                    // What is due before a change does not see it.
+                    story.sweep(story.now);
+                    story.rules = RuleBook { since: story.now, ..changed() };
+                }
+                number += 1;
+                before_each(story, step);
+            })
+        };
+        let never = told(&|_, _| {});
+        let sometimes = told(&|story, step| {
+            for instant in between(story, step) {
+                story.sweep(instant);
+            }
+            story.profile = row::decode_profile(&row::encode_profile(&story.profile)).unwrap();
+        });
+        prop_assert_eq!(sometimes, never);
     }
 
     #[test]

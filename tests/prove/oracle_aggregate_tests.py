@@ -162,6 +162,15 @@ class Aggregates(unittest.TestCase):
         self.assertEqual(folded.moves(), [("lost", "ENTERED", AT + 9 * HOUR + 1)])
         self.assertEqual(folded.changes[0]["definitions"], f"{xxh3_64_intdigest(text.encode()):016x}")
 
+    def test_what_new_definitions_make_due_is_not_due_before_them(self) -> None:
+        way = "segments: {quiet: {enter: attributes.views == 0}}"
+        folded = Folded("attributes: {views: {count: view, window: 7h, bucket: 1h}}\n" + way)
+        folded.send("view", AT)
+        folded.pass_to(AT + 5 * HOUR)
+        folded.fold.define("attributes: {views: {count: view, window: 3h, bucket: 1h}}\n" + way)
+        folded.pass_to(AT + 5 * HOUR + 1)
+        self.assertEqual(folded.moves(), [("quiet", "ENTERED", AT + 5 * HOUR)])
+
     def test_new_definitions_say_nothing_of_an_event_that_is_over(self) -> None:
         text = "segments: {hit: {enter: event.name == 'hit', for: 3h}}"
         folded = Folded(text)

@@ -86,13 +86,14 @@ impl Application {
         let later = contents.split_off(contents.len() / 2);
         let mut story: Vec<Sent> = shop.map(Sent::of).collect();
         // Content and definitions that change in the middle of things.
-        let redefinitions = random.below(4).saturating_sub(1);
-        let redefinitions =
-            (0..redefinitions).map(|_| redefinition(random.below(CHANGES.len() as u64) as usize));
-        let redefinitions: Vec<Sent> = redefinitions.collect();
-        for change in later.into_iter().map(Sent::of).chain(redefinitions) {
+        for content in later {
             let at = random.below(story.len() as u64) as usize;
-            story.insert(at, change);
+            story.insert(at, Sent::of(content));
+        }
+        let mut changes = Random::new(seed, 4);
+        for _ in 0..changes.below(4).saturating_sub(1) {
+            let at = changes.below(story.len() as u64) as usize;
+            story.insert(at, redefinition(changes.below(CHANGES.len() as u64) as usize));
         }
         let contents = contents.into_iter().map(Sent::of);
         let story = contents.chain(story).collect();

@@ -90,7 +90,7 @@ fn check_state(world: &World, expected: &Everybody, codec: &OutputCodec) -> Resu
         let partition = Partition::new(Arc::from(&*config.topics.changelog), number);
         let (rows, next) = replayed(world, &partition);
         let changed = rows.get(row::DEFINITIONS_KEY).map(|row| {
-            let text = row::decode_definitions(row).map_err(|error| format!("{partition}: {error}"))?;
+            let (_, text) = row::decode_definitions(row).map_err(|error| format!("{partition}: {error}"))?;
             parse_definitions(&text, "definitions").map(Arc::new).map_err(|errors| errors.to_string())
         });
         let rules = changed.transpose()?.unwrap_or_else(|| Arc::clone(&config.rules));
@@ -101,7 +101,8 @@ fn check_state(world: &World, expected: &Everybody, codec: &OutputCodec) -> Resu
             let name = person.to_string();
             let wanted = expected.get(&name).and_then(|expected| expected.profile.last());
             let update = codec.profile_update(&person, &profile, &rules);
-            if profile.version > 0 && wanted != Some(&update) {
+            let state = expected.get(&name).and_then(|expected| expected.state.as_ref());
+            if profile.version > 0 && (wanted != Some(&update) || state != Some(&profile)) {
                 return Err(format!("{partition}: the state of {name} is not what it must be"));
             }
             if profile.version > 0 {

@@ -212,7 +212,7 @@ impl<T> Latest<T> {
 }
 
 fn definitions(bytes: &[u8]) -> Result<RuleBook, Exit> {
-    let text = row::decode_definitions(bytes).map_err(unreadable)?;
+    let (_, text) = row::decode_definitions(bytes).map_err(unreadable)?;
     parse_definitions(&text, "the definitions in force").map_err(unreadable)
 }
 

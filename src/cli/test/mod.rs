@@ -8,6 +8,7 @@ mod scenario;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use compact_str::CompactString;
 use serde_json::{Value, json};
 
 use super::load::print;
@@ -139,9 +140,13 @@ fn play(source: &ConfigSource, file: &Path) -> Result<Verdict, Exit> {
             Step::Event(event) => {
                 verdict.complain_of_reject(last.take());
                 let outcome = fold.event(event).map_err(|text| at(*place, text))?;
+                verdict.complain_of_loop(*place, fold.take_stopped());
                 last = Some((*place, outcome));
             }
-            Step::Clock(clock) => fold.clock(clock).map_err(|text| at(*place, text))?,
+            Step::Clock(clock) => {
+                fold.clock(clock).map_err(|text| at(*place, text))?;
+                verdict.complain_of_loop(*place, fold.take_stopped());
+            }
             Step::Expect(expectation) => {
                 verdict.expectations += 1;
                 verdict.check(*place, expectation, &mut fold, last.as_ref().map(|(_, outcome)| outcome));
@@ -170,6 +175,12 @@ fn wrong(text: String) -> Exit {
 }
 
 impl Verdict {
+    fn complain_of_loop(&mut self, place: Place, stopped: Option<CompactString>) {
+        let Some(rule) = stopped else { return };
+        let text = format!("four rules have set off one another, and `{rule}` was not let fire any more");
+        self.failures.push(Failure { place, text, differences: Vec::new() });
+    }
+
     fn check(&mut self, place: Place, expectation: &Expectation, fold: &mut Fold, outcome: Option<&Outcome>) {
         let person = expectation.person.as_deref();
         let (decisions, changes) = fold.take(person);

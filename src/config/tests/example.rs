@@ -196,9 +196,12 @@ fn rules_that_set_themselves_off_are_odd() {
         ))
     };
     let set = |on: &str| format!("first: {{on: {{{on}}}, set: {{mark: 1}}}}");
-    for condition in
-        ["traits.mark == 1", "traits['mark'] == 1", "attributes.likes == 1", "profile.completeness > 0.5"]
-    {
+    for condition in [
+        "traits.mark == 1",
+        "traits.n == 1 || traits['mark'] == 1",
+        "attributes.likes == 1",
+        "profile.completeness > 0.5",
+    ] {
         for on in ["entered: s", "left: t"] {
             let found = rules(condition, &set(on));
             assert_eq!(
@@ -210,11 +213,14 @@ fn rules_that_set_themselves_off_are_odd() {
     }
     let by_way_of = format!("{}, second: {{on: {{entered: t}}, set: {{n: 1}}}}", set("left: s"));
     assert_eq!(rules("traits.mark == 1 && traits.n == 2", &by_way_of).len(), 2);
-    for steady in [set("event: x"), "first: {on: {entered: s}, set: {n: 1}}".into()] {
+    let steady = "first: {on: {entered: s}, set: {mark: 1}, cooldown: 1h}";
+    for steady in [set("event: x"), steady.into(), "first: {on: {entered: s}, set: {n: 1}}".into()] {
         assert!(rules("traits.mark == 1", &steady).is_empty(), "{steady}");
     }
     let alias = odd("attributes: {a: {count: view_item}}\n");
     assert_eq!(alias, ["attributes.a.count: `view_item` is another name of `product_viewed`"]);
+    let alias = odd("interests: {i: {facet: brand, enter: 2, leave: 1, weights: {view_item: 1}}}\n");
+    assert_eq!(alias, ["interests.i.weights: `view_item` is another name of `product_viewed`"]);
 }
 
 #[test]

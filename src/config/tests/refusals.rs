@@ -24,6 +24,8 @@ fn fields_that_events_should_have() {
     check(
         &[
             ("    expected: [price]", "4:15", "it must be a mapping"),
+            ("    expected: {}", "4:15", "names no event"),
+            ("    expected: {login: []}", "4:23", "names no field"),
             ("    expected: {product_viewed: items.prise}", "4:32", "did you mean `items.price`?"),
             ("    expected: {product_viewed: [shelf, {}]}", "4:40", "it must be a single value"),
             ("    keyed: true\n    expected: {login: method}", "5:15", "are not looked at"),
@@ -53,6 +55,7 @@ fn tables_of_a_database() {
 #[test]
 fn attributes_of_several_values() {
     let rows = [
+        ("  e: {count: []}", "6:14", "attributes.e.count names no event"),
         ("  c: {coalesce: [a]}", "6:17", "has nothing to choose from"),
         ("  c: {coalesce: [a, d]}", "6:21", "no attribute is called `d`"),
         ("  c: {coalesce: [a, n]}", "6:21", "`n` always says something"),
@@ -90,7 +93,8 @@ fn rules_that_do_nothing_or_set_what_is_no_trait() {
     let rows = [
         ("  r: {on: {event: x}}", "4:6", "has none of decide and set"),
         ("  r: {on: {event: x}, set: {}}", "4:28", "it must have 1 to 16"),
-        ("  r: {on: {event: x}, set: {Tier: gold}}", "4:29", "`Tier` is no name of a trait"),
+        ("  r: {on: {event: x}, set: {Tier: gold}}", "4:29", "`Tier` is no name"),
+        ("  r: {on: {event: x}, set: {import: eu}}", "4:29", "is a word of CEL"),
         ("  r: {on: {event: x}, set: {tier: [gold]}}", "4:35", "it must be a single value"),
         ("  r: {on: {event: x}, set: tier}", "4:28", "it must be a mapping"),
     ];

@@ -207,7 +207,7 @@ fn declare(meter: &Meter, gauges: Arc<Gauges>) -> Inner {
         forgotten: counter("bespoke_forgotten_persons_total", "Persons who were forgotten by retention."),
         stopped_rules: counter(
             "bespoke_stopped_rules_total",
-            "Rules that were not let fire because rules had set off one another four times, by rule.",
+            "Rules that were not let fire because four rules had set off one another before, by rule.",
         ),
         decisions: counter("bespoke_decisions_total", "Content decisions, by slot and step of the ladder."),
         committed_records: counter(

@@ -10,6 +10,7 @@ use crate::codec::row;
 use crate::config::definitions;
 use crate::domain::command::Command;
 use crate::domain::person::Person;
+use crate::domain::rulebook::RuleBook;
 use crate::mutant::{Mutant, is_armed};
 
 impl Task {
@@ -33,12 +34,14 @@ impl Task {
             Command::DefinitionsChanged { text } => {
                 let rules = definitions::parse_definitions(&text, "the definitions topic")
                     .map_err(|errors| Reject::new(RejectCode::InvalidDefinitions, "$", errors.to_string()))?;
-                self.rules = Arc::new(rules);
+                let since = self.stream_time;
+                self.rules = Arc::new(RuleBook { since, ..rules });
                 // Those in the store come later; some of these may not be in it yet.
                 let touched: Vec<Person> = self.overlay.dirty().map(|dirty| dirty.person.clone()).collect();
                 touched.iter().for_each(|person| self.overlay.changed(&self.rules, person));
                 self.reindexing = Some(None);
-                self.overlay.stage(row::DEFINITIONS_KEY.to_vec(), Some(row::encode_definitions(&text)));
+                self.overlay
+                    .stage(row::DEFINITIONS_KEY.to_vec(), Some(row::encode_definitions(Some(since), &text)));
             }
         }
         Ok(())
@@ -63,13 +66,11 @@ impl Task {
     }
 
     /// Begins to work out due times anew if the store's are by other definitions than those in force.
-    pub(super) fn check_index(&mut self, restored: bool) -> Result<(), TaskError> {
+    pub(super) fn check_index(&mut self) -> Result<(), TaskError> {
         let indexed_by = self.overlay.store().load(row::INDEX_KEY)?;
         let same = indexed_by.as_deref() == Some(&self.rules.fingerprint.to_be_bytes());
-        let misread = restored && self.rules.fingerprint != self.shared.rules.fingerprint;
-        if !same || misread {
-            self.reindexing = Some(None);
-        }
+        let misread = self.is_misread && self.rules.fingerprint != self.shared.rules.fingerprint;
+        self.reindexing = (!same || misread).then_some(None);
         Ok(())
     }
 
@@ -86,9 +87,10 @@ impl Task {
             }
         }
         if let Some(text) = store.load(row::DEFINITIONS_KEY)? {
-            let text = row::decode_definitions(&text)?;
-            let rules = definitions::parse_definitions(&text, "the definitions topic");
-            self.rules = Arc::new(rules.map_err(|errors| TaskError::Definitions(errors.to_string()))?);
+            let (since, text) = row::decode_definitions(&text)?;
+            let rules = definitions::parse_definitions(&text, "the definitions topic")
+                .map_err(|errors| TaskError::Definitions(errors.to_string()))?;
+            self.rules = Arc::new(RuleBook { since: since.unwrap_or_default(), ..rules });
         }
         if let Some(meta) = store.load(row::META_KEY)? {
             let meta = row::decode_meta(&meta)?;

@@ -58,6 +58,8 @@ pub struct Task {
     input_next: i64,
     /// While due times are worked out anew for everybody: the last person done.
     reindexing: Option<Option<Person>>,
+    /// Whether the store's due times are by the configured definitions, whatever it says itself.
+    is_misread: bool,
     /// Changes as encoded for the changelog, kept from `flush` to `settle`.
     flushed: Vec<Change>,
     tally: Tally,
@@ -115,6 +117,7 @@ impl Task {
         let mut task = Task {
             rules: Arc::clone(&shared.rules),
             reindexing: None,
+            is_misread: restored,
             shared,
             number,
             overlay,
@@ -125,7 +128,7 @@ impl Task {
             tally: Tally::default(),
         };
         task.load()?;
-        task.check_index(restored)?;
+        task.check_index()?;
         Ok(task)
     }
 
@@ -236,7 +239,7 @@ impl Task {
         self.catalogue = Catalogue::default();
         (self.stream_time, self.input_next) = (Timestamp::EARLIEST, first);
         self.load()?;
-        self.check_index(false)
+        self.check_index()
     }
 
     /// Whether something was flushed and not settled yet.
@@ -246,6 +249,7 @@ impl Task {
 
     /// After the commit: hands what was flushed to the store.
     pub fn settle(&mut self, changelog_next: i64) -> Result<(), StoreError> {
+        self.is_misread &= self.reindexing.is_some();
         let changes = std::mem::take(&mut self.flushed);
         self.overlay.settle(&changes, Position { changelog_next, input_next: self.input_next })
     }

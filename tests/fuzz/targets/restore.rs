@@ -44,7 +44,7 @@ fn seeds() -> Vec<Vec<u8>> {
         (row::profile_key(&Person::bare("user:1")), row::encode_profile(&samples::profile())),
         (row::profile_key(&Person::bare("user:2")), format_1()),
         (row::content_key("c-1"), row::encode_content(&samples::content())),
-        (row::DEFINITIONS_KEY.to_vec(), row::encode_definitions("segments: {}\n")),
+        (row::DEFINITIONS_KEY.to_vec(), row::encode_definitions(None, "segments: {}\n")),
         (row::INDEX_KEY.to_vec(), vec![0; 8]),
         (row::META_KEY.to_vec(), row::encode_meta(&meta)),
     ];

@@ -35,7 +35,7 @@ fn seeds() -> Vec<Vec<u8>> {
         of(0, format_1()),
         of(1, row::encode_content(&samples::content())),
         of(2, row::encode_meta(&meta)),
-        of(3, row::encode_definitions("segments: {}\n")),
+        of(3, row::encode_definitions(Some(Timestamp::from_ms(AT)), "segments: {}\n")),
         of(4, row::profile_key(&Person::bare("user:1"))),
     ]
 }
@@ -50,7 +50,9 @@ fn open() -> Run {
             1 => stable(row::decode_content(bytes), row::encode_content, row::decode_content),
             2 => stable(row::decode_meta(bytes), row::encode_meta, row::decode_meta),
             3 => match row::decode_definitions(bytes) {
-                Ok(text) => law(row::encode_definitions(&text) == bytes, "definitions change").map(|()| 1),
+                Ok((since, text)) => {
+                    law(row::encode_definitions(since, &text) == bytes, "definitions change").map(|()| 1)
+                }
                 Err(error) => Ok(kind(&error.to_string())),
             },
             _ => match row::person_of_key(bytes) {

@@ -136,6 +136,7 @@ class Book:
 
     # The hash of their text; none of those of the configuration, whose text is the product's own.
     fingerprint: int | None = None
+    since: int = 0  # in force since; what is due by them is not due before
     ids_max: int = 256
     horizon_ms: int = 72 * HOUR_MS
     lateness_ms: int = 72 * HOUR_MS

@@ -69,6 +69,7 @@ class Fold:
     def define(self, text: str) -> None:
         self._knowledge()
         self.book = rulebook.of_text(text)
+        self.book.since = self.stream_time
         self.books.append(self.book)
         self.definitions = text
         self.heap = []
@@ -97,7 +98,8 @@ class Fold:
         """What is due. A person who is forgotten gets a profile of nobody."""
         while profile.due is not None and profile.due <= until:
             self.counts["due"] += 1
-            change = Change(self, person, profile, None, max(profile.due, profile.as_of), profile.due)
+            at = max(profile.due, self.book.since)
+            change = Change(self, person, profile, None, max(at, profile.as_of), at)
             if profile.forgotten_at() == profile.due:
                 self.counts["forgotten"] += 1
                 change.forget()

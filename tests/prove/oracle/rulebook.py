@@ -12,7 +12,7 @@ from . import aggregates, condition
 from .book import FIRST_NAMED_BIT, Attribute, Book, Interest, Rule, Segment, Slot
 from .days import Days
 from .document import ConfigurationError, parse
-from .section import DAY_MS, HOUR_MS, Section
+from .section import DAY_MS, HOUR_MS, Section, read_number
 
 PROCESS_KEYS = [
     "application",
@@ -140,6 +140,8 @@ def _attribute(section: Section, name: str, book: Book) -> Attribute:
         raise ConfigurationError(f"{section.path}.of belongs to a field, and a field needs it")
     prop = _field(section, measure) if measure in OF_FIELD else None
     events: list[str] = _events(section, "of" if measure in OF_FIELD else measure)
+    if not events:
+        raise ConfigurationError(f"{section.path} names no event")
     if "any" in events and len(events) > 1:
         raise ConfigurationError(f"{section.path} has `any` and other names")
     where = condition.optional(section, "where", book.bits, [], event_only=True)
@@ -189,7 +191,8 @@ def _derived(section: Section, name: str, measure: str, book: Book) -> Attribute
         raise ConfigurationError(f"{section.path} changes when its parts do")
     if measure == "score":
         attribute.parts = (section.needed("score"),)
-        attribute.thresholds = tuple(map(float, section.texts("thresholds", 16, ())))
+        named = section.texts("thresholds", 16, ())
+        attribute.thresholds = tuple(read_number(text, f"{section.path}.thresholds") for text in named)
         attribute.lowest_is_best = section.choice("best", ("highest", "lowest"), "highest") == "lowest"
         if not attribute.thresholds or list(attribute.thresholds) != sorted(set(attribute.thresholds)):
             raise ConfigurationError(f"{section.path}.thresholds must ascend")
@@ -327,7 +330,8 @@ def _rule(section: Section, name: str, book: Book, names: dict[str, list[str]]) 
     if group is not None and len(group.encode()) > 64:
         raise ConfigurationError(f"{section.path}.group is longer than 64 bytes")
     set_ = tuple((trait, _value_of(text)) for trait, text in section.table("set", 16))
-    if any(not re.fullmatch(r"[a-z][a-z0-9_]*", trait) for trait, _ in set_):
+    is_name = [re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name) and name not in condition.RESERVED for name, _ in set_]
+    if not all(is_name):
         raise ConfigurationError(f"{section.path}.set has what is no name of a trait")
     section.done()
     return Rule(name, (kind, what), when, slot, cooldown, age, max_fires, group, set_)

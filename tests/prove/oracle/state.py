@@ -106,8 +106,10 @@ class State:
         self.report.count("state digests")
 
     def _check_definitions(self, row: tuple[int, bytes] | None, fold: Fold) -> None:
-        found = None if row is None else row[1][1:].decode("utf-8", "replace")
-        if found != fold.definitions:
+        expected = None
+        if fold.definitions is not None:
+            expected = b"\x02" + fold.book.since.to_bytes(8, "little") + fold.definitions.encode()
+        if (None if row is None else row[1]) != expected:
             where = self._where(row[0] if row else self.end)
             self.report.violation("I5", where, None, "the definitions' row is not the last definitions sent")
 
