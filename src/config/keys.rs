@@ -205,7 +205,7 @@ pub(crate) const DEFINITIONS: &[Key] = &[
     ),
     optional("interests", "decayed affinities, as {name: {facet: category, …}}; at most 64"),
     optional("segments", "sets of persons, in the order in which they are evaluated; at most 256"),
-    optional("rules", "changes that ask for a decision; at most 256"),
+    optional("rules", "what is done because of a change: a decision, traits that are set; at most 256"),
     optional("slots", "places where content is shown; at most 256"),
 ];
 

@@ -17,6 +17,9 @@ use super::random::Random;
 
 pub(crate) const IDS: SchemaIds = SchemaIds { profile_update: 1, decision: 2, segment_change: 3 };
 
+/// The topics that others write.
+pub(crate) const SOURCES: [&str; 4] = ["clickstream", "orders", "content", "definitions"];
+
 /// One run's application.
 pub(crate) struct Application {
     pub(crate) config: Config,
@@ -102,8 +105,7 @@ impl Application {
 
     /// Whether the group reads a topic.
     pub(crate) fn is_read(&self, topic: &str) -> bool {
-        *topic == *self.config.topics.commands
-            || ["clickstream", "orders", "content", "definitions"].contains(&topic)
+        *topic == *self.config.topics.commands || SOURCES.contains(&topic)
     }
 
     /// All topics with their numbers of partitions.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bespoke::runtime::broker::Output;
 
-use super::application::{Application, Sent};
+use super::application::{Application, SOURCES, Sent};
 use super::faults::{Fault, Faults};
 use super::group::Protocol;
 use super::kafka::Kafka;
@@ -39,7 +39,7 @@ pub(crate) fn run(seed: u64, allowed: Option<BTreeSet<usize>>) -> Outcome {
     let protocol = if random.chance(50_000) { Protocol::Eager } else { Protocol::Cooperative };
     let names = &application.config.topics;
     let state_topics = (Arc::from(&*names.commands), Arc::from(&*names.changelog));
-    let read = [&*names.commands, "clickstream", "orders", "content", "definitions"];
+    let read = [&[&*names.commands], &SOURCES[..]].concat();
     let kafka = Kafka::new(&application.topics(), &read, protocol, state_topics);
     let processes = random.between(1, PROCESSES_MAX) as usize;
     let world = World::new(application, kafka, processes, seed, Faults::new(seed, allowed));
