@@ -118,7 +118,8 @@ impl<'t> Fields<'t> {
             if !taken {
                 let is_used = before.as_ref() == Some(&canonical);
                 let name = if is_used { snake_case(found.key()) } else { canonical.clone() };
-                if !is_used || name != canonical {
+                let is_there = rest.last().is_some_and(|(other, _)| *other == name);
+                if !is_used || (name != canonical && !is_there) {
                     rest.push((name, found));
                 }
             }
@@ -215,6 +216,15 @@ mod tests {
         assert_eq!(one.peek(Field::Value), Some(&Tree::of(&json!(1))));
         let missing = one.need(Field::Slot, "$.slot", "send it").err().unwrap();
         assert_eq!(missing.code, RejectCode::MissingField);
+    }
+
+    #[test]
+    fn of_names_that_another_member_outranks_the_first_object_counts_too() {
+        let both = [json!({"item_id": "i", "sku": "s"}), json!({"sku": "t", "product_id": "p"})];
+        let both = both.each_ref().map(Tree::of);
+        let mut one = fields(&both[0]);
+        one.add(Found::whole(&both[1]), &ALIASES, Scope::Properties).unwrap();
+        assert_eq!(names(one), ["item_id@$.item_id", "product_id@$.product_id", "sku@$.sku"]);
     }
 
     #[test]

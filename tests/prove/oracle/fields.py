@@ -86,7 +86,9 @@ class Fields:
             founds = self.members[name]
             used = name in self.taken
             for found in sorted(founds, key=_goodness) if len(founds) > 1 else founds:
-                rest.append((snake_case(found.key) if used else name, found.value))
+                own = snake_case(found.key) if used else name
+                if not used or own not in (name, rest[-1][0] if rest else None):
+                    rest.append((own, found.value))
                 used = True
         return rest
 
