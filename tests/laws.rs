@@ -11,9 +11,13 @@ mod decisions;
 mod order;
 #[path = "laws/reference.rs"]
 mod reference;
+#[path = "laws/sessions.rs"]
+mod sessions;
 #[path = "laws/stories.rs"]
 mod stories;
 #[path = "laws/time.rs"]
 mod time;
 #[path = "laws/totality.rs"]
 mod totality;
+#[path = "laws/validity.rs"]
+mod validity;

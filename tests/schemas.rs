@@ -34,6 +34,7 @@ use bespoke::domain::rulebook::{
 };
 use bespoke::domain::scalar::{Properties, Scalar};
 use bespoke::domain::time::{DAY_MS, HOUR_MS, Timestamp};
+use bespoke::domain::visit::Visit;
 use bespoke::domain::window::Counter;
 use serde_json::Value;
 
@@ -207,6 +208,7 @@ fn rules() -> RuleBook {
         weights: Vec::new(),
         decay: Decay::new(168),
         enter: 5.0,
+        evidence_min: 1,
         leave: 2.0,
         values_max: 50,
         top: 2,
@@ -301,12 +303,16 @@ fn session() -> Session {
     let page = |hour, path: &str| PageView { at: at(hour), path: path.into(), medium: Some("search".into()) };
     Session {
         count: 3,
-        started_at: at(-1),
-        last_at: at(0),
-        events: 4,
         open: true,
-        entry: Some(page(-1, "/guide")),
-        pages: vec![page(-1, "/guide"), page(0, "/tents")],
+        current: Visit {
+            started_at: at(-1),
+            last_at: at(0),
+            events: 4,
+            entry: Some(page(-1, "/guide")),
+            pages: vec![page(-1, "/guide"), page(0, "/tents")],
+        },
+        previous: None,
+        forgotten_until: None,
     }
 }
 
@@ -364,6 +370,7 @@ fn decision() -> Decision {
         ],
         excluded: vec![Excluded { content_id: "banner-1".into(), reason: "bought" }],
         definitions: 0x0123_4567_89ab_cdef,
+        valid_until: Some(at(24)),
     }
 }
 

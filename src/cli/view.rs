@@ -4,6 +4,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::codec::output::attribute::AttributeStatus;
 use crate::codec::output::content_decision::ContentDecision;
 use crate::codec::output::profile_update::{ProfileUpdate, TraitValue};
 use crate::codec::output::segment_change::{SegmentChangeKind, SegmentChangeRecord};
@@ -28,6 +29,9 @@ pub(super) fn profile(person: &Person, profile: &Profile, rules: &RuleBook) -> V
     let revenue = update.orders.revenue.iter();
     let revenue = revenue.map(|of| (of.currency.to_string(), number(of.amount_hundredths as f64 / 100.0)));
     let due = due(profile, rules).into_iter();
+    let statuses = update.attributes.iter().filter(|of| of.status != AttributeStatus::Present);
+    let statuses = statuses.map(|of| (of.name.to_string(), lower(&of.status)));
+    let until = update.segments.iter().map(|of| (of.segment.to_string(), json!(of.valid_until.map(instant))));
     let since = update.segments.iter().map(|of| (of.segment.to_string(), json!(instant(of.entered_at))));
     json!({
         "person": update.person,
@@ -39,6 +43,7 @@ pub(super) fn profile(person: &Person, profile: &Profile, rules: &RuleBook) -> V
         "cause": { "kind": lower(&update.cause.kind), "message_id": update.cause.message_id },
         "traits": Map::from_iter(traits),
         "attributes": Map::from_iter(attributes),
+        "statuses": Map::from_iter(statuses),
         "interests": interests(&update),
         "tags": Map::from_iter(tags),
         "session": {
@@ -56,6 +61,7 @@ pub(super) fn profile(person: &Person, profile: &Profile, rules: &RuleBook) -> V
         },
         "segments": Value::from_iter(update.segments.iter().map(|of| of.segment.to_string())),
         "in_segment_since": Map::from_iter(since),
+        "in_segment_until": Map::from_iter(until),
         "completeness": number(update.completeness),
         "contradictions": update.contradictions,
         "due": Value::from_iter(due.map(|(at, what)| json!({ "at": instant(at.ms()), "what": what }))),
@@ -89,6 +95,7 @@ pub(super) fn decision(decision: &ContentDecision<'_>) -> Value {
         "ranked": Value::from_iter(decision.ranked.iter().map(|item| item.content_id.to_string())),
         "items": Value::from_iter(items),
         "excluded": Map::from_iter(excluded),
+        "valid_until": decision.valid_until.map(instant),
     })
 }
 
@@ -141,7 +148,11 @@ pub(super) fn due(profile: &Profile, rules: &RuleBook) -> Vec<(Timestamp, String
     for rule in &rules.attributes {
         let moves = match rule.aggregation {
             Aggregation::Since(_) => "rises",
-            Aggregation::Lifecycle(_) | Aggregation::Coalesce | Aggregation::Score(_) => "moves on",
+            Aggregation::Lifecycle(_)
+            | Aggregation::Affinity
+            | Aggregation::Coalesce
+            | Aggregation::Score(_) => "moves on",
+            _ if rule.freshness.is_some() => "falls or ages",
             _ => "falls",
         };
         due.extend(rule.due(profile).map(|at| (at, format!("attribute {} {moves}", rule.name))));

@@ -1,6 +1,7 @@
 //! Values for the tests of this floor: arbitrary ones, and a few fixed ones that golden bytes are made of.
 
 pub(crate) mod emissions;
+mod session;
 
 use compact_str::CompactString;
 use proptest::collection::vec;
@@ -15,9 +16,7 @@ use crate::domain::funnel::Funnel;
 use crate::domain::lifecycle::Lifecycle;
 use crate::domain::person::Person;
 use crate::domain::points::{Point, Points};
-use crate::domain::profile::{
-    Cause, Orders, PageView, Profile, Revenue, SeenId, SegmentState, SegmentStatus, Session,
-};
+use crate::domain::profile::{Cause, Orders, Profile, Revenue, SeenId, SegmentState, SegmentStatus, Session};
 use crate::domain::purchase::{Order, OrderStatus, Refund};
 use crate::domain::rulebook::{
     Aggregation, AttributeRule, Elapsed, Facet, Field, InterestRule, Membership, NameId, RuleBook,
@@ -25,6 +24,7 @@ use crate::domain::rulebook::{
 };
 use crate::domain::scalar::{Properties, Scalar};
 use crate::domain::time::{DAY_MS, HOUR_MS, Timestamp};
+use crate::domain::visit::Visit;
 use crate::domain::window::Counter;
 
 const ATTRIBUTES: [&str; 4] = ["views_7d", "units", "spent", "scrolled"];
@@ -46,6 +46,7 @@ pub(crate) fn rules() -> RuleBook {
         weights: Vec::new(),
         decay: Decay::new(168),
         enter: 5.0,
+        evidence_min: 1,
         leave: 2.0,
         values_max: 50,
         top: 3,
@@ -126,11 +127,10 @@ pub(crate) fn sample_profile() -> Profile {
         interests: vec![(NameId(8), vec![affinity(("shoes".into(), 1.5, 100, 3, Some(at(99))))])],
         session: Session {
             count: 2,
-            started_at: at(99),
-            last_at: at(100),
-            events: 5,
             open: true,
-            ..Session::default()
+            current: Visit { started_at: at(99), last_at: at(100), events: 5, ..Visit::default() },
+            previous: None,
+            forgotten_until: None,
         },
         recent: vec!["sku-1".into()],
         orders: Orders {
@@ -174,7 +174,7 @@ pub(crate) fn profile() -> impl Strategy<Value = Profile> {
     let numbers = (any::<u64>(), instant(), any::<u64>(), option::of(instant()), option::of(instant()));
     let lists = (vec((any::<u64>(), instant()), 0..4), vec((text(), scalar()), 0..6), vec(counter(), 0..4));
     let interests = vec((of(&INTERESTS), vec(affinity_parts(), 0..6)), 0..3);
-    let rest = (session(), vec(text(), 0..4), orders(), vec((of(&SEGMENTS), status()), 0..3));
+    let rest = (session::session(), vec(text(), 0..4), orders(), vec((of(&SEGMENTS), status()), 0..3));
     let definitions = prop_oneof![Just(0), any::<u32>()];
     let fired = vec((any::<u32>().prop_map(NameId), instant()), 0..3);
     let fires = vec((any::<u32>().prop_map(NameId), vec(instant(), 0..3)), 0..3);
@@ -289,21 +289,6 @@ fn frequencies() -> impl Strategy<Value = (NameId, Frequencies)> {
         Frequencies::of_counters(counters.map(|(value, counter)| (value, nameless(counter))).collect())
     });
     (any::<u32>().prop_map(NameId), of_values)
-}
-
-fn page() -> impl Strategy<Value = PageView> {
-    let medium = option::of("[a-z]{1,8}").prop_map(|medium| medium.map(CompactString::from));
-    (instant(), text(), medium).prop_map(|(at, path, medium)| PageView { at, path, medium })
-}
-
-fn session() -> impl Strategy<Value = Session> {
-    let pages = (option::of(page()), vec(page(), 0..4));
-    (any::<u64>(), instant(), instant(), any::<u64>(), any::<bool>(), pages).prop_map(
-        |(count, started_at, last_at, events, open, (entry, mut pages))| {
-            pages.sort();
-            Session { count, started_at, last_at, events, open, entry, pages }
-        },
-    )
 }
 
 fn orders() -> impl Strategy<Value = Orders> {

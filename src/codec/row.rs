@@ -44,7 +44,7 @@ const META_FORMAT: u8 = 2;
 /// The same of the definitions' row. Version 1 did not say since when they are in force.
 const DEFINITIONS_FORMAT: u8 = 2;
 /// The newest of a person's row, whose layout is in `profile`. Version 1 was as the other rows are.
-const PROFILE_FORMAT: u8 = profile::WITH_AGGREGATES + profile::BY_DEFINITIONS;
+const PROFILE_FORMAT: u8 = profile::WITH_PREVIOUS;
 /// Room for a common profile; a larger one makes the buffer grow.
 const ROW_BYTES: usize = 1024;
 
@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_refused_with_the_reason() {
-        assert_eq!(decode_profile(&[6, 0]), Err(RowError::Newer { found: 6, known: 5 }));
+        assert_eq!(decode_profile(&[7, 0]), Err(RowError::Newer { found: 7, known: 6 }));
         assert_eq!(decode_content(&[2, 0]), Err(RowError::Newer { found: 2, known: 1 }));
         assert_eq!(decode_meta(&[3, 0]), Err(RowError::Newer { found: 3, known: 2 }));
         assert_eq!(decode_meta(&[]).unwrap_err().to_string(), "the row is damaged: it is empty");

@@ -13,9 +13,10 @@ use super::problems::Problems;
 use super::quantity::Quantity;
 use super::section::{Section, Text};
 use super::suggestion;
+use crate::domain::freshness::Freshness;
 use crate::domain::funnel::Funnel;
 use crate::domain::lifecycle::Lifecycle;
-use crate::domain::rulebook::{Aggregation, AttributeRule, Elapsed, Facet, Field};
+use crate::domain::rulebook::{Aggregation, AttributeRule, Elapsed, Facet, Field, InterestRule, NameId};
 use crate::domain::time::DAY_MS;
 
 const MINUTE_MS: i64 = 60_000;
@@ -28,7 +29,7 @@ const WINDOW_MS_MAX: i64 = 2_400 * DAY_MS;
 const FUNNEL_STEPS: std::ops::RangeInclusive<usize> = 2..=16;
 
 /// What an attribute may be; exactly one of them is given.
-const KINDS: [&str; 20] = [
+const KINDS: [&str; 21] = [
     "count",
     "units",
     "value",
@@ -47,6 +48,7 @@ const KINDS: [&str; 20] = [
     "gaps",
     "lifecycle",
     "funnel",
+    "affinity",
     "coalesce",
     "score",
 ];
@@ -72,6 +74,7 @@ const FIELDS: [(&str, Kind, Field); 9] = [
 pub(crate) fn read(
     definitions: &mut Section<'_>,
     names: &Names,
+    interests: &[InterestRule],
     problems: &mut Problems<'_>,
 ) -> Vec<AttributeRule> {
     let mut parts = Vec::new();
@@ -80,7 +83,7 @@ pub(crate) fn read(
             let section = &mut section;
             let kind = one_of(section, &format!("attributes.{name}"), &KINDS, problems)?;
             if derived::KINDS.contains(&kind) {
-                let (rule, named) = derived::read(name, kind, section, problems);
+                let (rule, named) = derived::read(name, kind, section, interests, problems);
                 parts.push((rule.name.clone(), named));
                 return Some(rule);
             }
@@ -106,7 +109,36 @@ fn attribute(
     let aggregation = aggregation(section, &path, kind, timed, problems)?;
     let key = if OF_FIELD.contains(&kind) { "of" } else { kind };
     let events = events(section, &path, key, problems);
-    Some(AttributeRule { filter, of_session, ..AttributeRule::new(name, events, aggregation, window) })
+    let freshness = freshness(name, &format!("{kind}|{}", events.join(",")), section, timed, problems);
+    Some(AttributeRule {
+        filter,
+        of_session,
+        freshness,
+        ..AttributeRule::new(name, events, aggregation, window)
+    })
+}
+
+/// From which ages on it is believed less; none where it is believed for ever. When the latest of its events was is
+/// not known any more once other events count.
+fn freshness(
+    name: &str,
+    counts: &str,
+    section: &mut Section<'_>,
+    timed: bool,
+    problems: &mut Problems<'_>,
+) -> Option<Freshness> {
+    let mut age_ms = |key| {
+        let given = section.has(key);
+        given.then(|| section.duration_ms(key, MINUTE_MS..=WINDOW_MS_MAX, problems))
+    };
+    let [stale_ms, expires_ms] = [age_ms("stale_after"), age_ms("expires_after")];
+    stale_ms.or(expires_ms)?;
+    if stale_ms.zip(expires_ms).is_some_and(|(stale, expires)| stale >= expires) {
+        let message = format!("attributes.{name} is expired before it is stale");
+        let hint = Some("set expires_after above stale_after".into());
+        problems.error(&section.place_of("expires_after"), message, hint);
+    }
+    Some(Freshness { id: NameId::of(&format!("{name}|latest|{counts}")), stale_ms, expires_ms, timed })
 }
 
 /// The names of the events that count; none for all.
@@ -145,7 +177,8 @@ fn refuse_what_does_not_belong(
     }
     let since = SINCE.contains(&kind);
     let own_time = since || kind == "lifecycle";
-    let misplaced: [(&str, bool, &str); 9] = [
+    let misplaced: [(&str, bool, &str); 14] = [
+        ("to", true, "leave it out; it belongs to affinity"),
         ("of", !of_field, "leave it out; the events are named there"),
         ("most", !matches!(kind, "list" | "top"), "leave it out; it belongs to list and top"),
         ("step", !since, "leave it out; it belongs to since_first and since_last"),
@@ -155,11 +188,15 @@ fn refuse_what_does_not_belong(
         ("window", own_time, "leave it out; how long ago an event was is told without"),
         ("window", of_session, "leave it out; a session is its own window"),
         ("window", kind == "gaps", "leave it out; a sequence is counted from its beginning"),
+        ("stale_after", own_time, "leave it out; it says itself how long ago its events were"),
+        ("expires_after", own_time, "leave it out; it says itself how long ago its events were"),
+        ("stale_after", of_session, "leave it out; what is of a session ends with it"),
+        ("expires_after", of_session, "leave it out; what is of a session ends with it"),
     ];
     for (key, _, hint) in misplaced.iter().filter(|(key, wrong, _)| *wrong && section.has(key)) {
         let message = format!(
             "{path}.{key} does not go with {}",
-            if *key == "window" && of_session { "scope: session" } else { kind }
+            if of_session && hint.contains("session") { "scope: session" } else { kind }
         );
         problems.error(&section.place_of(key), message, Some((*hint).into()));
     }

@@ -13,7 +13,7 @@ use super::node::{Node, Place, Source, Value};
 use super::problems::Problems;
 use super::quantity::Quantity;
 use super::section::{self, Section};
-use super::{attributes, document, interests, keys, segments, slots};
+use super::{attributes, document, functions, interests, keys, segments, slots};
 use crate::codec::wire::Aliases;
 use crate::domain::rulebook::{IntakeRule, OrdersRule, RecentRule, RuleBook, SessionRule};
 use crate::domain::time::{DAY_MS, Timestamp};
@@ -58,9 +58,11 @@ fn refuse_settings(root: &mut Node, problems: &mut Problems<'_>) {
 /// Reads definitions, and the names that they declare, from their part of the tree. None if it is no mapping, which
 /// is reported.
 pub(crate) fn read(root: &mut Node, problems: &mut Problems<'_>) -> Option<(RuleBook, Names)> {
+    functions::expand(root, problems);
     let mut section = Section::open(root, "", keys::DEFINITIONS, problems)?;
     let section = &mut section;
     let names = Names::gather(section, problems);
+    let interests = interests::read(section, problems);
     let rules = RuleBook {
         fingerprint: 0,
         since: Timestamp::EARLIEST,
@@ -68,8 +70,8 @@ pub(crate) fn read(root: &mut Node, problems: &mut Problems<'_>) -> Option<(Rule
         session: session(section, problems)?,
         orders: orders(section, problems)?,
         recent: recent(section, problems)?,
-        attributes: attributes::read(section, &names, problems),
-        interests: interests::read(section, problems),
+        attributes: attributes::read(section, &names, &interests, problems),
+        interests,
         segments: segments::read(section, &names, problems),
         rules: slots::read_rules(section, &names, problems),
         slots: slots::read_slots(section, &names, problems),

@@ -41,6 +41,7 @@ fn interest(name: &str, mut section: Section<'_>, problems: &mut Problems<'_>) -
         problems.error(&section.place_of("weights"), message, Some("name at least one event".into()));
     }
     let (enter, leave) = thresholds(name, section, problems);
+    let evidence_min = section.whole("evidence_min", 1..=1_000_000, problems).unsigned_abs() as u32;
     let values_max = section.whole("values_max", 1..=256, problems).unsigned_abs() as usize;
     let top = section.whole("top", 1..=256, problems).unsigned_abs() as usize;
     Some(InterestRule {
@@ -51,6 +52,7 @@ fn interest(name: &str, mut section: Section<'_>, problems: &mut Problems<'_>) -
         decay: Decay::new(half_life_hours(name, section, problems)),
         enter,
         leave,
+        evidence_min,
         values_max,
         top,
         show_negative: section.truth("show_negative", problems),

@@ -27,8 +27,16 @@ fn attributes(rules: &RuleBook, names: &Names, problems: &mut Problems<'_>) {
     for (rule, declared) in rules.attributes.iter().zip(&names.attributes) {
         let reads = |condition: &Expression| condition.reads().attributes.contains(&rule.name);
         let in_segment = of_segments(rules).any(reads);
-        if in_segment && rule.window.as_ref().is_some_and(|window| !window.timed) {
-            let message = format!("a segment reads attributes.{}, whose window is not timed", rule.name);
+        let is_untimed = |part: &Part| matches!(part, Part::Affinity(part) if !part.timed);
+        let untimed = if rule.window.as_ref().is_some_and(|window| !window.timed) {
+            Some("whose window is not timed")
+        } else if rule.freshness.as_ref().is_some_and(|freshness| !freshness.timed) {
+            Some("whose age is not timed")
+        } else {
+            rule.parts.iter().any(is_untimed).then_some("whose interest is not timed")
+        };
+        if let Some(untimed) = untimed.filter(|_| in_segment) {
+            let message = format!("a segment reads attributes.{}, {untimed}", rule.name);
             let hint = "as time passes, the segment moves only with the person's next event; set timed: true";
             problems.warning(&declared.place, message, Some(hint.into()));
         }
@@ -50,12 +58,15 @@ fn interests(rules: &RuleBook, names: &Names, problems: &mut Problems<'_>) {
     }
 }
 
-/// A count over a window falls with time, so whoever is at the threshold crosses it again and again where
+/// A count over a window and an affinity fall with time, so whoever is at the threshold crosses it again and again where
 /// entering and leaving have the same one.
 fn segments(rules: &RuleBook, names: &Names, problems: &mut Problems<'_>) {
     let falls = |name: &CompactString| {
         let named = rules.attributes.iter().find(|rule| rule.name == *name);
-        named.and_then(|rule| rule.window.as_ref()).is_some_and(|window| window.timed)
+        named.is_some_and(|rule| {
+            let is_timed = |part: &Part| matches!(part, Part::Affinity(part) if part.timed);
+            rule.window.as_ref().is_some_and(|window| window.timed) || rule.parts.iter().any(is_timed)
+        })
     };
     for (rule, declared) in rules.segments.iter().zip(&names.segments) {
         let Membership::Condition { enter, leave, for_ms } = &rule.membership else { continue };

@@ -17,6 +17,7 @@ mod effective;
 pub(crate) mod event_schemas;
 mod expected_fields;
 pub mod finding;
+mod functions;
 mod interests;
 mod keys;
 mod lints;

@@ -6,6 +6,8 @@
 //! sum stays signed and is floored at zero only when it is read: flooring on write would make it depend on
 //! the order.
 
+use std::sync::Arc;
+
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
@@ -14,10 +16,10 @@ use super::time::{HOUR_MS, Timestamp};
 /// Scores that decide are compared with this tolerance, so that the order of additions does not show.
 pub const TOLERANCE: f64 = 1e-9;
 
-/// A half-life in whole hours, with the decay of each hour of it computed once.
+/// A half-life in whole hours, with the decay of each hour of it computed once. A copy costs nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decay {
-    factors: Vec<f64>,
+    factors: Arc<[f64]>,
 }
 
 impl Decay {
@@ -84,6 +86,13 @@ impl Affinity {
         self.score * decay.after_hours(hour.saturating_sub(self.hour))
     }
 
+    /// The score in whole points as of an hour, none below zero: it has as many as it reaches.
+    pub fn points_at(&self, hour: i64, decay: &Decay) -> i64 {
+        let score = self.score_at(hour.max(self.hour), decay).max(0.0);
+        let next = score.floor() + 1.0;
+        (if score >= next - TOLERANCE { next } else { score.floor() }) as i64
+    }
+
     /// The first instant at which the score is below `threshold`, which must be positive; none if it is
     /// already, or if it never falls (a score of zero or less).
     pub fn falls_below(&self, threshold: f64, decay: &Decay) -> Option<Timestamp> {
@@ -118,6 +127,16 @@ mod tests {
             assert!(affinity(score).score_at(hour, &decay) < threshold - TOLERANCE);
             assert!(affinity(score).score_at(hour - 1, &decay) >= threshold - TOLERANCE);
         }
+    }
+
+    #[test]
+    fn points_are_whole_and_fall_when_the_score_falls_below_them() {
+        let decay = Decay::new(24);
+        let points = [-1.0, 0.0, 0.99, 3.0 - 1e-12, 3.5].map(|score| affinity(score).points_at(100, &decay));
+        assert_eq!(points, [0, 0, 0, 3, 3]);
+        let hour = affinity(3.5).falls_below(3.0, &decay).unwrap().hour();
+        assert_eq!([hour - 1, hour].map(|hour| affinity(3.5).points_at(hour, &decay)), [3, 2]);
+        assert_eq!(affinity(8.0).points_at(99, &decay), 8, "not before it was said");
     }
 
     #[test]

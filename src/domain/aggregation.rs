@@ -20,6 +20,7 @@ impl Aggregation {
                 | Aggregation::Distinct(_)
                 | Aggregation::Top(..)
                 | Aggregation::Funnel(_)
+                | Aggregation::Affinity
         )
     }
 
@@ -83,6 +84,7 @@ impl Aggregation {
             Aggregation::Funnel(funnel) => {
                 return Some(format_compact!("funnel|{}", funnel.steps.join(">")));
             }
+            Aggregation::Affinity => return Some("affinity".into()),
             Aggregation::Coalesce => return Some("coalesce".into()),
             Aggregation::Score(_) => return Some("score".into()),
         };
@@ -93,7 +95,7 @@ impl Aggregation {
 impl AttributeRule {
     /// Whether it is made of other attributes, and holds nothing itself.
     pub fn is_derived(&self) -> bool {
-        matches!(self.aggregation, Aggregation::Coalesce | Aggregation::Score(_))
+        matches!(self.aggregation, Aggregation::Affinity | Aggregation::Coalesce | Aggregation::Score(_))
     }
 }
 

@@ -5,15 +5,16 @@ use compact_str::CompactString;
 use super::distinct;
 use super::event::Event;
 use super::field::MILLIONTHS;
-use super::frequencies::Frequencies;
-use super::points::{Point, Points};
+use super::freshness::Status;
+use super::points::Point;
 use super::profile::Profile;
 use super::purchase::Order;
 use super::react::Change;
 use super::rulebook::{Aggregation, AttributeRule, NameId, Window};
 use super::scalar::Scalar;
+use super::session::Joined;
+use super::session_values::SessionValues;
 use super::time::Timestamp;
-use super::window::Counter;
 
 /// What an attribute says about a person.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,7 +38,8 @@ pub enum AttributeValue<'p> {
 pub(crate) fn expire(change: &mut Change<'_>, fell_unseen: bool) {
     for rule in &change.rules.attributes {
         let Some(timed) = rule.timed() else { continue };
-        let fallen = rule.expire(change.profile, change.before, change.now);
+        let aged = rule.aged(change.profile, change.before) != rule.aged(change.profile, change.now);
+        let fallen = rule.expire(change.profile, change.before, change.now) || aged;
         let shows = if change.event.is_some() { fallen || (fell_unseen && !timed) } else { fallen && timed };
         if shows {
             change.touched.attributes.push(&rule.name);
@@ -48,22 +50,45 @@ pub(crate) fn expire(change: &mut Change<'_>, fell_unseen: bool) {
 /// Adds an event to the attributes for which it counts.
 pub(crate) fn count(change: &mut Change<'_>, event: &Event) {
     for rule in &change.rules.attributes {
-        if (change.late && rule.window.is_some()) || (rule.of_session && !change.in_session) {
+        let is_meant = if rule.of_session {
+            change.joined == Some(Joined::Current)
+        } else {
+            !(change.late && rule.window.is_some())
+        };
+        if !is_meant || !rule.counts(event, change) {
             continue;
         }
-        if rule.counts(event, change) && rule.add(change.profile, event, change.now) {
+        let renewed = rule.renew(change.profile, event.timestamp, change.now);
+        if rule.add(change.profile, event, change.now) || renewed {
             change.touched.attributes.push(&rule.name);
         }
+    }
+    if change.joined == Some(Joined::Previous) {
+        count_in_previous(change, event);
     }
 }
 
-/// Lets the attributes of the session start afresh.
-pub(crate) fn begin_session(change: &mut Change<'_>) {
-    for rule in change.rules.attributes.iter().filter(|rule| rule.of_session) {
-        if rule.clear(change.profile) {
-            change.touched.attributes.push(&rule.name);
+/// Adds an event to the attributes of the session as they were in the visit before the current one.
+fn count_in_previous(change: &mut Change<'_>, event: &Event) {
+    let rules = &change.rules.attributes;
+    let Some(mut previous) = change.profile.session.previous.take() else { return };
+    let mut current = SessionValues::take(rules, change.profile);
+    previous.values.put(rules, change.profile);
+    for rule in rules.iter().filter(|rule| rule.of_session) {
+        if rule.counts(event, change) {
+            rule.add(change.profile, event, change.now);
         }
     }
+    previous.values.extend(SessionValues::take(rules, change.profile));
+    current.put(rules, change.profile);
+    change.profile.session.previous = Some(previous);
+}
+
+/// Lets the attributes of the session start afresh. Returns what they held.
+pub(crate) fn begin_session(change: &mut Change<'_>) -> SessionValues {
+    let held = SessionValues::take(&change.rules.attributes, change.profile);
+    change.touched.attributes.extend(held.names(&change.rules.attributes));
+    held
 }
 
 /// Puts right what was added for an order, now that a trusted source has told what it is worth. Where the order
@@ -107,12 +132,26 @@ impl AttributeRule {
             None => [NameId::of(&format!("{name}{days}")); 2],
         };
         let name = name.into();
-        let (filter, of_session, parts) = (None, false, Vec::new());
-        AttributeRule { id, evidence, name, events, filter, aggregation, window, of_session, parts }
+        let (filter, of_session, freshness, parts) = (None, false, None, Vec::new());
+        AttributeRule {
+            id,
+            evidence,
+            name,
+            events,
+            filter,
+            aggregation,
+            window,
+            of_session,
+            freshness,
+            parts,
+        }
     }
 
     /// What it says about a person, as of the profile's last change.
     pub fn value<'p>(&self, profile: &'p Profile) -> AttributeValue<'p> {
+        if self.aged(profile, profile.as_of) == Status::Expired {
+            return AttributeValue::Missing;
+        }
         let number = profile.number(self.id);
         let points = || profile.points(self.id);
         match &self.aggregation {
@@ -154,7 +193,9 @@ impl AttributeRule {
                 stage.map_or(AttributeValue::Missing, AttributeValue::Text)
             }
             Aggregation::Funnel(funnel) => AttributeValue::Whole(funnel.depth(points())),
-            Aggregation::Coalesce => self.said(profile).next().unwrap_or(AttributeValue::Missing),
+            Aggregation::Affinity | Aggregation::Coalesce => {
+                self.said(profile).next().unwrap_or(AttributeValue::Missing)
+            }
             Aggregation::Score(scale) => {
                 let mark = self.said(profile).next().and_then(|value| scale.mark(&value));
                 mark.map_or(AttributeValue::Missing, AttributeValue::Whole)
@@ -162,8 +203,13 @@ impl AttributeRule {
         }
     }
 
-    /// When its value changes next if nothing happens, where that is a change of its own.
+    /// When its value changes next if nothing happens, or how far it is believed, where that is a change of its own.
     pub fn due(&self, profile: &Profile) -> Option<Timestamp> {
+        let ages = self.freshness.as_ref().and_then(|freshness| freshness.due(profile));
+        self.falls(profile).into_iter().chain(ages).min()
+    }
+
+    fn falls(&self, profile: &Profile) -> Option<Timestamp> {
         if self.is_derived() {
             return self.part_due(profile);
         }
@@ -194,7 +240,10 @@ impl AttributeRule {
         match &self.aggregation {
             Aggregation::Since(elapsed) => Some(elapsed.timed),
             Aggregation::Lifecycle(lifecycle) => Some(lifecycle.timed),
-            _ => self.window.as_ref().map(|window| window.timed),
+            _ => {
+                let window = self.window.as_ref().map(|window| window.timed);
+                window.or(self.freshness.as_ref().map(|freshness| freshness.timed))
+            }
         }
     }
 
@@ -281,11 +330,11 @@ impl AttributeRule {
                 }
                 counted
             }
-            Aggregation::Coalesce | Aggregation::Score(_) => false,
+            Aggregation::Affinity | Aggregation::Coalesce | Aggregation::Score(_) => false,
         }
     }
 
-    fn keep(
+    pub(crate) fn keep(
         &self,
         profile: &mut Profile,
         values: impl IntoIterator<Item = Scalar>,
@@ -300,24 +349,6 @@ impl AttributeRule {
             }
             kept
         })
-    }
-
-    /// Forgets everything. Returns whether there was anything.
-    fn clear(&self, profile: &mut Profile) -> bool {
-        let mut cleared = false;
-        if self.aggregation.keep().is_some() {
-            cleared |= profile.change_points(self.id, |points| std::mem::take(points) != Points::default());
-        } else if self.aggregation.is_frequency() {
-            cleared |= profile.change_frequencies(self.id, |of| std::mem::take(of) != Frequencies::default());
-        } else {
-            for id in [self.id, self.evidence] {
-                if let Some(counter) = profile.counters.iter_mut().find(|counter| counter.id == id) {
-                    cleared |= counter.total != 0;
-                    *counter = Counter::new(id);
-                }
-            }
-        }
-        cleared
     }
 }
 

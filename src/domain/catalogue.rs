@@ -41,6 +41,8 @@ pub struct Catalogue {
     free: BTreeSet<usize>,
     about: HashMap<CompactString, Vec<(usize, f64)>, FixedState>,
     by_base_weight: BTreeMap<(Reverse<u64>, CompactString), Arc<Content>>,
+    /// By the instants at which it begins or ceases to be shown.
+    by_change: BTreeMap<(Timestamp, CompactString), Arc<Content>>,
 }
 
 impl Content {
@@ -48,7 +50,16 @@ impl Content {
     pub fn is_eligible(&self, slot: &str, at: Timestamp) -> bool {
         let started = self.starts_at.is_none_or(|starts| starts <= at);
         let ended = self.ends_at.is_some_and(|ends| ends <= at);
-        started && !ended && (self.slots.is_empty() || self.slots.iter().any(|allowed| &**allowed == slot))
+        started && !ended && self.may_fill(slot)
+    }
+
+    fn may_fill(&self, slot: &str) -> bool {
+        self.slots.is_empty() || self.slots.iter().any(|allowed| &**allowed == slot)
+    }
+
+    /// The instants at which it begins and ceases to be shown.
+    fn changes(&self) -> impl Iterator<Item = (Timestamp, CompactString)> {
+        [self.starts_at, self.ends_at].into_iter().flatten().map(|at| (at, self.content_id.clone()))
     }
 
     /// The base weight as a whole number that is higher for a higher weight.
@@ -74,6 +85,7 @@ impl Catalogue {
             self.about.entry(value.clone()).or_default().push((number, *weight));
         }
         self.by_base_weight.insert(base_weight_key(&content), Arc::clone(&content));
+        self.by_change.extend(content.changes().map(|key| (key, Arc::clone(&content))));
         self.numbers.insert(content.content_id.clone(), number);
         match self.contents.get_mut(number) {
             Some(free) => *free = Some(content),
@@ -91,6 +103,9 @@ impl Catalogue {
             self.free.remove(&self.contents.len());
         }
         self.by_base_weight.remove(&base_weight_key(&old));
+        for key in old.changes() {
+            self.by_change.remove(&key);
+        }
         for (value, _) in &old.weights {
             if let Some(entries) = self.about.get_mut(value) {
                 entries.retain(|(other, _)| *other != number);
@@ -131,6 +146,12 @@ impl Catalogue {
         self.by_base_weight.values().map(|content| &**content)
     }
 
+    /// When after an instant the first content for a slot begins or ceases to be shown.
+    pub fn next_change(&self, slot: &str, after: Timestamp) -> Option<Timestamp> {
+        let later = self.by_change.range((after.plus_ms(1), CompactString::default())..);
+        later.filter(|(_, content)| content.may_fill(slot)).map(|((at, _), _)| *at).next()
+    }
+
     /// How many pieces of content there are.
     pub fn len(&self) -> usize {
         self.numbers.len()
@@ -167,7 +188,8 @@ mod tests {
     #[test]
     fn a_change_or_a_withdrawal_leaves_nothing_of_the_old_content() {
         let mut catalogue = Catalogue::default();
-        catalogue.put(Content { weights: vec![("shoes".into(), 1.0)], ..content("a", 1.0) });
+        let starts_at = Some(Timestamp::from_ms(9));
+        catalogue.put(Content { weights: vec![("shoes".into(), 1.0)], starts_at, ..content("a", 1.0) });
         catalogue.put(Content { weights: vec![("hats".into(), 0.5)], ..content("a", 3.0) });
         assert_eq!(catalogue.about("shoes"), []);
         assert_eq!(catalogue.about("hats"), [(0, 0.5)]);
@@ -175,6 +197,17 @@ mod tests {
         catalogue.withdraw("a");
         assert!(catalogue.is_empty());
         assert_eq!(catalogue, Catalogue::default());
+    }
+
+    #[test]
+    fn the_next_change_is_that_of_content_which_may_fill_the_slot() {
+        let at = |ms| Some(Timestamp::from_ms(ms));
+        let mut catalogue = Catalogue::default();
+        catalogue.put(Content { starts_at: at(10), ends_at: at(40), ..content("any", 1.0) });
+        catalogue.put(Content { slots: vec!["other".into()], ends_at: at(20), ..content("other", 1.0) });
+        let next = |slot: &str, after| catalogue.next_change(slot, Timestamp::from_ms(after));
+        assert_eq!([9, 10, 39, 40].map(|after| next("hero", after)), [at(10), at(40), at(40), None]);
+        assert_eq!(next("other", 10), at(20));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::react::Knowledge;
 use super::rulebook::{InterestRule, SlotRule};
 use super::segment::stable_id;
 use super::time::Timestamp;
+use super::validity;
 
 const REASONS_MAX: usize = 3;
 const EXCLUDED_MAX: usize = 20;
@@ -27,6 +28,7 @@ pub(crate) struct Answer {
     ranked: Vec<Ranked>,
     excluded: Vec<Excluded>,
     definitions: u64,
+    valid_until: Option<Timestamp>,
 }
 
 /// An affinity, its score, and its share of the sum of all positive scores.
@@ -55,8 +57,10 @@ pub(crate) fn decide(
         ranked: Vec::new(),
         excluded: Vec::new(),
         definitions: knowledge.rules.fingerprint,
+        valid_until: None,
     };
     let Some(rule) = knowledge.rules.slot(slot) else { return answer };
+    answer.valid_until = validity::of_answer(knowledge, profile, slot, now);
     let interest = knowledge.rules.interest(&rule.interest);
     let shares = interest.map(|interest| shares(profile.affinities(interest.id), interest, now));
     let shares = shares.unwrap_or_default();
@@ -218,6 +222,7 @@ impl Answer {
             ranked: self.ranked,
             excluded: self.excluded,
             definitions: self.definitions,
+            valid_until: self.valid_until,
         }
     }
 

@@ -45,6 +45,9 @@ pub struct Decision {
     pub excluded: Vec<Excluded>,
     /// The fingerprint of the definitions that were in force.
     pub definitions: u64,
+    /// Until when the same question has the same answer at least, if nothing happens; none for as long as nothing
+    /// happens.
+    pub valid_until: Option<Timestamp>,
 }
 
 /// What asked for a decision.

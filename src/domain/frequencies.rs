@@ -44,6 +44,24 @@ impl Frequencies {
         counts
     }
 
+    /// Adds counts without a window. Returns whether there were any.
+    pub(crate) fn join(&mut self, others: Frequencies) -> bool {
+        let joined = !others.0.is_empty();
+        for (value, counter) in others.0 {
+            match self.0.binary_search_by(|(other, _)| other.cmp(&value)) {
+                Ok(place) => {
+                    let own = self.0.get_mut(place).map(|(_, own)| &mut own.total);
+                    own.into_iter().for_each(|total| *total = total.saturating_add(counter.total));
+                }
+                Err(place) => self.0.insert(place, (value, counter)),
+            }
+        }
+        while self.0.len() > VALUES_MAX {
+            self.forget_rarest();
+        }
+        joined
+    }
+
     /// Takes out what has left the window at `now`. Returns whether a count changed.
     pub fn expire(&mut self, now: Timestamp, window: &Window) -> bool {
         let mut changed = false;

@@ -19,6 +19,7 @@ pub(crate) fn apply(change: &mut Change<'_>, event: &Event) {
     let rules = change.rules;
     for rule in &rules.interests {
         let Some((_, weight)) = rule.weights.iter().find(|(name, _)| *name == event.name) else { continue };
+        change.touched.interests.push(&rule.name);
         for value in event.items.iter().flat_map(|item| rule.values(item)) {
             add(change, rule, event, value, *weight);
         }
@@ -54,12 +55,13 @@ pub(crate) fn untag(change: &mut Change<'_>, timed_only: bool) {
 
 /// When the first tag is lost if nothing happens.
 pub(crate) fn due(rules: &RuleBook, profile: &Profile) -> Option<Timestamp> {
-    let timed = rules.interests.iter().filter(|rule| rule.timed);
-    timed.filter_map(|rule| first_loss(rule, profile.affinities(rule.id))).min()
+    rules.interests.iter().filter_map(|rule| due_of(rule, profile)).min()
 }
 
-fn first_loss(rule: &InterestRule, affinities: &[Affinity]) -> Option<Timestamp> {
-    let tagged = affinities.iter().filter(|affinity| affinity.tagged_at.is_some());
+/// The same for the tags of one interest.
+pub(crate) fn due_of(rule: &InterestRule, profile: &Profile) -> Option<Timestamp> {
+    let affinities = profile.affinities(rule.id).iter().filter(|_| rule.timed);
+    let tagged = affinities.filter(|affinity| affinity.tagged_at.is_some());
     tagged.filter_map(|affinity| affinity.falls_below(rule.leave, &rule.decay)).min()
 }
 
@@ -84,7 +86,9 @@ fn tag<'a>(change: &mut Change<'a>, rule: &'a InterestRule, value: &str) {
     let affinities = change.profile.affinities_mut(rule.id);
     let at = position(affinities, value).ok();
     let Some(affinity) = at.and_then(|at| affinities.get_mut(at)) else { return };
-    if affinity.tagged_at.is_none() && affinity.score_at(hour, &rule.decay) >= rule.enter - TOLERANCE {
+    let is_enough = affinity.evidence >= rule.evidence_min
+        && affinity.score_at(hour, &rule.decay) >= rule.enter - TOLERANCE;
+    if is_enough && affinity.tagged_at.is_none() {
         affinity.tagged_at = Some(now);
         changed(change, rule, value, true);
     }

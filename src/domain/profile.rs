@@ -10,6 +10,7 @@ use super::purchase::Order;
 use super::rulebook::NameId;
 use super::scalar::{Properties, Scalar};
 use super::time::Timestamp;
+use super::visit::{PreviousVisit, Visit};
 use super::window::Counter;
 
 /// The profile of one person.
@@ -44,7 +45,7 @@ pub struct Profile {
     pub frequencies: Vec<(NameId, Frequencies)>,
     /// The affinities of each interest, sorted by value, each value once.
     pub interests: Vec<(NameId, Vec<Affinity>)>,
-    /// The session.
+    /// The sessions.
     pub session: Session,
     /// The last distinct items, newest arrival first.
     pub recent: Vec<CompactString>,
@@ -91,33 +92,45 @@ pub struct PageView {
     pub medium: Option<CompactString>,
 }
 
-/// The current or the last session.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The sessions, of which the last two are held.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "WrittenSession", into = "WrittenSession")]
 pub struct Session {
-    /// How many sessions there have been, this one included.
+    /// How many there have been, the current one included. What is heard of late may raise or lower it.
     pub count: u64,
-    /// The time of its first event.
-    pub started_at: Timestamp,
-    /// The time of its latest event.
-    pub last_at: Timestamp,
-    /// How many events it has.
-    pub events: u64,
-    /// Whether it goes on.
+    /// Whether the current one goes on.
     pub open: bool,
-    /// The page that it began with, where pages are remembered.
-    #[serde(skip)]
-    pub entry: Option<PageView>,
-    /// The last pages, in the order of time.
-    #[serde(skip)]
-    pub pages: Vec<PageView>,
+    /// The current or the last one.
+    pub current: Visit,
+    /// The one before it, as long as an event may still belong to it.
+    pub previous: Option<Box<PreviousVisit>>,
+    /// When the latest of those ended that are not held, as long as an event may still belong to that.
+    pub forgotten_until: Option<Timestamp>,
 }
 
-impl Session {
-    /// How long each of the last pages was looked at, in milliseconds: until the next one, the last until the
-    /// latest event.
-    pub fn dwell_ms(&self) -> impl Iterator<Item = i64> {
-        let next = self.pages.iter().skip(1).map(|page| page.at).chain([self.last_at]);
-        self.pages.iter().zip(next).map(|(page, next)| next.since_ms(page.at).max(0))
+/// The sessions as format 1 of rows had them.
+#[derive(Serialize, Deserialize)]
+struct WrittenSession {
+    count: u64,
+    started_at: Timestamp,
+    last_at: Timestamp,
+    events: u64,
+    open: bool,
+}
+
+impl From<WrittenSession> for Session {
+    fn from(written: WrittenSession) -> Session {
+        let WrittenSession { count, started_at, last_at, events, open } = written;
+        let current = Visit { started_at, last_at, events, ..Visit::default() };
+        Session { count, open, current, previous: None, forgotten_until: None }
+    }
+}
+
+impl From<Session> for WrittenSession {
+    fn from(session: Session) -> WrittenSession {
+        let Session { count, open, current, .. } = session;
+        let Visit { started_at, last_at, events, .. } = current;
+        WrittenSession { count, started_at, last_at, events, open }
     }
 }
 
@@ -301,6 +314,12 @@ fn change_of_name<T: Default + PartialEq>(
 }
 
 impl Orders {
+    /// The revenue in a currency, in its unit; 0 where there is none.
+    pub fn revenue_in(&self, currency: &str) -> f64 {
+        let revenue = self.revenue.iter().find(|revenue| &*revenue.currency == currency);
+        revenue.map_or(0, |revenue| revenue.hundredths) as f64 / 100.0
+    }
+
     /// Adds an amount, or takes one off when it is negative.
     pub(crate) fn add_revenue(&mut self, currency: &str, hundredths: i64) {
         match self.revenue.binary_search_by(|revenue| (*revenue.currency).cmp(currency)) {

@@ -20,7 +20,7 @@ use super::retention;
 use super::rulebook::RuleBook;
 use super::scope::Scope;
 use super::segment;
-use super::session;
+use super::session::{self, Joined};
 use super::time::Timestamp;
 
 /// What `react` needs besides the profile: the definitions and the content in force.
@@ -55,8 +55,8 @@ pub(crate) struct Change<'a> {
     pub(crate) late: bool,
     /// The event tells of an order or a refund that another event has told of already.
     pub(crate) repeated: bool,
-    /// The event belongs to the current session.
-    pub(crate) in_session: bool,
+    /// Which visit the event belongs to, if any that is held.
+    pub(crate) joined: Option<Joined>,
     /// What the profile was as of before.
     pub(crate) before: Timestamp,
     /// Values are as of this instant.
@@ -74,6 +74,7 @@ pub(crate) struct Change<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Touched<'a> {
     pub(crate) attributes: Vec<&'a str>,
+    pub(crate) interests: Vec<&'a str>,
     pub(crate) tags: Vec<&'a str>,
     pub(crate) segments: bool,
     pub(crate) session: bool,
@@ -120,7 +121,7 @@ pub fn react(
         event: Some(event),
         late: now.since_ms(event.timestamp) > rules.intake.lateness_ms_max,
         repeated: false,
-        in_session: false,
+        joined: None,
         before: now,
         now,
         at: now,
@@ -163,7 +164,7 @@ pub fn settle(
             event: None,
             late: false,
             repeated: false,
-            in_session: false,
+            joined: None,
             before: now,
             now,
             at,

@@ -3,7 +3,9 @@
 
 use compact_str::CompactString;
 
+pub use super::derived::{AffinityPart, OrdersPart, Part, Scale};
 use super::expression::Expression;
+use super::freshness::Freshness;
 use super::funnel::Funnel;
 use super::lifecycle::Lifecycle;
 use super::scalar::Scalar;
@@ -75,8 +77,8 @@ pub struct SessionRule {
     pub timed: bool,
     /// How many of its last pages are remembered, at most 50; 0 for none, and no entry page either.
     pub pages_max: usize,
-    /// Whether it began earlier once an event is heard of that precedes it by no more than the gap; else such an
-    /// event belongs to no session.
+    /// Whether what is heard of late belongs to the visit in which it happened, which then began earlier, lasted
+    /// longer or is one with the next; else an event from before the current visit belongs to none.
     pub extends_back: bool,
 }
 
@@ -117,18 +119,11 @@ pub struct AttributeRule {
     pub window: Option<Window>,
     /// Whether it starts afresh with every session and holds only what belongs to the current one.
     pub of_session: bool,
-    /// What it is made of, where it is made of others: what a `Coalesce` chooses from, the best first, and the
-    /// number of a `Score`.
+    /// How long what it says is believed; for ever where it is not said.
+    pub freshness: Option<Freshness>,
+    /// What it is made of, where it holds nothing itself: what a `Coalesce` chooses from, the best first, the affinity
+    /// of an `Affinity`, and the number of a `Score`.
     pub parts: Vec<Part>,
-}
-
-/// A value of which an attribute is made.
-#[derive(Clone, Debug)]
-pub enum Part {
-    /// Another attribute.
-    Attribute(Box<AttributeRule>),
-    /// What `identify` said, by its name.
-    Trait(CompactString),
 }
 
 /// What an attribute makes of events.
@@ -171,18 +166,11 @@ pub enum Aggregation {
     Funnel(Funnel),
     /// The first of its parts that says something, as SQL's function of that name has it.
     Coalesce,
+    /// The whole points of the affinity to one value of an interest.
+    Affinity,
     /// Where the number that its part says stands on a scale, as in an analysis of recency, frequency and
     /// monetary value.
     Score(Scale),
-}
-
-/// A scale of marks, from 1 to one more than there are thresholds.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Scale {
-    /// The numbers from which on there is another mark, ascending; 1 to 16.
-    pub thresholds: Vec<f64>,
-    /// Whether the lowest numbers have the highest mark, as with the days since an order.
-    pub lowest_is_best: bool,
 }
 
 /// How the time since an event is told: in whole steps, up to a limit at which it stays.
@@ -237,6 +225,8 @@ pub struct InterestRule {
     pub decay: super::affinity::Decay,
     /// A value becomes a tag when its score reaches this.
     pub enter: f64,
+    /// And when so many items of events have spoken of it, at least 1.
+    pub evidence_min: u32,
     /// A tag is lost when its score falls below this; at most `enter`.
     pub leave: f64,
     /// How many values are kept, at most 256.

@@ -83,13 +83,14 @@ impl Scope<'_> {
 
     fn session(&self, name: &str) -> Option<CowVal<'_, '_>> {
         let session = &self.profile.session;
+        let current = &session.current;
         match name {
             "count" => Some(integer(whole(session.count))),
-            "events" => Some(integer(whole(session.events))),
+            "events" => Some(integer(whole(current.events))),
             "open" => Some(CowVal::owned(CelBool::from(session.open))),
-            "entry_page" => session.entry.as_ref().map(|page| text(&page.path)),
-            "referrer_medium" => session.entry.as_ref()?.medium.as_deref().map(text),
-            "pages" => Some(texts(session.pages.iter().map(|page| &*page.path))),
+            "entry_page" => current.entry.as_ref().map(|page| text(&page.path)),
+            "referrer_medium" => current.entry.as_ref()?.medium.as_deref().map(text),
+            "pages" => Some(texts(current.pages.iter().map(|page| &*page.path))),
             _ => None,
         }
     }
@@ -99,11 +100,7 @@ impl Scope<'_> {
         match name.split_once('.').unwrap_or((name, "")) {
             ("count", "") => Some(integer(whole(orders.count))),
             ("units", "") => Some(integer(whole(orders.units))),
-            ("revenue", currency) => {
-                let revenue = orders.revenue.iter().find(|revenue| &*revenue.currency == currency);
-                let hundredths = revenue.map_or(0, |revenue| revenue.hundredths);
-                (!currency.is_empty()).then(|| float(hundredths as f64 / 100.0))
-            }
+            ("revenue", currency) => (!currency.is_empty()).then(|| float(orders.revenue_in(currency))),
             _ => None,
         }
     }

@@ -8,15 +8,16 @@ use bespoke::domain::catalogue::{Catalogue, Content};
 use bespoke::domain::decision::{Decision, Emission, SegmentChange};
 use bespoke::domain::event::{DecisionRequest, Event, Item};
 use bespoke::domain::expression::Expression;
+use bespoke::domain::freshness::Freshness;
 use bespoke::domain::funnel::Funnel;
 use bespoke::domain::lifecycle::Lifecycle;
 use bespoke::domain::person::Person;
 use bespoke::domain::profile::Profile;
 use bespoke::domain::react::{Knowledge, Outcome, react, settle};
 use bespoke::domain::rulebook::{
-    Aggregation, AttributeRule, Elapsed, Facet, Field, IntakeRule, InterestRule, MaxFires, Membership,
-    NameId, OrdersRule, Part, RecentRule, Rule, RuleBook, Scale, SegmentRule, SessionRule, SlotRule, Trigger,
-    Window,
+    AffinityPart, Aggregation, AttributeRule, Elapsed, Facet, Field, IntakeRule, InterestRule, MaxFires,
+    Membership, NameId, OrdersPart, OrdersRule, Part, RecentRule, Rule, RuleBook, Scale, SegmentRule,
+    SessionRule, SlotRule, Trigger, Window,
 };
 use bespoke::domain::scalar::{Properties, Scalar};
 use bespoke::domain::time::{HOUR_MS, Timestamp};
@@ -124,6 +125,7 @@ pub(crate) fn interest(name: &str, facet: Facet, timed: bool) -> InterestRule {
         weights: weights.map(|(event, weight)| (event.into(), weight)).into(),
         decay: Decay::new(24),
         enter: 5.0,
+        evidence_min: 1,
         leave: 3.0,
         values_max: 32,
         top: 8,
@@ -205,6 +207,13 @@ fn days(days: i64) -> Option<Window> {
     Some(Window { bucket_ms: 24 * HOUR_MS, buckets: days, zone, timed: true })
 }
 
+/// An attribute that is stale after three hours and expired after thirty.
+fn believed(rule: AttributeRule, timed: bool) -> AttributeRule {
+    let id = NameId::of(&format!("{}|latest", rule.name));
+    let [stale_ms, expires_ms] = [3, 30].map(|hours| Some(hours * HOUR_MS));
+    AttributeRule { freshness: Some(Freshness { id, stale_ms, expires_ms, timed }), ..rule }
+}
+
 /// The same with an attribute of each kind, and segments that read some of them.
 pub(crate) fn shop_of_all_kinds() -> RuleBook {
     let (views, category) = (["product_viewed"], || Field::Item(Facet::Category));
@@ -238,6 +247,11 @@ pub(crate) fn shop_of_all_kinds() -> RuleBook {
     ];
     let mut rules = shop();
     rules.attributes.extend(kinds);
+    rules.attributes.extend([
+        believed(attribute("exit_lately", &[], Aggregation::Last(Field::EventName), None), true),
+        believed(attribute("typical_lately", &views, Aggregation::Mean(Field::Price), None), false),
+        believed(attribute("dearest_lately", &[], Aggregation::Max(Field::Worth), hourly(60, true)), true),
+    ]);
     let of_session = [
         attribute("views_in_session", &views, Aggregation::Count, None),
         attribute("dearest_in_session", &views, Aggregation::Max(Field::Price), None),
@@ -255,8 +269,28 @@ pub(crate) fn shop_of_all_kinds() -> RuleBook {
     let parts = away.map(|rule| Part::Attribute(Box::new(rule))).into_iter().collect();
     let recency = Aggregation::Score(Scale { thresholds: vec![1.0, 4.0], lowest_is_best: true });
     rules.attributes.push(AttributeRule { parts, ..attribute("recency", &[], recency, None) });
+    for interest in ["category", "brand"] {
+        let rule = rules.interest(interest).unwrap();
+        let part = AffinityPart {
+            id: rule.id,
+            interest: rule.name.clone(),
+            value: if interest == "category" { "hats".into() } else { "brand of shoes".into() },
+            decay: rule.decay.clone(),
+            timed: rule.timed,
+        };
+        let name = format!("{interest}_affinity");
+        let parts = vec![Part::Affinity(part)];
+        rules.attributes.push(AttributeRule { parts, ..attribute(&name, &[], Aggregation::Affinity, None) });
+    }
+    let parts = vec![Part::Orders(OrdersPart::Revenue("EUR".into()))];
+    let money = Aggregation::Score(Scale { thresholds: vec![10.0, 50.0], lowest_is_best: false });
+    rules.attributes.push(AttributeRule { parts, ..attribute("money", &[], money, None) });
     rules.segments.extend([
+        condition("likes_hats", "attributes.category_affinity >= 3", None, 0),
+        condition("likes_brand", "attributes.brand_affinity >= 2 && attributes.money < 3", None, 0),
         condition("of_hats", "attributes.favourite == 'hats' || 'hats' in attributes.categories", None, 0),
+        condition("lately", "attributes.exit_lately == 'product_viewed'", None, 0),
+        condition("dear", "attributes.dearest_lately > 5.0 && attributes.typical_lately > 0.0", None, 0),
         condition("away", "attributes.away >= 2", Some("attributes.away < 2"), 0),
         condition("old_friend", "attributes.known >= 3", None, 0),
         condition("picky", "attributes.typical > 9.0 && attributes.variety < 2", None, HOUR_MS),
@@ -372,7 +406,11 @@ impl Story {
     /// What each attribute says, by name.
     pub(crate) fn readings(&self) -> Vec<(CompactString, String)> {
         let reading = |rule: &AttributeRule| (rule.name.clone(), format!("{:?}", rule.value(&self.profile)));
-        self.rules.attributes.iter().map(reading).collect()
+        let believed = self.rules.attributes.iter().filter(|rule| rule.freshness.is_some());
+        let status = |rule: &AttributeRule| {
+            (format!("{} status", rule.name).into(), format!("{:?}", rule.status(&self.profile)))
+        };
+        self.rules.attributes.iter().map(reading).chain(believed.map(status)).collect()
     }
 
     pub(crate) fn is_in(&self, segment: &str) -> bool {

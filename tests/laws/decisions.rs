@@ -18,7 +18,7 @@ fn weight() -> impl Strategy<Value = f64> {
 
 fn catalogue() -> impl Strategy<Value = Catalogue> {
     let weights = prop::collection::vec((0..CATEGORIES.len(), weight()), 0..3);
-    let one = (weights, weight(), 0..8_usize, 0..4_u8);
+    let one = (weights, weight(), 0..8_usize, 0..6_u8);
     prop::collection::vec(one, 0..14).prop_map(|contents| {
         let content =
             |(number, (weights, base_weight, item, lock)): (usize, (Vec<(usize, f64)>, _, _, _))| {
@@ -29,7 +29,11 @@ fn catalogue() -> impl Strategy<Value = Catalogue> {
                 Content {
                     item_id: (item < 5).then(|| format!("p-{item}").into()),
                     slots: if lock == 0 { names(&["elsewhere"]) } else { Vec::new() },
-                    ends_at: (lock == 1).then(|| at(20, 0)),
+                    starts_at: (lock == 2).then(|| at(30, 0)),
+                    ends_at: [None, Some(at(20, 0)), None, Some(at(40, 0))]
+                        .get(usize::from(lock))
+                        .copied()
+                        .flatten(),
                     ..super::builder::content(&format!("c-{number:02}"), base_weight, &weights)
                 }
             };
@@ -38,7 +42,7 @@ fn catalogue() -> impl Strategy<Value = Catalogue> {
 }
 
 /// Somebody who viewed and bought so many things, for whom a decision is asked.
-fn asked() -> impl Strategy<Value = (Story, Vec<CompactString>)> {
+pub(crate) fn asked() -> impl Strategy<Value = (Story, Vec<CompactString>)> {
     let seen = prop::collection::vec((0..CATEGORIES.len(), 0..5_u8, 0..24_i64, any::<bool>()), 0..6);
     let exclude = prop::collection::vec(prop::sample::select(vec!["c-01", "c-02", "p-1", "default"]), 0..3);
     (catalogue(), seen, exclude).prop_map(|(catalogue, seen, exclude)| {

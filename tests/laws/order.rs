@@ -108,7 +108,7 @@ proptest! {
 
     #[test]
     fn what_attributes_keep_does_not_depend_on_it_either((one, other) in two_orders()) {
-        // What belongs to a session depends on which session was open when it arrived.
+        // Sessions have a law of their own, which holds for the last two.
         let of_events = || {
             let mut rules = shop_of_all_kinds();
             rules.attributes.retain(|rule| !rule.of_session);

@@ -53,6 +53,7 @@ fn declared() -> RuleBook {
         interests: vec![InterestRule {
             decay: Decay::new(168),
             enter: 10.0,
+            evidence_min: 1,
             leave: 8.0,
             values_max: CATEGORIES_MAX,
             timed: false,
@@ -223,8 +224,11 @@ fn assert_same(story: &Story, user: &User) {
     assert_eq!((profile.orders.count, profile.orders.units), (user.orders, user.items));
     assert_eq!(profile.orders.revenue.iter().map(|revenue| revenue.hundredths).sum::<i64>(), user.cents);
     let session = &profile.session;
-    assert_eq!((session.count, session.events), (user.sessions, user.session_events));
-    assert_eq!((session.started_at.ms(), session.last_at.ms()), (user.started_at, user.last_at));
+    assert_eq!((session.count, session.current.events), (user.sessions, user.session_events));
+    assert_eq!(
+        (session.current.started_at.ms(), session.current.last_at.ms()),
+        (user.started_at, user.last_at)
+    );
     assert_eq!(profile.recent, user.recent);
     let interest = &story.rules.interests[0];
     let affinities = profile.affinities(interest.id);

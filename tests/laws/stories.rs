@@ -8,6 +8,7 @@ use bespoke::domain::react::Outcome;
 use bespoke::domain::rulebook::{Aggregation, RuleBook, SegmentRule, Trigger};
 use bespoke::domain::scalar::{Properties, Scalar};
 use bespoke::domain::time::{HOUR_MS, Timestamp};
+use bespoke::domain::visit::Visit;
 
 use super::builder::*;
 
@@ -163,24 +164,48 @@ fn a_session_ends_when_more_than_half_an_hour_passes() {
     story.send(&event("m1", "page_viewed", at(0, 0)));
     story.send(&event("m2", "page_viewed", at(0, 30)));
     story.send(&event("m3", "page_viewed", at(0, 15)));
-    assert_eq!((story.profile.session.count, story.profile.session.events), (1, 3));
+    assert_eq!(visits(&story), (1, None, (at(0, 0), 3)));
     story.sweep(at(1, 0));
     assert!(story.profile.session.open, "half an hour is no longer gap");
     story.sweep(at(1, 1));
     assert!(!story.profile.session.open);
     assert_eq!(story.profile.as_of.since_ms(at(1, 0)), 1);
     story.send(&event("m4", "page_viewed", at(1, 30)));
-    story.send(&event("m5", "page_viewed", at(1, 20)));
-    assert_eq!((story.profile.session.count, story.profile.session.events), (2, 2), "it began earlier");
-    assert_eq!(story.profile.session.started_at, at(1, 20));
-    story.send(&event("m6", "page_viewed", at(0, 49)));
-    assert_eq!(
-        (story.profile.session.count, story.profile.session.events),
-        (2, 2),
-        "too far back: not of it"
-    );
-    story.send(&event("m7", "page_viewed", at(0, 50)));
-    assert_eq!((story.profile.session.started_at, story.profile.session.events), (at(0, 50), 3));
+    assert_eq!(visits(&story), (2, Some((at(0, 0), 3)), (at(1, 30), 1)));
+}
+
+#[test]
+fn what_is_heard_of_late_belongs_to_the_visit_that_it_was_in() {
+    let mut story = watching(Vec::new());
+    let send = |story: &mut Story, minutes| {
+        let id = format!("m{}", story.profile.events_applied);
+        story.send(&event(&id, "page_viewed", at(0, minutes)));
+        visits(story)
+    };
+    send(&mut story, 0);
+    assert_eq!(send(&mut story, 300), (2, Some((at(0, 0), 1)), (at(5, 0), 1)));
+    assert_eq!(send(&mut story, 280), (2, Some((at(0, 0), 1)), (at(4, 40), 2)), "it began earlier");
+    assert_eq!(send(&mut story, 20), (2, Some((at(0, 0), 2)), (at(4, 40), 2)), "of the one before");
+    assert_eq!(send(&mut story, 200), (3, Some((at(3, 20), 1)), (at(4, 40), 2)), "one between them");
+    assert_eq!(send(&mut story, 25), (3, Some((at(3, 20), 1)), (at(4, 40), 2)), "further back");
+    assert_eq!(send(&mut story, 180), (3, Some((at(3, 0), 2)), (at(4, 40), 2)));
+    assert_eq!(send(&mut story, 225), (3, Some((at(3, 0), 3)), (at(4, 40), 2)));
+    assert_eq!(send(&mut story, 252), (2, None, (at(3, 0), 6)), "both were one");
+    assert_eq!(send(&mut story, 40), (2, None, (at(3, 0), 6)), "of the first, which is not held any more");
+    assert_eq!(send(&mut story, 100), (3, Some((at(1, 40), 1)), (at(3, 0), 6)), "after that, and none of it");
+    // Three days and a gap later nothing that is not too late can belong to it.
+    send(&mut story, 300 + 72 * 60 + 30);
+    assert_eq!(visits(&story).1, Some((at(3, 0), 6)));
+    send(&mut story, 300 + 72 * 60 + 31);
+    assert_eq!(visits(&story).1, None);
+}
+
+/// How many visits there were, and the beginnings of the last two with the numbers of their events.
+fn visits(story: &Story) -> (u64, Option<(Timestamp, u64)>, (Timestamp, u64)) {
+    let session = &story.profile.session;
+    let shown = |visit: &Visit| (visit.started_at, visit.events);
+    let previous = session.previous.as_ref().map(|previous| shown(&previous.visit));
+    (session.count, previous, shown(&session.current))
 }
 
 #[test]

@@ -15,6 +15,7 @@ from oracle import aggregates, rulebook
 from oracle.aggregates import MISSING, Bests, Frequencies, Mean, estimate
 from oracle.days import EPOCH, Days
 from oracle.document import ConfigurationError
+from oracle.render import profile_update
 from oracle_stage import AT, HOUR, Folded
 
 
@@ -251,6 +252,40 @@ class Aggregates(unittest.TestCase):
         # What is late and of the session before does not count.
         folded.send("seen", AT + 120_000, properties={"x": 9})
         self.assertEqual((said(folded, "all"), said(folded, "most")), (1, 1.0))
+
+    def test_a_call_stands_for_an_attribute(self) -> None:
+        folded = Folded(
+            "interests: {c: {facet: category, half_life: 24h, enter: 9, leave: 1, weights: {seen: 2.5}}}\n"
+            "segments:\n  looks: {enter: \"count('seen', '7d', {category: 'a/b'}) >= 2\"}\n"
+            "  drawn: {enter: \"affinity('c', 'a/b') >= 5\"}\n"
+            "  away: {enter: \"since('seen') >= 2 && in_segment('looks')\", leave: \"since('seen') < 2\"}"
+        )
+        names = [one.name for one in folded.fold.book.attributes]
+        self.assertEqual(names, ["count_seen_7d_category_a_b_b722a5df", "affinity_c_a_b_cec294dd", "since_seen"])
+        for minute, category in enumerate(("a/b", "z", "a/b")):
+            folded.send("seen", AT + minute * 60_000, productId="p", category=category)
+        self.assertEqual((said(folded, names[0]), said(folded, names[1])), (2, 5))
+        folded.send("other", AT + 49 * HOUR)
+        told = [(one["segment"], one["change"], one["at"] - AT) for one in folded.changes]
+        expected = [
+            ("looks", "ENTERED", 120_000), ("drawn", "ENTERED", 120_000), ("drawn", "LEFT", HOUR),
+            ("away", "ENTERED", 120_000 + 48 * HOUR),
+        ]  # fmt: skip
+        self.assertEqual(told, expected)
+        self.assertEqual(said(folded, names[1]), 1)
+
+    def test_what_is_not_believed_for_ever_is_stale_and_then_says_nothing(self) -> None:
+        folded = Folded(
+            "attributes: {last: {last: x, of: any, stale_after: 1h, expires_after: 3h}}\n"
+            "segments: {big: {enter: attributes.last > 4}}"
+        )
+        folded.send("seen", AT, properties={"x": 5})
+        for hours, status, value, due in ((0, "PRESENT", 5.0, 1), (1, "STALE", 5.0, 3), (3, "EXPIRED", 0.0, None)):
+            folded.pass_to(AT + hours * HOUR)
+            update = profile_update("user:ada", folded.fold.persons["user:ada"])
+            said_ = [update["attributes"][0][key] for key in ("status", "value", "valid_until")]
+            self.assertEqual(said_, [status, value, due and AT + due * HOUR])
+            self.assertEqual(update["segments"][0]["valid_until"], due and AT + due * HOUR)
 
     def test_what_can_not_be_is_refused(self) -> None:
         for attribute in (

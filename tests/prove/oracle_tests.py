@@ -82,16 +82,49 @@ class Folding(unittest.TestCase):
         folded.send("login", AT)
         folded.send("login", AT - 1)
         self.assertEqual(folded.fold.persons["user:ada"].totals, [2, 3])
-        self.assertEqual(folded.fold.persons["user:ada"].session_events, 1)
+        self.assertEqual(folded.fold.persons["user:ada"].visit.events, 1)
 
-    def test_a_session_begins_earlier_with_what_is_heard_of_late(self) -> None:
-        for text, events, started in (("", 2, AT), ("session: {extends_back: false}\n", 1, AT + HOUR // 2)):
-            folded = Folded(f"{text}attributes: {{ever: {{count: any}}}}")
-            for at in (AT + HOUR // 2, AT, AT - HOUR // 2 - 1):
-                folded.send("login", at)
+    def test_what_is_heard_of_late_belongs_to_the_visit_that_it_was_in(self) -> None:
+        text = "attributes: {all: {count: any, scope: session}, most: {max: x, of: any, scope: session}}"
+        folded = Folded(text)
+        minutes = [300, 0, 280, 20, 200, 25, 180, 225, 252, 40, 100]
+        expected = [
+            (1, None, (300, 1), 1),
+            (2, (0, 1), (300, 1), 1),
+            (2, (0, 1), (280, 2), 2),
+            (2, (0, 2), (280, 2), 2),
+            (3, (200, 1), (280, 2), 2),
+            (3, (200, 1), (280, 2), 2),
+            (3, (180, 2), (280, 2), 2),
+            (3, (180, 3), (280, 2), 2),
+            (2, None, (180, 6), 6),
+            (2, None, (180, 6), 6),
+            (3, (100, 1), (180, 6), 6),
+        ]
+        for minute, (count, previous, current, counted) in zip(minutes, expected, strict=True):
+            folded.send("login", AT + minute * 60_000, properties={"x": minute})
             profile = folded.fold.persons["user:ada"]
-            found = (profile.session_count, profile.session_events, profile.session_start)
-            self.assertEqual(found, (1, events, started))
+            held = [one and ((one.start - AT) // 60_000, one.events) for one in (profile.previous, profile.visit)]
+            self.assertEqual((profile.session_count, *held), (count, previous, current))
+            self.assertEqual(profile.totals[0], counted)
+        folded.send("login", AT + 300 * 60_000 + 73 * HOUR)
+        self.assertIsNone(folded.fold.persons["user:ada"].previous)
+
+    def test_two_visits_that_were_one_have_the_pages_of_both(self) -> None:
+        folded = Folded("attributes: {ever: {count: any}}")
+        for minute, path in ((0, "/a"), (10, "/b"), (60, "/c"), (35, "/d")):
+            folded.send("page_viewed", AT + minute * 60_000, path=path)
+        visit = folded.fold.persons["user:ada"].visit
+        self.assertEqual([path for _, path, _ in visit.pages], ["/a", "/b", "/d", "/c"])
+        self.assertEqual((visit.entry or ("",) * 3)[1], "/a")
+
+    def test_where_visits_do_not_extend_back_an_event_before_them_is_of_none(self) -> None:
+        folded = Folded("session: {extends_back: false}\nattributes: {ever: {count: any}}")
+        for minute in (30, 0, 31):
+            folded.send("login", AT + minute * 60_000)
+        profile = folded.fold.persons["user:ada"]
+        found = (profile.session_count, profile.visit.events, profile.visit.start, profile.previous)
+        self.assertEqual(found, (1, 2, AT + 30 * 60_000, None))
 
     def test_values_that_are_paths_roll_up(self) -> None:
         folded = Folded(

@@ -53,12 +53,15 @@ const CHANGES: [&[(&str, &str)]; 4] = [
         ("at_risk_after: 30d", "at_risk_after: 1d"),
         ("Europe/Berlin", "America/Sao_Paulo"),
     ],
-    // Longer and shorter windows, an interest that is forgotten sooner, and a rule that sets something else.
+    // Longer and shorter windows, an interest that is forgotten sooner, a rule that sets something else, and a call
+    // of something else.
     &[
         ("adds_24h: {count: product_added, window: 24h", "adds_24h: {count: product_added, window: 2h"),
         ("views_7d: {count: product_viewed, window: 7d", "views_7d: {count: product_viewed, window: 9d"),
         ("half_life: 7d", "half_life: 36h"),
         ("tier: gold}", "tier: silver}"),
+        ("stale_after: 1d, expires_after: 7d", "stale_after: 1h, expires_after: 9h"),
+        ("affinity('category', 'shoes') >= 6", "affinity('category', 'tents') >= 2"),
     ],
     &[],
     &[("{count: page_viewed, ", "{cuont: page_viewed, ")],

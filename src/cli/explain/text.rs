@@ -2,7 +2,7 @@
 
 use super::Story;
 use crate::cli::view::{self, instant};
-use crate::codec::output::attribute::Attribute;
+use crate::codec::output::attribute::{Attribute, AttributeStatus};
 use crate::codec::output::content_decision::{ContentDecision, DecisionCauseKind, LadderStep};
 use crate::codec::output::profile_update::{ProfileCauseKind, ProfileOrders, ProfileSession, ProfileUpdate};
 use crate::codec::output::segment_change::{SegmentChangeKind, SegmentChangeRecord};
@@ -39,8 +39,11 @@ fn about(profile: &ProfileUpdate<'_>, lines: &mut Vec<String>) {
     let (version, events) = (profile.version, profile.events_applied);
     let as_of = instant(profile.as_of);
     lines.push(format!("  version {version} as of {as_of}, from {events} events, changed last by {cause}"));
-    let segments = profile.segments.iter();
-    list("segments", segments.map(|of| format!("{} since {}", of.segment, instant(of.entered_at))), lines);
+    let segments = profile.segments.iter().map(|of| {
+        let until = of.valid_until.map(|at| format!(", until {} at least", instant(at))).unwrap_or_default();
+        format!("{} since {}{until}", of.segment, instant(of.entered_at))
+    });
+    list("segments", segments, lines);
     list("tags", profile.tags.iter().map(|tag| format!("{} {}", tag.interest, tag.value)), lines);
     for interest in &profile.interests {
         let values = interest.affinities.iter().map(|of| {
@@ -55,15 +58,19 @@ fn about(profile: &ProfileUpdate<'_>, lines: &mut Vec<String>) {
     list("recent items", profile.recent_items.iter().map(ToString::to_string), lines);
 }
 
-/// None of a number that is zero, and of what says nothing.
+/// None of a number that is zero, and of what never said anything.
 fn attribute(of: &Attribute<'_>) -> Option<String> {
+    if of.status == AttributeStatus::Expired {
+        return Some(format!("{} is expired", of.name));
+    }
     let said = match &of.text {
         Some(text) => text.to_string(),
         None if !of.texts.is_empty() => of.texts.join(", "),
         None if of.value != 0.0 => of.value.to_string(),
         None => return None,
     };
-    Some(format!("{} {said}", of.name))
+    let stale = if of.status == AttributeStatus::Stale { ", which is stale" } else { "" };
+    Some(format!("{} {said}{stale}", of.name))
 }
 
 fn session(session: &ProfileSession<'_>) -> Option<String> {
@@ -116,6 +123,7 @@ fn decision(decision: &ContentDecision<'_>, lines: &mut Vec<String>) {
         let reasons = item.reasons.iter();
         lines.extend(reasons.map(|of| format!("        {} {:.4}: {}", of.code, of.weight, of.evidence)));
     }
+    list("holds until", decision.valid_until.map(instant), lines);
     list("left out", decision.excluded.iter().map(|of| format!("{} ({})", of.content_id, of.reason)), lines);
 }
 

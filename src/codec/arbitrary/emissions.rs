@@ -25,8 +25,15 @@ pub(crate) fn decision() -> impl Strategy<Value = Decision> {
     let ranked = ranked.prop_map(|(content_id, score, reasons)| Ranked { content_id, score, reasons });
     let excluded = text().prop_map(|content_id| Excluded { content_id, reason: "recent" });
     let lists = (vec(ranked, 0..4), vec(excluded, 0..3));
-    (names, any::<u64>(), instant(), cause, ladder, lists).prop_map(
-        |((decision_id, request_id, slot, person), profile_version, at, cause, ladder, lists)| Decision {
+    (names, any::<u64>(), (instant(), option::of(instant())), cause, ladder, lists).prop_map(
+        |(
+            (decision_id, request_id, slot, person),
+            profile_version,
+            (at, valid_until),
+            cause,
+            ladder,
+            lists,
+        )| Decision {
             decision_id,
             request_id,
             slot,
@@ -38,6 +45,7 @@ pub(crate) fn decision() -> impl Strategy<Value = Decision> {
             ranked: lists.0,
             excluded: lists.1,
             definitions: profile_version,
+            valid_until,
         },
     )
 }

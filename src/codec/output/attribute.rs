@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::attribute::AttributeValue;
+use crate::domain::freshness::Status;
 use crate::domain::profile::Profile;
 use crate::domain::rulebook::{AttributeRule, Window};
 use crate::domain::time::Timestamp;
@@ -38,6 +39,10 @@ pub enum AttributeStatus {
     Present,
     /// Nothing has happened that it is made of, or nothing is left of it.
     Missing,
+    /// It does, but none of its events was lately.
+    Stale,
+    /// All of its events are so long ago that it says nothing any more.
+    Expired,
 }
 
 impl<'a> Attribute<'a> {
@@ -50,7 +55,6 @@ impl<'a> Attribute<'a> {
             AttributeValue::Truth(truth) => f64::from(u8::from(*truth)),
             AttributeValue::Missing | AttributeValue::Text(_) | AttributeValue::Texts(_) => 0.0,
         };
-        let missing = value == AttributeValue::Missing;
         let (text, texts) = match value {
             AttributeValue::Text(text) => (Some(Cow::from(text)), Vec::new()),
             AttributeValue::Texts(texts) => (None, texts.into_iter().map(Cow::from).collect()),
@@ -60,10 +64,21 @@ impl<'a> Attribute<'a> {
             name: Cow::from(&*rule.name),
             value: number,
             window_ms: rule.window.as_ref().map(Window::length_ms),
-            status: if missing { AttributeStatus::Missing } else { AttributeStatus::Present },
+            status: AttributeStatus::of(rule.status(profile)),
             text,
             texts,
             valid_until: rule.due(profile).map(Timestamp::ms),
+        }
+    }
+}
+
+impl AttributeStatus {
+    fn of(status: Status) -> AttributeStatus {
+        match status {
+            Status::Present => AttributeStatus::Present,
+            Status::Missing => AttributeStatus::Missing,
+            Status::Stale => AttributeStatus::Stale,
+            Status::Expired => AttributeStatus::Expired,
         }
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{fingerprint, long};
 use crate::domain::decision::{self, Decision, Excluded, Ranked, Reason};
+use crate::domain::time::Timestamp;
 
 /// How content is scored: the person's shares of an interest times the content's weights for it.
 const POLICY: &str = "affinity";
@@ -39,6 +40,8 @@ pub struct ContentDecision<'a> {
     pub excluded: Vec<ExcludedContent<'a>>,
     /// Which definitions were in force, by their fingerprint in 16 digits of base 16.
     pub definitions: Cow<'a, str>,
+    /// Until when the same question has the same answer at least, if nothing happens.
+    pub valid_until: Option<i64>,
 }
 
 /// What asked for a decision.
@@ -131,6 +134,7 @@ impl<'a> ContentDecision<'a> {
             ranked: (1..).zip(&decision.ranked).map(RankedContent::of).collect(),
             excluded: decision.excluded.iter().map(ExcludedContent::of).collect(),
             definitions: fingerprint(decision.definitions),
+            valid_until: decision.valid_until.map(Timestamp::ms),
         }
     }
 }

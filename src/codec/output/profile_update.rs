@@ -14,10 +14,11 @@ use crate::domain::decide::all_shares;
 use crate::domain::person::Person;
 use crate::domain::profile::{self, Cause, Orders, Profile, SegmentStatus, Session};
 use crate::domain::quality;
-use crate::domain::react::due;
+use crate::domain::react;
 use crate::domain::rulebook::{InterestRule, RuleBook, SegmentRule};
 use crate::domain::scalar::Scalar;
 use crate::domain::time::Timestamp;
+use crate::domain::validity;
 
 /// What is known about a person after a change. The schema documents the fields for consumers. Instants are
 /// milliseconds of event time since 1970.
@@ -205,11 +206,14 @@ pub struct SegmentMembership<'a> {
     pub segment: Cow<'a, str>,
     /// Since when.
     pub entered_at: i64,
+    /// Until when at least, if nothing happens.
+    pub valid_until: Option<i64>,
 }
 
 impl<'a> ProfileUpdate<'a> {
     /// The record of a profile, as of its last change.
     pub fn of(person: &'a Person, profile: &'a Profile, rules: &'a RuleBook) -> ProfileUpdate<'a> {
+        let due = react::due(rules, profile);
         ProfileUpdate {
             person: Cow::from(person.as_str()),
             version: long(profile.version),
@@ -225,8 +229,12 @@ impl<'a> ProfileUpdate<'a> {
             session: ProfileSession::of(&profile.session),
             recent_items: profile.recent.iter().map(|item| Cow::from(&**item)).collect(),
             orders: ProfileOrders::of(&profile.orders),
-            segments: rules.segments.iter().filter_map(|rule| membership(rule, profile)).collect(),
-            valid_until: due(rules, profile).map(Timestamp::ms),
+            segments: rules
+                .segments
+                .iter()
+                .filter_map(|rule| membership(rules, rule, profile, due))
+                .collect(),
+            valid_until: due.map(Timestamp::ms),
             completeness: quality::completeness(rules, profile),
             contradictions: quality::contradictions(rules, profile).map(Cow::from).collect(),
         }
@@ -285,19 +293,19 @@ fn tags<'a>(rule: &'a InterestRule, profile: &'a Profile) -> impl Iterator<Item 
 
 impl<'a> ProfileSession<'a> {
     fn of(session: &'a Session) -> ProfileSession<'a> {
-        let known = session.count > 0;
+        let (known, current) = (session.count > 0, &session.current);
         let text = |text: &'a str| Cow::from(text);
-        let pages = session.pages.iter().zip(session.dwell_ms());
+        let pages = current.pages.iter().zip(current.dwell_ms());
         let pages =
             pages.map(|(page, dwell_ms)| SessionPage { path: text(&page.path), at: page.at.ms(), dwell_ms });
         ProfileSession {
             count: long(session.count),
-            started_at: known.then(|| session.started_at.ms()),
-            last_at: known.then(|| session.last_at.ms()),
-            events: long(session.events),
+            started_at: known.then(|| current.started_at.ms()),
+            last_at: known.then(|| current.last_at.ms()),
+            events: long(current.events),
             open: session.open,
-            entry_page: session.entry.as_ref().map(|page| text(&page.path)),
-            referrer_medium: session.entry.as_ref().and_then(|page| page.medium.as_deref()).map(text),
+            entry_page: current.entry.as_ref().map(|page| text(&page.path)),
+            referrer_medium: current.entry.as_ref().and_then(|page| page.medium.as_deref()).map(text),
             pages: pages.collect(),
         }
     }
@@ -321,11 +329,18 @@ impl<'a> Revenue<'a> {
     }
 }
 
-fn membership<'a>(rule: &'a SegmentRule, profile: &Profile) -> Option<SegmentMembership<'a>> {
+fn membership<'a>(
+    rules: &RuleBook,
+    rule: &'a SegmentRule,
+    profile: &Profile,
+    due: Option<Timestamp>,
+) -> Option<SegmentMembership<'a>> {
     match profile.segment(rule.id)?.status {
-        SegmentStatus::In { entered_at } => {
-            Some(SegmentMembership { segment: Cow::from(&*rule.name), entered_at: entered_at.ms() })
-        }
+        SegmentStatus::In { entered_at } => Some(SegmentMembership {
+            segment: Cow::from(&*rule.name),
+            entered_at: entered_at.ms(),
+            valid_until: validity::of_segment(rules, rule, profile, due).map(Timestamp::ms),
+        }),
         SegmentStatus::Out | SegmentStatus::Pending { .. } => None,
     }
 }

@@ -1,4 +1,4 @@
-//! The layout of a person's row, formats 2 to 5. It is written once per person and commit, sent to the changelog,
+//! The layout of a person's row, formats 2 to 6. It is written once per person and commit, sent to the changelog,
 //! hashed and stored, so its size is a good part of what an event costs: against format 1, the derived encoding
 //! of the same fields, the state of the reference workload takes a quarter less on disk.
 //!
@@ -13,20 +13,22 @@
 //! Whatever is a flag or says whether something is there stands in one byte at the front. Format 3 adds, at the
 //! end, the points and the frequencies of attributes, the single orders, the pages of the session and when
 //! limited rules fired; a profile that has none of them is written in format 2. Formats 4 and 5 are these with
-//! four bytes in front that say by which definitions the profile was changed last.
+//! four bytes in front that say by which definitions the profile was changed last. Format 6 is format 5 with, at
+//! the end, the previous visit and when the latest ended that is not held, for those who have one of these.
 
 mod reading;
 
 use crate::domain::affinity::Affinity;
 use crate::domain::event::Money;
-use crate::domain::points::Point;
-use crate::domain::profile::{
-    Cause, Orders, PageView, Profile, SeenId, SegmentState, SegmentStatus, Session,
-};
+use crate::domain::frequencies::Frequencies;
+use crate::domain::points::{Point, Points};
+use crate::domain::profile::{Cause, Orders, PageView, Profile, SeenId, SegmentState, SegmentStatus};
 use crate::domain::purchase::{Order, OrderStatus};
 use crate::domain::rulebook::NameId;
 use crate::domain::scalar::Scalar;
+use crate::domain::session_values::Held;
 use crate::domain::time::Timestamp;
+use crate::domain::visit::{PreviousVisit, Visit};
 use crate::domain::window::Counter;
 
 pub(super) use reading::read;
@@ -54,6 +56,11 @@ const ORDER_TRUSTED: u8 = 1 << 2;
 const ORDER_COUNTED: u8 = 1 << 3;
 const ORDER_LATE: u8 = 1 << 4;
 
+/// What begins what an attribute of the session holds of the previous visit.
+const SUM: u8 = 0;
+const POINTS: u8 = 1;
+const FREQUENCIES: u8 = 2;
+
 /// What a trait's value begins with.
 const FALSE: u8 = 0;
 const TRUE: u8 = 1;
@@ -68,47 +75,35 @@ pub(super) const PLAIN: u8 = 2;
 pub(super) const WITH_AGGREGATES: u8 = 3;
 /// What a row's format is higher by that says by which definitions it was made.
 pub(super) const BY_DEFINITIONS: u8 = 2;
+/// The format of a row with visits before the current one, which always says by which definitions it was made.
+pub(super) const WITH_PREVIOUS: u8 = 6;
 
 /// Adds the format and the row of a profile to the bytes.
 pub(super) fn write(profile: &Profile, bytes: &mut Vec<u8>) {
     let Profile { points, frequencies, orders, session, .. } = profile;
-    let entry = session.entry.as_slice();
+    let with_previous = session.previous.is_some() || session.forgotten_until.is_some();
     let plain = points.is_empty()
         && frequencies.is_empty()
         && orders.ledger.is_empty()
-        && entry.is_empty()
-        && session.pages.is_empty()
+        && session.current.entry.is_none()
+        && session.current.pages.is_empty()
         && profile.fires.is_empty();
     let layout = if plain { PLAIN } else { WITH_AGGREGATES };
-    if profile.definitions == 0 {
+    if profile.definitions == 0 && !with_previous {
         bytes.push(layout);
     } else {
-        bytes.push(layout + BY_DEFINITIONS);
+        bytes.push(if with_previous { WITH_PREVIOUS } else { layout + BY_DEFINITIONS });
         bytes.extend_from_slice(&profile.definitions.to_le_bytes());
     }
     let mut writer = Writer { bytes, as_of: profile.as_of };
     writer.profile(profile);
-    if plain {
-        return;
+    if !plain || with_previous {
+        writer.aggregates(profile);
     }
-    writer.list(points, |writer, (id, points)| {
-        writer.name(*id);
-        writer.list(points.as_slice(), Writer::point);
-    });
-    writer.list(frequencies, |writer, (id, frequencies)| {
-        writer.name(*id);
-        writer.list(frequencies.as_slice(), |writer, (value, counter)| {
-            writer.text(value);
-            writer.amounts(counter);
-        });
-    });
-    writer.list(&orders.ledger, Writer::order);
-    writer.list(entry, Writer::page);
-    writer.list(&session.pages, Writer::page);
-    writer.list(&profile.fires, |writer, (id, fires)| {
-        writer.name(*id);
-        writer.list(fires, |writer, at| writer.time(*at));
-    });
+    if with_previous {
+        writer.list(session.previous.as_slice(), |writer, previous| writer.previous(previous));
+        writer.list(session.forgotten_until.as_slice(), |writer, until| writer.time(*until));
+    }
 }
 
 struct Writer<'b> {
@@ -137,13 +132,53 @@ impl Writer<'_> {
             writer.name(*id);
             writer.list(affinities, Self::affinity);
         });
-        self.session(&profile.session);
+        self.unsigned(profile.session.count);
+        self.visit(&profile.session.current);
         self.list(&profile.recent, |writer, item| writer.text(item));
         self.orders(&profile.orders);
         self.list(&profile.segments, Self::segment);
         self.list(&profile.rules_fired, |writer, (id, at)| {
             writer.name(*id);
             writer.time(*at);
+        });
+    }
+
+    fn aggregates(&mut self, profile: &Profile) {
+        self.list(&profile.points, |writer, (id, points)| {
+            writer.name(*id);
+            writer.points(points);
+        });
+        self.list(&profile.frequencies, |writer, (id, frequencies)| {
+            writer.name(*id);
+            writer.frequencies(frequencies);
+        });
+        self.list(&profile.orders.ledger, Self::order);
+        self.pages(&profile.session.current);
+        self.list(&profile.fires, |writer, (id, fires)| {
+            writer.name(*id);
+            writer.list(fires, |writer, at| writer.time(*at));
+        });
+    }
+
+    fn previous(&mut self, previous: &PreviousVisit) {
+        self.visit(&previous.visit);
+        self.pages(&previous.visit);
+        self.list(previous.values.as_slice(), |writer, (id, held)| {
+            writer.name(*id);
+            match held {
+                Held::Sum(number) => {
+                    writer.byte(SUM);
+                    writer.signed(*number);
+                }
+                Held::Points(points) => {
+                    writer.byte(POINTS);
+                    writer.points(points);
+                }
+                Held::Frequencies(frequencies) => {
+                    writer.byte(FREQUENCIES);
+                    writer.frequencies(frequencies);
+                }
+            }
         });
     }
 
@@ -187,11 +222,26 @@ impl Writer<'_> {
         self.times(&[affinity.tagged_at]);
     }
 
-    fn session(&mut self, session: &Session) {
-        self.unsigned(session.count);
-        self.time(session.started_at);
-        self.time(session.last_at);
-        self.unsigned(session.events);
+    fn points(&mut self, points: &Points) {
+        self.list(points.as_slice(), Self::point);
+    }
+
+    fn frequencies(&mut self, frequencies: &Frequencies) {
+        self.list(frequencies.as_slice(), |writer, (value, counter)| {
+            writer.text(value);
+            writer.amounts(counter);
+        });
+    }
+
+    fn visit(&mut self, visit: &Visit) {
+        self.time(visit.started_at);
+        self.time(visit.last_at);
+        self.unsigned(visit.events);
+    }
+
+    fn pages(&mut self, visit: &Visit) {
+        self.list(visit.entry.as_slice(), Self::page);
+        self.list(&visit.pages, Self::page);
     }
 
     fn orders(&mut self, orders: &Orders) {

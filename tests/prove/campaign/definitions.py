@@ -25,6 +25,8 @@ CHANGES: tuple[dict[str, str], ...] = (
         "enter: attributes.pages_7d >= 6": "enter: attributes.pages_7d >= 4",
         "at_risk_after: 30d, lapsed_after: 60d": "at_risk_after: 1d, lapsed_after: 3d",
         "thresholds: [7, 30, 60]": "thresholds: [1, 2]",
+        "stale_after: 1d, expires_after: 7d": "stale_after: 2h, expires_after: 30h",
+        "evidence_min: 2": "evidence_min: 3",
     },
     # An attribute that is new, one that is gone, and windows that are longer and shorter.
     {

@@ -24,7 +24,7 @@ SMALLER_IS_BETTER = ("min", "first", "since_first")
 BY_BUCKET = ("min", "max", "distinct")
 FREQUENCIES = ("most_frequent", "top")
 SUMS = ("count", "units", "value", "sum")
-NEVER_MISSING = (*SUMS, "list", "distinct", "top", "funnel")
+NEVER_MISSING = (*SUMS, "list", "distinct", "top", "funnel", "affinity")
 NUMBERS = (*SUMS, "mean", "min", "max", "distinct", "since_first", "since_last", "gaps", "funnel")
 
 
@@ -276,7 +276,7 @@ def empty(rule: Attribute) -> Any:
     """What an attribute holds of a person of whom nothing is known; nothing where it adds up."""
     if rule.measure in SUMS:
         return None
-    if rule.parts:
+    if rule.parts or rule.affinity:
         return Derived()
     others = {"mean": Mean, "gaps": Gaps, "lifecycle": Lifecycle, "funnel": Funnel}
     if rule.measure in others:
@@ -284,9 +284,28 @@ def empty(rule: Attribute) -> Any:
     return Frequencies() if rule.measure in FREQUENCIES else Bests()
 
 
-def shape(rule: Attribute) -> str:
+def amount(rule: Attribute, event: Event) -> int:
+    """What an event adds to a sum."""
+    if rule.measure == "count":
+        return 1
+    if rule.measure == "units":
+        return sum(item[4] for item in event.items)
+    if rule.measure == "value":
+        return event.money()[0]
+    total = 0
+    for value in scalars(rule, event):
+        total = bounded(total + (millionths(value) if is_number(value) else 0))
+    return total
+
+
+def key(rule: Attribute) -> str:
     """What rows hold something under, in the place of a name."""
-    if rule.step_ms or rule.parts or rule.gaps_ms:
+    return rule.key if rule.measure in SUMS else shape(rule)
+
+
+def shape(rule: Attribute) -> str:
+    """The same of what is no sum."""
+    if rule.step_ms or rule.parts or rule.gaps_ms or rule.affinity:
         return f"{rule.name}|{rule.measure}|0"
     kind = "frequencies" if rule.measure in FREQUENCIES else rule.measure
     return f"{rule.name}|{kind}|{'>'.join(rule.steps) or rule.prop}|{span(rule)}"
@@ -299,6 +318,10 @@ def span(rule: Attribute) -> str:
 def value(profile: Any, at: int) -> Any:
     """What an attribute of a profile says."""
     rule, held = profile.book.attributes[at], profile.held[at]
+    if aged(profile, at, profile.as_of) == "EXPIRED":
+        return MISSING
+    if rule.affinity:
+        return profile.points(rule.affinity, profile.as_of)
     if rule.parts:
         best = next(said(profile, rule), MISSING)
         return best if best is MISSING or rule.measure == "coalesce" else mark(best, rule)
@@ -308,10 +331,30 @@ def value(profile: Any, at: int) -> Any:
     return total if unit is None else total / unit
 
 
+def aged(profile: Any, at: int, now: int) -> str:
+    """How far an attribute is believed, by the age of its latest event."""
+    latest, (stale_ms, expires_ms) = profile.latest[at], profile.book.attributes[at].ages_ms
+    if latest is None:
+        return "PRESENT"
+    if expires_ms is not None and now - latest >= expires_ms:
+        return "EXPIRED"
+    return "STALE" if stale_ms is not None and now - latest >= stale_ms else "PRESENT"
+
+
+def of_orders(profile: Any, name: str) -> int | float:
+    _, part, *currency = name.split(".")
+    if part == "revenue":
+        return float(profile.revenue.get(currency[0], 0)) / 100.0
+    return int(profile.orders if part == "count" else profile.units)
+
+
 def said(profile: Any, rule: Attribute) -> Iterator[Any]:
     """What those parts of a coalesce say that say something, the best first."""
     for part in rule.parts:
-        one = profile.traits.get(part, MISSING) if isinstance(part, str) else value(profile, part)
+        if not isinstance(part, str):
+            one = value(profile, part)
+        else:
+            one = of_orders(profile, part) if rule.measure == "score" else profile.traits.get(part, MISSING)
         if one is not MISSING:
             yield one
 
@@ -333,8 +376,9 @@ def always_says(rules: Sequence[Attribute], at: int) -> bool:
     """Whether there is a number from the beginning, or what is told by one."""
     rule = rules[at]
     if rule.parts:
-        return all(not isinstance(part, str) and always_says(rules, part) for part in rule.parts)
-    return rule.measure in NEVER_MISSING
+        says = [rule.measure == "score" if isinstance(part, str) else always_says(rules, part) for part in rule.parts]
+        return all(says)
+    return rule.measure in NEVER_MISSING and rule.ages_ms[1] is None
 
 
 def contradictions(profile: Any) -> list[str]:

@@ -31,14 +31,18 @@ class Attribute:
     most: int = 10
     step_ms: int = 0  # 0: not the time since an event
     steps_max: int = 0
-    # What a coalesce chooses from, or a score is of: the number of an attribute, or the name of a trait.
+    # What a coalesce chooses from, or a score is of: the number of an attribute; else the name of a trait, of a
+    # score one such as `orders.count`.
     parts: tuple[int | str, ...] = ()
     # From which gap on somebody is at risk, and from which lapsed.
     gaps_ms: tuple[int, int] | None = None
+    affinity: tuple[int, str] | None = None  # the place of an interest, and a value of it
     steps: tuple[str, ...] = ()  # of a funnel
     thresholds: tuple[float, ...] = ()
     lowest_is_best: bool = False
-
+    # From which age of its latest event on it is stale, and from which expired.
+    ages_ms: tuple[int | None, int | None] = (None, None)
+    latest_key: str = ""  # what rows hold it under when the latest of its events was
     days: Days | None = None  # of a zone; then buckets are these
 
     @property
@@ -71,6 +75,7 @@ class Interest:
     enter: float
     leave: float
     values_max: int
+    evidence_min: int
     top: int
     show_negative: bool
     timed: bool
@@ -158,6 +163,7 @@ class Book:
     interest_at: dict[str, int] = field(default_factory=dict)
     sums: list[int] = field(default_factory=list)  # the places of the attributes that add up
     aggregates: list[int] = field(default_factory=list)  # the places of the others
+    aging: list[int] = field(default_factory=list)  # those that are not believed for ever
     windowed: list[tuple[int, Attribute]] = field(default_factory=list)
     by_event: dict[str, list[tuple[int, Attribute]]] = field(default_factory=dict)
 

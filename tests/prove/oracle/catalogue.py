@@ -12,6 +12,7 @@ class Catalogue:
         self.contents: dict[str, Content] = {}
         self.about: dict[str, dict[str, float]] = {}
         self._sorted: list[Content] | None = None
+        self._changes: list[tuple[int, list[str]]] | None = None
         for content in contents:
             self.put(content)
 
@@ -25,7 +26,14 @@ class Catalogue:
         old = self.contents.pop(content_id, None)
         for value, _ in old.weights if old else ():
             self.about[value].pop(content_id, None)
-        self._sorted = None
+        self._sorted = self._changes = None
+
+    def changes(self) -> list[tuple[int, list[str]]]:
+        """When content begins or ceases to be shown, and in which slots; none means any."""
+        if self._changes is None:
+            bounds = [(one.starts_at, one.ends_at, one.slots) for one in self.contents.values()]
+            self._changes = [(at, slots) for *ends, slots in bounds for at in ends if at is not None]
+        return self._changes
 
     def by_base_weight(self) -> list[Content]:
         """The highest base weight first, then in the order of ids."""

@@ -147,6 +147,17 @@ class _Parser:
                 break
         return trees
 
+    def pairs(self) -> list[tuple[Node, Node]]:
+        pairs: list[tuple[Node, Node]] = []
+        while not self.operator("}"):
+            key = self.ternary()
+            self.expect("operator", ":")
+            pairs.append((key, self.ternary()))
+            if not self.operator(","):
+                self.expect("operator", "}")
+                break
+        return pairs
+
     def primary(self) -> Node:
         kind, text = self.tokens[self.at]
         self.at += 1
@@ -166,6 +177,8 @@ class _Parser:
             return tree
         if text == "[":
             return ("list", self.arguments("]"))
+        if text == "{":
+            return ("map", self.pairs())
         raise ConfigurationError(f"the oracle does not know `{text or 'an end'}` here in CEL: {self.source}")
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import aggregates, condition, decide, interests, membership
+from . import aggregates, condition, decide, interests, membership, visits
 from .book import ALWAYS, EVENT, ORDERS, RECENT, SESSION, TRAITS, Attribute
 from .event import Event
 from .ledger import Order, Word
 from .profile import TIME, Profile
+from .visits import Visit
 
 if TYPE_CHECKING:
     from .fold import Fold
@@ -18,15 +19,14 @@ ABOUT_ORDERS = ("order_completed", "order_cancelled", "order_refunded")
 ORDERS_MAX = 256
 ITEMS_BOUGHT_MAX = 200
 REVENUES_MAX = 16
-LARGEST = 2**63 - 1
 
 
 class Change:
     """One change of one profile: by an event, or by the passing of time. Also the scope of conditions."""
 
     __slots__ = (
-        "at", "before", "book", "event", "everything", "fold", "in_session", "late", "now", "person", "profile", "repeated",
-        "round", "touched", "triggers",
+        "at", "before", "book", "event", "everything", "fold", "joined", "late", "now", "person", "profile", "repeated",
+        "round", "touched", "triggers", "weighed",
     )  # fmt: skip
 
     def __init__(
@@ -41,8 +41,10 @@ class Change:
         self.at = at
         self.round = 0
         self.late = event is not None and now - event.timestamp > self.book.lateness_ms
-        self.repeated = self.in_session = False
+        self.repeated = False
+        self.joined: Visit | None = None  # the visit that the event belongs to
         self.before = now  # what the profile was as of
+        self.weighed = 0  # the interests to which the event speaks
         self.everything = False  # every condition may have another answer
         self.touched = ALWAYS if event is None else ALWAYS | EVENT
         self.triggers: set[tuple[str, str]] = set()
@@ -60,7 +62,7 @@ class Change:
         if event.name in ABOUT_ORDERS:
             self._hear_of_order(event)
         if not self.late:
-            self._session(event)
+            visits.enter(self, event)
         if not self.repeated:
             self._count(event)
             if event.name == "identify":
@@ -77,7 +79,7 @@ class Change:
         profile = self.profile
         self._begin(TIME)
         self._expire_windows(False)
-        open_until = profile.session_last + self.book.gap_ms
+        open_until = profile.visit.last + self.book.gap_ms
         if profile.session_open and self.book.session_timed and open_until < self.now:
             profile.session_open = False
             self.touched |= SESSION
@@ -85,13 +87,28 @@ class Change:
         interests.untag(self, timed_only=True)
         membership.follow_up(self)
 
-    def follow(self) -> None:
-        """What is made of attributes that changed has changed, too."""
+    def follow(self, by_rules: bool = False) -> None:
+        """What is made of attributes that changed has changed, too. What rules set moves no affinity."""
         rules = self.book.attributes
+        for rule in (one for one in rules if one.affinity):
+            if not by_rules and self._weighs_otherwise(rule):
+                self.touched |= rule.bit
         for rule in (one for one in rules if one.parts):
-            bits = (TRAITS if isinstance(part, str) else rules[part].bit for part in rule.parts)
+            of_no_attribute = ORDERS if rule.measure == "score" else TRAITS
+            bits = (of_no_attribute if isinstance(part, str) else rules[part].bit for part in rule.parts)
             if any(self.touched & bit for bit in bits):
                 self.touched |= rule.bit
+
+    def _weighs_otherwise(self, rule: Attribute) -> bool:
+        """Whether an affinity may have other points; where that is no change of its own, with the next event."""
+        interest = self.book.interests[rule.affinity[0]] if rule.affinity else None
+        if rule.affinity is None or interest is None:
+            return False
+        points = [self.profile.points(rule.affinity, at) for at in (self.before, self.now)]
+        falls = points[0] != points[1]
+        if self.event is None:
+            return interest.timed and falls
+        return falls or not interest.timed or bool(self.weighed & interest.bit)
 
     def _begin(self, cause: Any) -> None:
         profile = self.profile
@@ -127,25 +144,45 @@ class Change:
                 if (fallen and (self.event is not None or attribute.timed)) or unseen:
                     self.touched |= attribute.bit
 
+        for at in self.book.aging:
+            attribute = self.book.attributes[at]
+            aged = aggregates.aged(profile, at, self.before) != aggregates.aged(profile, at, now)
+            unseen = self.event is not None and fell_unseen and not attribute.timed
+            if (aged and (self.event is not None or attribute.timed)) or unseen:
+                self.touched |= attribute.bit
+
+    def _hear_lately(self, at: int, happened: int) -> bool:
+        """Whether an attribute is believed again."""
+        profile = self.profile
+        before, latest = aggregates.aged(profile, at, self.now), profile.latest[at]
+        profile.latest[at] = happened if latest is None else max(latest, happened)
+        return before != aggregates.aged(profile, at, self.now)
+
     def _drop_buckets(self, at: int, oldest: int) -> bool:
         buckets, sums = self.profile.buckets[at], self.profile.sums[at]
         gone = next((place for place, bucket in enumerate(buckets) if bucket >= oldest), len(buckets))
         del buckets[:gone], sums[:gone]
         before = self.profile.totals[at]
-        self.profile.totals[at] = _bounded(sum(sums))
+        self.profile.totals[at] = aggregates.bounded(sum(sums))
         return before != self.profile.totals[at]
 
     def _count(self, event: Event) -> None:
         for at, attribute in self.book.counting(event.name):
-            if (self.late and attribute.bucket_ms) or (attribute.of_session and not self.in_session):
+            if (self.late and attribute.bucket_ms) or (attribute.of_session and self.joined is None):
                 continue
             if attribute.where is not None and condition.holds(attribute.where, self) is not True:
                 continue
+            if at in self.book.aging and self._hear_lately(at, event.timestamp):
+                self.touched |= attribute.bit
+            if attribute.of_session and self.joined is not None:
+                self.joined.note(attribute, event)
+                if self.joined is not self.profile.visit:
+                    continue
             if (held := self.profile.held[at]) is not None:
                 if held.add(event, self.now, attribute):
                     self.touched |= attribute.bit
                 continue
-            amount = _amount(attribute, event)
+            amount = aggregates.amount(attribute, event)
             if amount and self._add(at, attribute, amount, event.timestamp):
                 self.touched |= attribute.bit
 
@@ -160,48 +197,14 @@ class Change:
             while place and buckets[place - 1] > bucket:
                 place -= 1
             if place and buckets[place - 1] == bucket:
-                sums[place - 1] = _bounded(sums[place - 1] + amount)
+                sums[place - 1] = aggregates.bounded(sums[place - 1] + amount)
                 if sums[place - 1] == 0:
                     del buckets[place - 1], sums[place - 1]
             else:
                 buckets.insert(place, bucket)
                 sums.insert(place, amount)
-        profile.totals[at] = _bounded(profile.totals[at] + amount)
+        profile.totals[at] = aggregates.bounded(profile.totals[at] + amount)
         return True
-
-    def _session(self, event: Event) -> None:
-        profile, at, gap = self.profile, event.timestamp, self.book.gap_ms
-        if profile.session_count == 0 or at - profile.session_last > gap:
-            self._forget_session()
-            profile.pages, profile.entry = [], None
-            profile.session_count += 1
-            profile.session_events = 1
-            profile.session_start = profile.session_last = at
-        elif at >= profile.session_start - (gap if self.book.extends_back else 0):
-            profile.session_events += 1
-            profile.session_start = min(profile.session_start, at)
-            profile.session_last = max(profile.session_last, at)
-        else:
-            return
-        profile.session_open = self.now - profile.session_last <= gap
-        self.touched |= SESSION
-        self.in_session = True
-        if self.book.pages_max and event.name in ("page_viewed", "screen_viewed") and event.page is not None:
-            told = event.properties.get("referrer_medium")
-            medium = aggregates.cut(told) if isinstance(told, str) else ""
-            page = (at, aggregates.cut(event.page), medium)
-            profile.entry = page if profile.entry is None else min(profile.entry, page)
-            profile.pages = sorted([*profile.pages, page])[-self.book.pages_max :]
-
-    def _forget_session(self) -> None:
-        """What is of a session starts afresh with the next."""
-        profile = self.profile
-        for at, rule in enumerate(self.book.attributes):
-            if rule.of_session:
-                held = profile.held[at]
-                if profile.totals[at] or (held is not None and held.holds()):
-                    self.touched |= rule.bit
-                profile.totals[at], profile.held[at] = 0, aggregates.empty(rule)
 
     def _learn_traits(self, event: Event) -> None:
         for name in sorted(event.traits):
@@ -284,7 +287,7 @@ class Change:
     def _revenue(self, currency: str, amount: int) -> None:
         revenue = self.profile.revenue
         if currency in revenue or len(revenue) < REVENUES_MAX:
-            revenue[currency] = _bounded(revenue.get(currency, 0) + amount)
+            revenue[currency] = aggregates.bounded(revenue.get(currency, 0) + amount)
 
     def _recent(self, event: Event) -> None:
         if event.name in self.book.recent_events:
@@ -320,24 +323,6 @@ class Change:
             "definitions": self.book.shown(),
         }
         self.fold.emit("segment", self.person, record)
-
-
-def _bounded(number: int) -> int:
-    """Sums stop at the ends of 64 bits."""
-    return number if -LARGEST <= number <= LARGEST else max(-LARGEST - 1, min(LARGEST, number))
-
-
-def _amount(attribute: Attribute, event: Event) -> int:
-    if attribute.measure == "count":
-        return 1
-    if attribute.measure == "units":
-        return sum(item[4] for item in event.items)
-    if attribute.measure == "value":
-        return event.money()[0]
-    total = 0
-    for value in aggregates.scalars(attribute, event):
-        total = _bounded(total + (aggregates.millionths(value) if aggregates.is_number(value) else 0))
-    return total
 
 
 def _put_first(texts: list[str], text: str, most: int) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import cel, names
+from . import cel, functions, names
 from .book import EVENT
 from .document import ConfigurationError
 from .section import Section
@@ -155,6 +155,10 @@ class _Compiler:
         if name == "has" and target is None and len(arguments) == 1 and arguments[0][0] == "select":
             inner, field = self.compile(arguments[0][1], bound), arguments[0][2]
             return lambda s, v: has(inner(s, v), field)
+        if target is None and name in functions.KEYS:
+            return self._path(["attributes", functions.name_of(tree)])
+        if target is None and name == "in_segment" and len(arguments) == 1 and arguments[0][0] == "literal":
+            return self.compile(("binary", "in", arguments[0], ("name", "segments")), bound)
         if target is not None and name in MACROS:
             return self._macro(target, name, arguments, bound)
         trees = ([target] if target is not None else []) + arguments

@@ -8,7 +8,7 @@ import heapq
 from collections.abc import Callable
 from typing import Any
 
-from . import decide, rulebook
+from . import decide, rulebook, validity
 from .book import Book
 from .catalogue import Catalogue
 from .change import Change
@@ -150,5 +150,8 @@ class Fold:
             "ranked": ranked,
             "excluded": excluded,
             "definitions": self.book.shown(),
+            "valid_until": None,
         }
+        if slot in self.book.slots:
+            record["valid_until"] = validity.of_answer(self.catalogue, profile, slot, now)
         self.emit("decision", person, record)

@@ -20,6 +20,7 @@ def weigh(change: Change, event: Event) -> None:
         weight = rule.weights.get(event.name)
         if weight is None:
             continue
+        change.weighed |= rule.bit
         place = {"item": 0, "category": 1, "brand": 2}[rule.facet]
         values = [one for item in event.items if item[place] for one in rule.values(str(item[place]))]
         for value in values:
@@ -55,7 +56,7 @@ def _tag(change: Change, at: int, rule: Interest, value: str) -> None:
     affinity = change.profile.affinities[at].get(value)
     if affinity is None or affinity.tagged_at is not None:
         return
-    if affinity.at(change.now // HOUR_MS, rule) >= rule.enter - TOLERANCE:
+    if affinity.evidence >= rule.evidence_min and affinity.at(change.now // HOUR_MS, rule) >= rule.enter - TOLERANCE:
         affinity.tagged_at = change.now
         affinity.find_fall(rule)
         change.profile.tags[at] += 1

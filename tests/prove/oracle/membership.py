@@ -73,7 +73,7 @@ def follow_up(change: Change) -> None:
             break
         change.everything, change.touched = False, ALWAYS | TRAITS
         change.triggers = set()
-        change.follow()
+        change.follow(by_rules=True)
 
 
 def _fire_rules(change: Change, groups: set[str | None]) -> bool:

@@ -65,11 +65,11 @@ def _session(rest: list[str]) -> Closure:
     if rest == ["count"]:
         return lambda s, v: s.profile.session_count
     if rest == ["events"]:
-        return lambda s, v: s.profile.session_events
+        return lambda s, v: s.profile.visit.events
     if rest == ["open"]:
         return lambda s, v: s.profile.session_open
     if rest == ["pages"]:
-        return lambda s, v: [path for _, path, _ in s.profile.pages]
+        return lambda s, v: [path for _, path, _ in s.profile.visit.pages]
     if rest in (["entry_page"], ["referrer_medium"]):
         return _entry(1 if rest == ["entry_page"] else 2)
     return _unknown
@@ -77,7 +77,7 @@ def _session(rest: list[str]) -> Closure:
 
 def _entry(part: int) -> Closure:
     def read(scope: Any, variables: dict[str, Any]) -> str:
-        entry = scope.profile.entry
+        entry = scope.profile.visit.entry
         if entry is None or not entry[part]:
             raise Unknown
         return str(entry[part])

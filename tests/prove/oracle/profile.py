@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from . import aggregates
+from . import aggregates, visits
 from .book import Book, Interest
 from .ledger import Order
 
@@ -33,11 +34,14 @@ class Affinity:
         return self.score if hour <= self.hour else self.score * rule.decay(hour - self.hour)
 
     def find_fall(self, rule: Interest) -> None:
-        """The first whole hour at which the score is below what keeps the tag."""
-        limit = rule.leave - TOLERANCE
-        self.falls_at = None
-        if self.tagged_at is None or self.score < limit:
-            return
+        """When the score is below what keeps the tag."""
+        self.falls_at = None if self.tagged_at is None else self.falls_below(rule.leave, rule)
+
+    def falls_below(self, threshold: float, rule: Interest) -> int | None:
+        """The first whole hour at which the score is below a threshold that it reaches."""
+        limit = threshold - TOLERANCE
+        if self.score < limit:
+            return None
         low, high = 0, rule.half_life_hours
         while self.score * rule.decay(high) >= limit:
             low, high = high, high * 2
@@ -47,7 +51,7 @@ class Affinity:
                 low = middle
             else:
                 high = middle
-        self.falls_at = (self.hour + high) * HOUR_MS
+        return (self.hour + high) * HOUR_MS
 
 
 class Profile:
@@ -56,10 +60,10 @@ class Profile:
 
     __slots__ = (
         "affinities", "as_of", "book", "buckets", "cause", "due", "events", "fired", "fires", "first_at",
-        "entry", "held", "items_bought", "pages", "last_at",
+        "held", "items_bought", "last_at", "latest",
         "ledger", "made_by", "order_first", "order_last", "orders", "parked", "recent", "revenue",
-        "rendered", "seen", "segments", "session_count", "session_events", "session_last", "session_open",
-        "session_start", "sums", "tags", "totals", "traits", "units", "version",
+        "forgotten_until", "previous", "rendered", "seen", "segments", "session_count", "session_open", "sums", "tags", "totals",
+        "traits", "units", "version", "visit",
     )  # fmt: skip
 
     def __init__(self, book: Book) -> None:
@@ -74,12 +78,14 @@ class Profile:
         self.buckets: list[list[int]] = [[] for _ in book.attributes]  # numbers of buckets, ascending
         self.sums: list[list[int]] = [[] for _ in book.attributes]
         self.held: list[Any] = [aggregates.empty(one) for one in book.attributes]  # of what is no sum
+        self.latest: list[int | None] = [None] * len(book.attributes)  # of those that are not believed for ever
         self.affinities: list[dict[str, Affinity]] = [{} for _ in book.interests]
         self.tags = [0] * len(book.interests)  # how many affinities are tags
-        self.session_count = self.session_events = self.session_start = self.session_last = 0
+        self.session_count = 0
         self.session_open = False
-        self.pages: list[tuple[int, str, str]] = []  # time, path and medium ("" if unknown), in their order
-        self.entry: tuple[int, str, str] | None = None
+        self.visit = visits.Visit()
+        self.previous: visits.Visit | None = None  # as long as an event may still belong to it
+        self.forgotten_until: int | None = None  # when the latest ended that is not held, as long as that
         self.recent: list[str] = []
         self.orders = self.units = 0
         self.revenue: dict[str, int] = {}
@@ -97,16 +103,22 @@ class Profile:
 
     def move_to(self, book: Book) -> None:
         """Goes over to other definitions; what keeps its name keeps its state."""
+        visits.refuse_to_lose(self, book)
         old, parked = self.book, self.parked
         for at in old.sums:
             state = (self.totals[at], self.buckets[at], self.sums[at], old.attributes[at].bucket_ms)
             parked["attribute", old.attributes[at].key] = state
         for at in old.aggregates:
             parked["aggregate", aggregates.shape(old.attributes[at])] = (old.attributes[at], self.held[at])
+        for at in old.aging:
+            parked["latest", old.attributes[at].latest_key] = self.latest[at]
         for at, interest in enumerate(old.interests):
             parked["interest", interest.name] = (self.affinities[at], self.tags[at])
         for at, segment in enumerate(old.segments):
             parked["segment", segment.name] = self.segments[at]
+        self.latest = [None] * len(book.attributes)
+        for at in book.aging:
+            self.latest[at] = parked.pop(("latest", book.attributes[at].latest_key), None)
         self.held = [aggregates.empty(one) for one in book.attributes]
         for at in book.aggregates:
             rule = book.attributes[at]
@@ -133,16 +145,43 @@ class Profile:
     def attribute_due(self, at: int) -> int | None:
         """When an attribute changes next if nothing happens, where that is a change of its own."""
         rule = self.book.attributes[at]
+        if rule.affinity:
+            place, value = rule.affinity
+            points, interest = self.points(rule.affinity, self.as_of), self.book.interests[place]
+            falls = points and interest.timed
+            return self.affinities[place][value].falls_below(points, interest) if falls else None
         if rule.parts:
             dues = [self.attribute_due(part) for part in rule.parts if isinstance(part, int)]
             return min((due for due in dues if due is not None), default=None)
-        if not rule.timed or not rule.moves:
+        if not rule.timed:
             return None
-        if self.held[at] is not None:
-            due: int | None = self.held[at].due(self.as_of, rule)
-            return due
-        buckets = self.buckets[at]
-        return rule.begins(buckets[0] + rule.buckets) if buckets else None
+        latest = self.latest[at]
+        ages = [] if latest is None else [latest + age for age in rule.ages_ms if age is not None]
+        dues = [age for age in ages if age > self.as_of]
+        if rule.moves and self.held[at] is not None:
+            dues += [due for due in (self.held[at].due(self.as_of, rule),) if due is not None]
+        elif rule.moves and self.buckets[at]:
+            dues.append(rule.begins(self.buckets[at][0] + rule.buckets))
+        return min(dues, default=None)
+
+    def points(self, affinity: tuple[int, str], now: int) -> int:
+        """How many whole points the score of a value reaches."""
+        place, value = affinity
+        held = self.affinities[place].get(value)
+        score = 0.0 if held is None else max(0.0, held.at(now // HOUR_MS, self.book.interests[place]))
+        return math.floor(score) + (score >= math.floor(score) + 1.0 - TOLERANCE)
+
+    def session_due(self) -> int | None:
+        """When the session ends if nothing happens."""
+        is_open = self.session_open and self.book.session_timed
+        return self.visit.last + self.book.gap_ms + 1 if is_open else None
+
+    def tags_due(self, at: int) -> int | None:
+        """When the first tag of an interest is lost if nothing happens."""
+        if not self.tags[at] or not self.book.interests[at].timed:
+            return None
+        tagged = (one.falls_at for one in self.affinities[at].values() if one.tagged_at is not None)
+        return min((falls for falls in tagged if falls is not None), default=None)
 
     def find_due(self) -> None:
         """When the profile changes next if nothing happens."""
@@ -152,22 +191,13 @@ class Profile:
             moves = self.attribute_due(at)
             if moves is not None and (due is None or moves < due):
                 due = moves
-        if self.session_open and book.session_timed:
-            ends = self.session_last + book.gap_ms + 1
-            if due is None or ends < due:
+        others = [self.session_due(), self.forgotten_at()]
+        for ends in others + [self.tags_due(at) for at in range(len(self.tags))]:
+            if ends is not None and (due is None or ends < due):
                 due = ends
         for status, at in self.segments:
             if status == 1 and (due is None or at < due):
                 due = at
-        for at, count in enumerate(self.tags):
-            if count and book.interests[at].timed:
-                for affinity in self.affinities[at].values():
-                    falls = affinity.falls_at
-                    if falls is not None and affinity.tagged_at is not None and (due is None or falls < due):
-                        due = falls
-        forgotten = self.forgotten_at()
-        if forgotten is not None and (due is None or forgotten < due):
-            due = forgotten
         self.due = due
 
     def forgotten_at(self) -> int | None:

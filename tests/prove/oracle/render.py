@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import aggregates
+from . import aggregates, validity
 from .aggregates import MISSING
 from .book import Interest
 from .decide import steps
@@ -35,12 +35,12 @@ def profile_update(person: str, profile: Profile) -> dict[str, Any]:
         ],
         "session": {
             "count": profile.session_count,
-            "started_at": profile.session_start if known else None,
-            "last_at": profile.session_last if known else None,
-            "events": profile.session_events,
+            "started_at": profile.visit.start if known else None,
+            "last_at": profile.visit.last if known else None,
+            "events": profile.visit.events,
             "open": profile.session_open,
-            "entry_page": profile.entry[1] if profile.entry else None,
-            "referrer_medium": (profile.entry[2] or None) if profile.entry else None,
+            "entry_page": profile.visit.entry[1] if profile.visit.entry else None,
+            "referrer_medium": (profile.visit.entry[2] or None) if profile.visit.entry else None,
             "pages": _pages(profile),
         },
         "recent_items": list(profile.recent),
@@ -55,7 +55,11 @@ def profile_update(person: str, profile: Profile) -> dict[str, Any]:
             "last_at": profile.order_last,
         },
         "segments": [
-            {"segment": rule.name, "entered_at": profile.segments[at][1]}
+            {
+                "segment": rule.name,
+                "entered_at": profile.segments[at][1],
+                "valid_until": validity.of_segment(profile, at),
+            }
             for at, rule in enumerate(book.segments)
             if profile.segments[at][0] == 2
         ],
@@ -68,12 +72,12 @@ def profile_update(person: str, profile: Profile) -> dict[str, Any]:
 def _attribute(profile: Profile, at: int) -> dict[str, Any]:
     rule = profile.book.attributes[at]
     value = aggregates.value(profile, at)
-    due = profile.attribute_due(at)
+    due, aged = profile.attribute_due(at), aggregates.aged(profile, at, profile.as_of)
     return {
         "name": rule.name,
         "value": float(value) if isinstance(value, int | float) else 0.0,
         "window_ms": rule.bucket_ms * rule.buckets if rule.bucket_ms else None,
-        "status": "MISSING" if value is MISSING else "PRESENT",
+        "status": "MISSING" if value is MISSING and aged != "EXPIRED" else aged,
         "text": value if isinstance(value, str) else None,
         "texts": value if isinstance(value, list) else [],
         "valid_until": due,
@@ -82,10 +86,10 @@ def _attribute(profile: Profile, at: int) -> dict[str, Any]:
 
 def _pages(profile: Profile) -> list[dict[str, Any]]:
     """Each page is looked at until the next, the last until the latest event."""
-    ends = [page[0] for page in profile.pages[1:]] + [profile.session_last]
+    ends = [page[0] for page in profile.visit.pages[1:]] + [profile.visit.last]
     return [
         {"path": path, "at": at, "dwell_ms": max(0, end - at)}
-        for (at, path, _), end in zip(profile.pages, ends, strict=False)
+        for (at, path, _), end in zip(profile.visit.pages, ends, strict=False)
     ]
 
 

@@ -1,4 +1,4 @@
-"""A person's row, formats 2 to 5, read from its layout alone: flags in one byte, then fields one after another;
+"""A person's row, formats 2 to 6, read from its layout alone: flags in one byte, then fields one after another;
 instants as milliseconds before the profile's own, ids of names in four bytes, hashes in eight."""
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from .postcard import Bytes, Unreadable
 
 PLAIN, WITH_AGGREGATES = 2, 3
 BY_DEFINITIONS = 2  # by so much a format is higher that says by which definitions it was made
+WITH_PREVIOUS = 6  # the format of a row with a previous visit, which says so always
 HOUR_MS = 3_600_000
 FIRST_AT, LAST_AT, ORDERS_FIRST_AT, ORDERS_LAST_AT, SESSION_OPEN, CAUSE_EVENT, CAUSE_TIME = (
     1 << bit for bit in range(7)
@@ -17,12 +18,13 @@ FIRST_AT, LAST_AT, ORDERS_FIRST_AT, ORDERS_LAST_AT, SESSION_OPEN, CAUSE_EVENT, C
 
 def profile_of(value: bytes) -> dict[str, Any]:
     """What a person's row says. What holds nothing is left out."""
-    if not value or not PLAIN <= value[0] <= WITH_AGGREGATES + BY_DEFINITIONS:
+    if not value or not PLAIN <= value[0] <= WITH_PREVIOUS:
         raise Unreadable("a row of another format")
     if value[0] <= WITH_AGGREGATES:
         return {"definitions": 0, **_Row(Bytes(value, 1)).read(value[0])}
     definitions = int.from_bytes(value[1:5], "little")
-    return {"definitions": definitions, **_Row(Bytes(value, 5)).read(value[0] - BY_DEFINITIONS)}
+    layout = value[0] if value[0] == WITH_PREVIOUS else value[0] - BY_DEFINITIONS
+    return {"definitions": definitions, **_Row(Bytes(value, 5)).read(layout)}
 
 
 class _Row:
@@ -57,8 +59,9 @@ class _Row:
         row["segments"] = {number: status for number, status in segments if status[0]}
         row["fired"] = {self._fixed(4): self._time() for _ in range(r.number())}
         row["points"], row["frequencies"], row["ledger"] = {}, {}, []
-        row["entry"], row["pages"], row["fires"] = [], [], {}
-        if format_ == WITH_AGGREGATES:
+        row["entry"], row["pages"], row["fires"], row["previous"] = [], [], {}, []
+        row["forgotten_until"] = []
+        if format_ in (WITH_AGGREGATES, WITH_PREVIOUS):
             row["points"] = {self._fixed(4): self._points() for _ in range(r.number())}
             row["frequencies"] = {self._fixed(4): self._frequencies() for _ in range(r.number())}
             row["ledger"] = [self._order() for _ in range(r.number())]
@@ -67,8 +70,23 @@ class _Row:
             row["fires"] = {
                 self._fixed(4): [self._time() for _ in range(r.number())] for _ in range(r.number())
             }
+        if format_ == WITH_PREVIOUS:
+            row["previous"] = [self._previous() for _ in range(r.number())]
+            row["forgotten_until"] = [self._time() for _ in range(r.number())]
         r.end()
         return row
+
+    def _previous(self) -> dict[str, Any]:
+        r = self.r
+        visit = {"start": self._time(), "last": self._time(), "events": r.number()}
+        visit["entry"] = [self._page() for _ in range(r.number())]
+        visit["pages"] = [self._page() for _ in range(r.number())]
+        kinds = (("sum", r.signed), ("points", self._points), ("frequencies", self._frequencies))
+        visit["values"] = {}
+        for _ in range(r.number()):
+            number, (kind, read) = self._fixed(4), kinds[self._fixed(1)]
+            visit["values"][number] = [kind, read()]
+        return visit
 
     def _seen(self) -> list[tuple[int, int]]:
         """The last stands first, each with the milliseconds to the one that followed it."""

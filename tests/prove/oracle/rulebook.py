@@ -8,7 +8,7 @@ import re
 
 import xxhash
 
-from . import aggregates, condition
+from . import aggregates, condition, functions
 from .book import FIRST_NAMED_BIT, Attribute, Book, Interest, Rule, Segment, Slot
 from .days import Days
 from .document import ConfigurationError, parse
@@ -47,6 +47,7 @@ def of_text(text: str) -> Book:
 
 def read(section: Section) -> Book:
     """Reads the definitions' keys of a document, and no others."""
+    functions.declare(section)
     book = Book()
     book.lateness_ms = section.duration_ms("lateness", 0, 365 * DAY_MS, "72h")
     dedupe = section.section("dedupe")
@@ -82,6 +83,7 @@ def read(section: Section) -> Book:
     of_sums = [one.measure in aggregates.SUMS for one in book.attributes]
     book.sums = [at for at, adds_up in enumerate(of_sums) if adds_up]
     book.aggregates = [at for at, adds_up in enumerate(of_sums) if not adds_up]
+    book.aging = [at for at, one in enumerate(book.attributes) if one.ages_ms != (None, None)]
     book.windowed = [(at, book.attributes[at]) for at in book.sums if book.attributes[at].bucket_ms]
     book.interests = [_interest(one, name, book) for name, one in _each(section, "interests")]
     before: list[str] = []
@@ -123,7 +125,7 @@ def _events(section: Section, key: str, default: tuple[str, ...] = ()) -> list[s
 
 OF_FIELD = ("sum", "mean", "min", "max", "first", "last", "list", "distinct", "most_frequent", "top", "gaps")
 SINCE = ("since_first", "since_last")
-DERIVED = ("coalesce", "score")
+DERIVED = ("affinity", "coalesce", "score")
 MEASURES = ("count", "units", "value", *OF_FIELD, *SINCE, "lifecycle", "funnel", *DERIVED)
 NUMBERS = ("items.price", "items.quantity", "event.value")
 TEXTS = ("items.item_id", "items.category", "items.brand", "event.page", "event.name", "event.source")
@@ -160,6 +162,16 @@ def _attribute(section: Section, name: str, book: Book) -> Attribute:
         of_session=of_session,
         days=days,
     )  # fmt: skip
+    ages = ("stale_after", "expires_after")
+    stale_ms, expires_ms = (
+        section.duration_ms(key, 60_000, 2_400 * DAY_MS, None) if section.has(key) else None for key in ages
+    )
+    attribute.ages_ms = (stale_ms, expires_ms)
+    attribute.latest_key = f"{name}|latest|{measure}|{'' if 'any' in events else ','.join(events)}"
+    if (stale_ms or expires_ms) and (of_session or measure in (*SINCE, "lifecycle")):
+        raise ConfigurationError(f"{section.path}: {ages} do not go with a session, {SINCE} or lifecycle")
+    if stale_ms and expires_ms and stale_ms >= expires_ms:
+        raise ConfigurationError(f"{section.path} is expired before it is stale")
     if measure in ("list", "top"):
         attribute.most = section.whole("most", 1, 64, 10)
     if measure in SINCE:
@@ -189,7 +201,12 @@ def _derived(section: Section, name: str, measure: str, book: Book) -> Attribute
     )  # fmt: skip
     if section.choice("scope", ("profile", "session"), "profile") == "session" or not section.truth("timed", True):
         raise ConfigurationError(f"{section.path} changes when its parts do")
-    if measure == "score":
+    if measure == "affinity":
+        interest = section.needed("affinity")
+        if interest not in book.interest_at:
+            raise ConfigurationError(f"{section.path}.affinity: no interest is called `{interest}`")
+        attribute.affinity = (book.interest_at[interest], section.needed("to"))
+    elif measure == "score":
         attribute.parts = (section.needed("score"),)
         named = section.texts("thresholds", 16, ())
         attribute.thresholds = tuple(read_number(text, f"{section.path}.thresholds") for text in named)
@@ -212,17 +229,20 @@ def _resolve(book: Book) -> None:
             at = book.attribute_at.get(part)
             if part.startswith("traits.") and rule.measure == "coalesce":
                 parts.append(part.removeprefix("traits."))
-            elif at is None or not _fits(book.attributes[at].measure, rule.measure):
+            elif rule.measure == "score" and re.fullmatch(r"orders\.(count|units|revenue\.[A-Z]{3})", part):
+                parts.append(part)
+            elif at is None or not _fits(book.attributes[at], rule.measure):
                 raise ConfigurationError(f"attributes.{rule.name} can not be made of {part}")
             else:
                 parts.append(at)
         rule.parts = tuple(parts)
 
 
-def _fits(part: str, whole: str) -> bool:
-    if part in DERIVED:
+def _fits(part: Attribute, whole: str) -> bool:
+    if part.measure in DERIVED:
         return False
-    return part in aggregates.NUMBERS if whole == "score" else part not in aggregates.NEVER_MISSING
+    may_be_missing = part.measure not in aggregates.NEVER_MISSING or part.ages_ms[1] is not None
+    return part.measure in aggregates.NUMBERS if whole == "score" else may_be_missing
 
 
 def _field(section: Section, measure: str) -> str:
@@ -268,6 +288,7 @@ def _interest(section: Section, name: str, book: Book) -> Interest:
     interest = Interest(
         name, facet, hours, weights, enter, leave,
         values_max=section.whole("values_max", 1, 256, 32),
+        evidence_min=section.whole("evidence_min", 1, 1_000_000, 1),
         top=section.whole("top", 1, 256, 8),
         show_negative=section.truth("show_negative", False),
         timed=section.truth("timed", True),

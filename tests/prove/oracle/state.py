@@ -5,12 +5,13 @@ field."""
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import xxhash
 
 from .aggregates import Bests, Frequencies, Gaps, Mean, shape, span
+from .book import Attribute
 from .compare import Tolerated, difference
 from .fold import Fold
 from .journeys import Funnel, Lifecycle
@@ -20,6 +21,7 @@ from .profile import TIME, Profile
 from .report import Report
 from .rows import profile_of
 from .transactions import Transactions
+from .visits import Visit, counted
 
 FORMAT = 1
 POSITION_FORMATS = (1, 2)
@@ -193,6 +195,42 @@ def _definitions(p: Profile) -> int | None:
     return None if p.made_by.fingerprint is None else p.made_by.fingerprint & 0xFFFFFFFF
 
 
+def _held(rule: Attribute, held: Any) -> Iterator[tuple[str, int, Any]]:
+    """What a row has of an attribute that is no sum: of which kind, under which number, and what."""
+    number = number_of(shape(rule))
+    if isinstance(held, Gaps | Mean):
+        evidence = number_of(f"{rule.name}|{rule.measure}|{rule.prop}|evidence|{span(rule)}")
+        if isinstance(held, Mean):
+            rings = {number: held.sum, evidence: held.count}
+            yield from (("sum", id_, one.row()) for id_, one in rings.items() if one.total or one.buckets)
+        elif held.holds():
+            yield from (("sum", number, [held.largest, []]), ("sum", evidence, [held.count, []]))
+    elif isinstance(held, Frequencies) and held.holds():
+        yield "frequencies", number, held.row()
+    elif isinstance(held, Bests) and held.holds():
+        yield "points", number, held.front(rule)
+    elif isinstance(held, Lifecycle | Funnel) and held.holds():
+        yield "points", number, held.points()
+
+
+def _visit(visit: Visit) -> dict[str, Any]:
+    values: dict[int, Any] = {}
+    for rule, events in visit.told.values():
+        total, held = counted(rule, events)
+        if held is None and total:
+            values[number_of(rule.key)] = ["sum", total]
+        for kind, number, row in _held(rule, held):
+            values[number] = [kind, row[0] if kind == "sum" else row]
+    return {
+        "start": visit.start,
+        "last": visit.last,
+        "events": visit.events,
+        "entry": [list(visit.entry)] if visit.entry else [],
+        "pages": [list(page) for page in visit.pages],
+        "values": values,
+    }
+
+
 def _expected(p: Profile) -> dict[str, Any]:
     """The row that the fold's profile must have. What holds nothing is left out on both sides."""
     cause = "none" if p.cause is None else "time" if p.cause is TIME else f"event {p.cause}"
@@ -206,19 +244,11 @@ def _expected(p: Profile) -> dict[str, Any]:
     points: dict[int, Any] = {}
     frequencies: dict[int, Any] = {}
     for rule, one in held:
-        number = number_of(shape(rule))
-        evidence = number_of(f"{rule.name}|{rule.measure}|{rule.prop}|evidence|{span(rule)}")
-        if isinstance(one, Gaps) and one.holds():
-            counters |= {number: [one.largest, []], evidence: [one.count, []]}
-        if isinstance(one, Mean):
-            rings = {number: one.sum, evidence: one.count}
-            counters |= {id_: ring.row() for id_, ring in rings.items() if ring.total or ring.buckets}
-        elif isinstance(one, Frequencies) and one.holds():
-            frequencies[number] = one.row()
-        elif isinstance(one, Bests) and one.holds():
-            points[number] = one.front(rule)
-        elif isinstance(one, Lifecycle | Funnel) and one.holds():
-            points[number] = one.points()
+        for kind, number, row in _held(rule, one):
+            {"sum": counters, "points": points, "frequencies": frequencies}[kind][number] = row
+    latest = [(p.book.attributes[at].latest_key, p.latest[at]) for at in p.book.aging]
+    latest += [(name, parked) for (kind, name), parked in p.parked.items() if kind == "latest"]
+    points |= {number_of(key): [(at, True)] for key, at in latest if at is not None}
     interests = {
         number_of(one.name): [
             [value, a.score, a.hour, a.evidence, a.tagged_at]
@@ -252,13 +282,15 @@ def _expected(p: Profile) -> dict[str, Any]:
         "traits": p.traits,
         "counters": counters,
         "interests": interests,
-        "session": [p.session_count, p.session_start, p.session_last, p.session_events, p.session_open],
+        "session": [p.session_count, p.visit.start, p.visit.last, p.visit.events, p.session_open],
+        "previous": [_visit(p.previous)] if p.previous is not None else [],
+        "forgotten_until": [] if p.forgotten_until is None else [p.forgotten_until],
         "recent": p.recent,
         "orders": [p.orders, p.units],
         "revenue": p.revenue,
         "order_times": [p.order_first, p.order_last],
-        "entry": [list(p.entry)] if p.entry else [],
-        "pages": [list(page) for page in p.pages],
+        "entry": [list(p.visit.entry)] if p.visit.entry else [],
+        "pages": [list(page) for page in p.visit.pages],
         "orders_seen": [],
         "ledger": [
             [TEXT_HASH(id_.encode()), one.row(), [[TEXT_HASH(r.encode()), *of] for r, of in one.refunds.items()]]

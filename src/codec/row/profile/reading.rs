@@ -3,9 +3,10 @@
 use compact_str::CompactString;
 
 use super::{
-    BY_DEFINITIONS, CAUSE_EVENT, CAUSE_TIME, FALSE, FIRST_AT, FLAGS, FLOAT, IN, INTEGER, LAST_AT,
-    ORDER_CANCELLED, ORDER_COUNTED, ORDER_EXPECTED, ORDER_LATE, ORDER_PLACED, ORDER_TRUSTED, ORDERS_FIRST_AT,
-    ORDERS_LAST_AT, OUT, PENDING, SESSION_OPEN, TEXT, TEXTS, TRUE, WITH_AGGREGATES,
+    BY_DEFINITIONS, CAUSE_EVENT, CAUSE_TIME, FALSE, FIRST_AT, FLAGS, FLOAT, FREQUENCIES, IN, INTEGER,
+    LAST_AT, ORDER_CANCELLED, ORDER_COUNTED, ORDER_EXPECTED, ORDER_LATE, ORDER_PLACED, ORDER_TRUSTED,
+    ORDERS_FIRST_AT, ORDERS_LAST_AT, OUT, PENDING, POINTS, SESSION_OPEN, SUM, TEXT, TEXTS, TRUE,
+    WITH_AGGREGATES, WITH_PREVIOUS,
 };
 use crate::domain::affinity::Affinity;
 use crate::domain::event::Money;
@@ -17,7 +18,9 @@ use crate::domain::profile::{
 use crate::domain::purchase::{Order, OrderStatus, Refund};
 use crate::domain::rulebook::NameId;
 use crate::domain::scalar::{Properties, Scalar};
+use crate::domain::session_values::{Held, SessionValues};
 use crate::domain::time::Timestamp;
+use crate::domain::visit::{PreviousVisit, Visit};
 use crate::domain::window::Counter;
 
 /// Why the bytes are no row.
@@ -30,20 +33,21 @@ pub(in crate::codec::row) fn read(format: u8, row: &[u8]) -> Result<Profile, Rea
     let mut reader = Reader { rest: row, as_of: Timestamp::EARLIEST };
     let by_definitions = format > WITH_AGGREGATES;
     let definitions = if by_definitions { reader.name()?.0 } else { 0 };
-    let layout = if by_definitions { format - BY_DEFINITIONS } else { format };
     let mut profile = Profile { definitions, ..reader.profile()? };
-    if layout == WITH_AGGREGATES {
+    if [WITH_AGGREGATES, WITH_AGGREGATES + BY_DEFINITIONS, WITH_PREVIOUS].contains(&format) {
         profile.points = in_order(reader.list(|reader| Ok((reader.name()?, reader.points()?)))?);
         profile.frequencies = in_order(reader.list(|reader| Ok((reader.name()?, reader.frequencies()?)))?);
         profile.orders.ledger = reader.list(Reader::order)?;
-        let mut entry = reader.list(Reader::page)?;
-        profile.session.entry = entry.pop();
-        if !entry.is_empty() {
-            return Err("a session has more than one entry page");
-        }
-        profile.session.pages = reader.list(Reader::page)?;
-        profile.session.pages.sort();
+        reader.pages(&mut profile.session.current)?;
         profile.fires = reader.list(|reader| Ok((reader.name()?, reader.list(Reader::time)?)))?;
+    }
+    if format == WITH_PREVIOUS {
+        let (mut previous, mut until) = (reader.list(Reader::previous)?, reader.list(Reader::time)?);
+        (profile.session.previous, profile.session.forgotten_until) =
+            (previous.pop().map(Box::new), until.pop());
+        if !previous.is_empty() || !until.is_empty() {
+            return Err("it has more than one previous visit");
+        }
     }
     if reader.rest.is_empty() { Ok(profile) } else { Err("further bytes follow after it") }
 }
@@ -88,7 +92,13 @@ impl<'r> Reader<'r> {
             points: Vec::new(),
             frequencies: Vec::new(),
             interests: self.list(|reader| Ok((reader.name()?, reader.list(Self::affinity)?)))?,
-            session: self.session(has(SESSION_OPEN))?,
+            session: Session {
+                count: self.unsigned()?,
+                open: has(SESSION_OPEN),
+                current: self.visit()?,
+                previous: None,
+                forgotten_until: None,
+            },
             recent: self.list(Self::text)?,
             orders: self.orders(has(ORDERS_FIRST_AT), has(ORDERS_LAST_AT))?,
             segments: self.list(Self::segment)?,
@@ -151,10 +161,36 @@ impl<'r> Reader<'r> {
         Ok(Affinity { value, score, hour, evidence, tagged_at })
     }
 
-    fn session(&mut self, open: bool) -> Result<Session, Reason> {
-        let (count, started_at, last_at) = (self.unsigned()?, self.time()?, self.time()?);
-        let events = self.unsigned()?;
-        Ok(Session { count, started_at, last_at, events, open, entry: None, pages: Vec::new() })
+    fn visit(&mut self) -> Result<Visit, Reason> {
+        let (started_at, last_at, events) = (self.time()?, self.time()?, self.unsigned()?);
+        Ok(Visit { started_at, last_at, events, ..Visit::default() })
+    }
+
+    fn pages(&mut self, visit: &mut Visit) -> Result<(), Reason> {
+        let mut entry = self.list(Self::page)?;
+        visit.entry = entry.pop();
+        if !entry.is_empty() {
+            return Err("a visit has more than one entry page");
+        }
+        visit.pages = self.list(Self::page)?;
+        visit.pages.sort();
+        Ok(())
+    }
+
+    fn previous(&mut self) -> Result<PreviousVisit, Reason> {
+        let mut visit = self.visit()?;
+        self.pages(&mut visit)?;
+        let values = self.list(|reader| {
+            let (id, kind) = (reader.name()?, reader.byte()?);
+            let held = match kind {
+                SUM => Held::Sum(reader.signed()?),
+                POINTS => Held::Points(reader.points()?),
+                FREQUENCIES => Held::Frequencies(reader.frequencies()?),
+                _ => return Err("a value of the previous visit is of no kind that is written"),
+            };
+            Ok((id, held))
+        })?;
+        Ok(PreviousVisit { visit, values: SessionValues::of_list(values) })
     }
 
     fn orders(&mut self, has_first: bool, has_last: bool) -> Result<Orders, Reason> {

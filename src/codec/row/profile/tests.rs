@@ -6,6 +6,7 @@ use crate::codec::row::{decode_profile, encode_profile};
 use crate::domain::frequencies::Frequencies;
 use crate::domain::points::Points;
 use crate::domain::purchase::Refund;
+use crate::domain::session_values::SessionValues;
 
 /// What format 3 adds to the sample that format 2 has; read for ever, as all golden rows.
 const FORMAT_3_ADDS: &str = "\
@@ -42,8 +43,8 @@ fn rows_of_format_3_end_and_rows_of_format_5_begin_as_they_always_did() {
         path: path.into(),
         medium: medium.map(Into::into),
     };
-    profile.session.entry = Some(page("/a", Some("search")));
-    profile.session.pages = vec![page("/a", Some("search")), page("/b", None)];
+    profile.session.current.entry = Some(page("/a", Some("search")));
+    profile.session.current.pages = vec![page("/a", Some("search")), page("/b", None)];
     profile.fires = vec![(NameId(5), vec![hour(99), hour(100)])];
     let (row, plain) = (encode_profile(&profile), encode_profile(&plain));
     let (format, body) = row.split_first().unwrap();
@@ -57,4 +58,37 @@ fn rows_of_format_3_end_and_rows_of_format_5_begin_as_they_always_did() {
     assert_eq!(marked, [&[5, 1, 2, 3, 4], body].concat());
     assert_eq!(decode_profile(&marked), Ok(by_definitions));
     assert!(decode_profile(marked.get(..3).unwrap()).is_err());
+}
+
+/// What format 6 adds to the sample that format 5 has.
+const FORMAT_6_ADDS: &str = "\
+    0000000000000180aea60a80f4ee06030180f4ee06022f63000180f4ee06022f63000301000000000302000000010180\
+    f4ee0602100300000002010368617406000180e8dd0d";
+
+#[test]
+fn rows_of_format_6_end_with_the_previous_visit() {
+    let hour = |hour: i64| Timestamp::from_ms(hour * 3_600_000);
+    let page = PageView { at: hour(98), path: "/c".into(), medium: None };
+    let visit = Visit {
+        started_at: hour(97),
+        last_at: hour(98),
+        events: 3,
+        entry: Some(page.clone()),
+        pages: vec![page],
+    };
+    let points = Points::of_points(vec![Point { at: hour(98), value: Scalar::Integer(8) }]);
+    let counter = Counter::of_buckets(NameId::default(), 3, Vec::new());
+    let frequencies = Frequencies::of_counters(vec![("hat".into(), counter)]);
+    let held = [Held::Sum(-2), Held::Points(points), Held::Frequencies(frequencies)];
+    let values = SessionValues::of_list((1..).map(NameId).zip(held).collect());
+    let mut profile = Profile { definitions: 0x0403_0201, ..arbitrary::sample_profile() };
+    let before = encode_profile(&profile);
+    profile.session.previous = Some(Box::new(PreviousVisit { visit, values }));
+    profile.session.forgotten_until = Some(hour(96));
+    let row = encode_profile(&profile);
+    assert_eq!(row.first(), Some(&WITH_PREVIOUS));
+    let added = row.strip_prefix(&[&[WITH_PREVIOUS], before.get(1..).unwrap()].concat()[..]).unwrap();
+    let added: String = added.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(added, FORMAT_6_ADDS);
+    assert_eq!(decode_profile(&row), Ok(profile));
 }
