@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import fastavro
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka import Message as Record
 from confluent_kafka.admin import AdminClient, NewTopic
 
 TIMEOUT_S = 30
+# What a partition answers that was made a moment ago.
+NO_LEADER = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 
 
 class KafkaFailed(Exception):
@@ -121,10 +123,7 @@ class OutputReader:
     def rest(self) -> list[Any]:
         """Everything up to the ends of the partitions as they are now."""
         records: list[Any] = []
-        ends = {
-            place.partition: self._consumer.get_watermark_offsets(place, TIMEOUT_S)[1]
-            for place in self._places
-        }
+        ends = {place.partition: _end(self._consumer, place) for place in self._places}
         while any(place.offset < ends[place.partition] for place in self._consumer.position(self._places)):
             records += self.poll(1.0)
         return records
@@ -154,6 +153,18 @@ class OutputReader:
         return self._schemas[number]
 
 
+def _end(consumer: Consumer, place: TopicPartition) -> int:
+    """Where a partition ends. One that was just made may have no leader that the broker knows itself to be."""
+    until = time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            return int(consumer.get_watermark_offsets(place, TIMEOUT_S)[1])
+        except KafkaException as error:
+            if error.args[0].code() not in NO_LEADER or time.monotonic() > until:
+                raise
+            time.sleep(0.1)
+
+
 class Waiter:
     """Waits until a group has read all of its sources."""
 
@@ -169,7 +180,7 @@ class Waiter:
 
     def wait(self, limit_s: float) -> None:
         until = time.monotonic() + limit_s
-        ends = [self._consumer.get_watermark_offsets(place, TIMEOUT_S)[1] for place in self._places]
+        ends = [_end(self._consumer, place) for place in self._places]
         while True:
             read = [place.offset for place in self._consumer.committed(self._places, TIMEOUT_S)]
             if all(end == 0 or offset == end for offset, end in zip(read, ends, strict=True)):
