@@ -121,7 +121,7 @@ impl Measured {
         for number in 0..arguments.partitions {
             let records = records(config, &Partition::new(Arc::clone(&topic), number))?;
             let cached = config.state.profiles_cached_max;
-            let task = Task::open(Arc::clone(&shared), number, stores.open(number)?, cached, false)?;
+            let task = Task::open(Arc::clone(&shared), number, stores.open(number)?, cached)?;
             tasks.push((task, records.into_iter()));
         }
         let (stages, made) = (Stages::default(), Made::default());

@@ -435,8 +435,7 @@ fn every_exit_code_is_in_the_table_and_the_other_way_round() {
 }
 
 fn task(plan: &Arc<Plan>) -> Task {
-    let mut task =
-        Task::open(Arc::clone(&plan.shared), 0, Box::new(MemoryStore::default()), 16, false).unwrap();
+    let mut task = Task::open(Arc::clone(&plan.shared), 0, Box::new(MemoryStore::default()), 16).unwrap();
     task.start_at(0);
     task
 }

@@ -59,10 +59,10 @@ pub fn row_hash(key: &[u8], value: &[u8]) -> u64 {
     xxh3_64([xxh3_64(key).to_le_bytes(), xxh3_64(value).to_le_bytes()].as_flattened())
 }
 
-/// Whether a row counts. The one that carries the digest cannot, and a store's note about its restore is not
-/// in the changelog.
+/// Whether a row counts. The one that carries the digest cannot, and a store's notes about its restore are not in
+/// the changelog.
 pub fn is_counted(key: &[u8]) -> bool {
-    key != row::META_KEY && key != row::RESTORING_KEY
+    ![row::META_KEY, row::RESTORING_KEY, row::MISREAD_KEY].contains(&key)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //! | `r` | the text of the definitions in force, and since when they are |
 //! | `i` | with which definitions due times were worked out |
 //! | `d` | in a store alone, while it is restored: the digest of what it has |
+//! | `t` | in a store alone, until the first commit after that: its due times are by the configured definitions |
 //!
 //! The first byte of a value is the format's version. On the changelog a null value deletes the row. What
 //! consumers read is in `output`, never these rows.
@@ -36,6 +37,9 @@ pub const DEFINITIONS_KEY: &[u8] = b"r";
 pub const INDEX_KEY: &[u8] = b"i";
 /// The key of the row that a store has while it is restored. The changelog has none.
 pub const RESTORING_KEY: &[u8] = b"d";
+/// The key of the row that a store has from its restore to the next commit: due times are worked out by the
+/// configured definitions then, whatever others the state has. The changelog has none.
+pub const MISREAD_KEY: &[u8] = b"t";
 
 /// The version that is written, and the newest that is read.
 const FORMAT: u8 = 1;
@@ -110,19 +114,15 @@ pub fn content_id_of_key(key: &[u8]) -> CompactString {
 /// The value of a person's row.
 pub fn encode_profile(profile: &Profile) -> Vec<u8> {
     let mut value = Vec::with_capacity(ROW_BYTES);
-    write_profile(profile, &mut value);
+    profile::write(profile, &mut value);
     value
 }
 
 /// The same, in just the memory that it needs: a commit holds many rows at once. `scratch` is for repeated use.
 pub fn encode_profile_with(scratch: &mut Vec<u8>, profile: &Profile) -> Vec<u8> {
     scratch.clear();
-    write_profile(profile, scratch);
+    profile::write(profile, scratch);
     scratch.as_slice().to_vec()
-}
-
-fn write_profile(profile: &Profile, value: &mut Vec<u8>) {
-    profile::write(profile, value);
 }
 
 /// Reads the value of a person's row.

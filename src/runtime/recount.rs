@@ -44,6 +44,11 @@ impl Recount {
         Ok(Recount { digest, noted: false })
     }
 
+    /// Whether anything was restored, now or before a restore was broken off.
+    pub(super) fn is_noted(&self) -> bool {
+        self.noted
+    }
+
     /// Takes in what the store is about to absorb, and tells the changes when the rows that they replace are due,
     /// since those are read here. Answers a change that must be absorbed with them.
     pub(super) fn take(&mut self, store: &dyn Store, changes: &mut [Change]) -> Result<Change, StoreError> {

@@ -18,6 +18,7 @@ use crate::mutant::{Mutant, is_armed};
 use crate::store::{Change, DueBefore, Position, Store, StoreError};
 
 const RECORDS_PER_STEP: usize = 5_000;
+const NOTES: [&[u8]; 2] = [row::RESTORING_KEY, row::MISREAD_KEY];
 
 /// A restore under way.
 pub struct Restore {
@@ -97,7 +98,7 @@ impl Restore {
             }
             completed => completed?,
         }
-        let mut task = Task::open(plan.shared.clone(), number, store, plan.profiles_cached_max, records > 0)
+        let mut task = Task::open(plan.shared.clone(), number, store, plan.profiles_cached_max)
             .map_err(|error| task_fault(number, &error))?;
         if task.is_new() {
             // Offsets and state are written in the same transactions, so whoever committed left a row behind.
@@ -125,8 +126,8 @@ impl Restore {
         let skipped = usize::from(is_armed(Mutant::RestoreSkipsRecords));
         for record in records.iter().skip(skipped) {
             position.changelog_next = record.offset + 1;
-            // A store's note about its restore is in no changelog: nobody else writes over it.
-            let Some(key) = record.key.clone().filter(|key| key != row::RESTORING_KEY) else { continue };
+            // A store's notes about its restore are in no changelog: nobody else writes over them.
+            let Some(key) = record.key.clone().filter(|key| !NOTES.contains(&&**key)) else { continue };
             let value = record.value.clone();
             if key == row::META_KEY
                 && let Some(bytes) = &value
@@ -149,8 +150,12 @@ impl Restore {
 /// Compares what was restored with what was committed, and leaves the store as a commit does.
 fn complete(number: i32, store: &mut dyn Store, recount: Recount, end: Option<i64>) -> Result<(), Fault> {
     let Some(position) = store.position() else { return Ok(()) };
+    let is_restored = recount.is_noted();
     let changes = recount.finish(store).map_err(|error| task_fault(number, &error))?;
-    let changes = changes.map_err(|incomplete| another_state(number, &incomplete))?;
+    let mut changes = changes.map_err(|incomplete| another_state(number, &incomplete))?;
+    if is_restored {
+        changes.push(Change { key: row::MISREAD_KEY.to_vec(), value: Some(Vec::new()), ..Change::default() });
+    }
     // Control records lie behind the last change: remember that they were read.
     let changelog_next = end.unwrap_or(0).max(position.changelog_next);
     if changes.is_empty() && changelog_next == position.changelog_next {

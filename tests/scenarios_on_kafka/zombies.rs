@@ -12,6 +12,8 @@ use super::process::{ASSIGNED, Launch, Process};
 /// Longer than the session (6 s) and the transaction (2 s).
 const STANDSTILL: Duration = Duration::from_millis(9_500);
 const BACK_SECONDS_MAX: u64 = 5;
+/// How long a process that has failed may take to end, its drain included.
+const END_SECONDS_MAX: u64 = 30;
 
 fn launch(ordinal: u32) -> Launch {
     Launch::of(ordinal).with("kafka.transaction_timeout", "2s")
@@ -81,8 +83,13 @@ fn scenario_04_a_zombie_whose_name_another_process_has() {
             present.ended().is_some() || successor.ended().is_some()
         });
         eprintln!("{name}: one ended {:?} after the zombie went on", awake.elapsed());
-        // The other one may be about to end too.
+        // The other one may be about to end too: which its log says before it has closed everything.
         std::thread::sleep(Duration::from_secs(2));
+        wait_until("whoever has failed has ended", END_SECONDS_MAX, || {
+            [&mut present, &mut successor]
+                .into_iter()
+                .all(|process| process.said("worker_failed") == 0 || process.ended().is_some())
+        });
         for process in [&mut present, &mut successor] {
             let code = process.ended().map(|status| status.code());
             assert!(matches!(code, None | Some(Some(71))), "{code:?}: {}", process.text());

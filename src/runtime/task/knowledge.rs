@@ -65,12 +65,17 @@ impl Task {
         Ok(persons.len())
     }
 
-    /// Begins to work out due times anew if the store's are by other definitions than those in force.
+    /// Begins to work out due times anew if the store's are by other definitions than those in force. After a restore
+    /// they are by the configured ones; then the next commit says so, until all are worked out.
     pub(super) fn check_index(&mut self) -> Result<(), TaskError> {
         let indexed_by = self.overlay.store().load(row::INDEX_KEY)?;
         let same = indexed_by.as_deref() == Some(&self.rules.fingerprint.to_be_bytes());
         let misread = self.is_misread && self.rules.fingerprint != self.shared.rules.fingerprint;
         self.reindexing = (!same || misread).then_some(None);
+        if misread {
+            let fingerprint = self.shared.rules.fingerprint.to_be_bytes().to_vec();
+            self.overlay.stage(row::INDEX_KEY.to_vec(), Some(fingerprint));
+        }
         Ok(())
     }
 

@@ -58,7 +58,7 @@ pub struct Task {
     input_next: i64,
     /// While due times are worked out anew for everybody: the last person done.
     reindexing: Option<Option<Person>>,
-    /// Whether the store's due times are by the configured definitions, whatever it says itself.
+    /// Whether the store notes that its due times are by the configured definitions, whatever else it says.
     is_misread: bool,
     /// Changes as encoded for the changelog, kept from `flush` to `settle`.
     flushed: Vec<Change>,
@@ -104,20 +104,19 @@ pub enum TaskError {
 }
 
 impl Task {
-    /// A task over a store that is restored already. `restored` tells whether rows came from the changelog,
-    /// and so with due times by the configured definitions.
+    /// A task over a store that is restored already.
     pub fn open(
         shared: Arc<Shared>,
         number: i32,
         store: Box<dyn Store>,
         cached: usize,
-        restored: bool,
     ) -> Result<Task, TaskError> {
+        let is_misread = store.load(row::MISREAD_KEY)?.is_some();
         let overlay = Overlay::new(store, cached);
         let mut task = Task {
             rules: Arc::clone(&shared.rules),
             reindexing: None,
-            is_misread: restored,
+            is_misread,
             shared,
             number,
             overlay,
@@ -249,8 +248,11 @@ impl Task {
 
     /// After the commit: hands what was flushed to the store.
     pub fn settle(&mut self, changelog_next: i64) -> Result<(), StoreError> {
-        self.is_misread &= self.reindexing.is_some();
-        let changes = std::mem::take(&mut self.flushed);
+        let mut changes = std::mem::take(&mut self.flushed);
+        if std::mem::take(&mut self.is_misread) {
+            // What was committed says so from now on, as long as it is so.
+            changes.push(Change { key: row::MISREAD_KEY.to_vec(), ..Change::default() });
+        }
         self.overlay.settle(&changes, Position { changelog_next, input_next: self.input_next })
     }
 
