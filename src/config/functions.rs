@@ -13,6 +13,7 @@
 mod calls;
 
 use self::calls::{Argument, Literal};
+use super::names::NAME_BYTES_MAX;
 use super::node::{Entry, Node, Place, Scalar, Value};
 use super::problems::Problems;
 use crate::domain::expression::SOURCE_BYTES_MAX;
@@ -26,13 +27,12 @@ const FUNCTIONS: [(&str, &str); 4] = [
 ];
 /// The fields of items; any other name is one of a property.
 const OF_ITEMS: [&str; 5] = ["item_id", "category", "brand", "price", "quantity"];
-/// The longest name of an attribute, in bytes.
-const NAME_BYTES_MAX: usize = 64;
 
 /// Puts what they stand for in the place of all calls in the conditions of definitions.
 pub(crate) fn expand(root: &mut Node, problems: &mut Problems<'_>) {
     let mut declared = Vec::new();
-    for (section, keys) in [("segments", ["enter", "leave"]), ("rules", ["when", "when"])] {
+    let conditions: [(&str, &[&str]); 2] = [("segments", &["enter", "leave"]), ("rules", &["when"])];
+    for (section, keys) in conditions {
         let of_section = entries(root).iter_mut().filter(|entry| entry.key == section);
         let definitions = of_section.flat_map(|entry| entries(&mut entry.value));
         let members = definitions.flat_map(|definition| entries(&mut definition.value));

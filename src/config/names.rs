@@ -9,7 +9,7 @@ use super::section::Section;
 use crate::domain::rulebook::NameId;
 
 /// The longest name, in bytes.
-const NAME_BYTES_MAX: usize = 64;
+pub(crate) const NAME_BYTES_MAX: usize = 64;
 /// What CEL keeps for itself, so that `attributes.NAME` cannot be written with it.
 const RESERVED: [&str; 21] = [
     "as",

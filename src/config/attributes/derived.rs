@@ -1,5 +1,6 @@
-//! Reads attributes that are made of what is known already: the affinity to a value, the best of several values, as what a person has declared before
-//! what was bought, and that before what was looked at; and the mark of a number on a scale.
+//! Reads attributes that are made of what is known already: the affinity to a value; the best of several values, as
+//! what a person has declared before what was bought, and that before what was looked at; and the mark of a number
+//! on a scale.
 
 use compact_str::CompactString;
 
