@@ -62,7 +62,7 @@ pub fn row_hash(key: &[u8], value: &[u8]) -> u64 {
 /// Whether a row counts. The one that carries the digest cannot, and a store's notes about its restore are not in
 /// the changelog.
 pub fn is_counted(key: &[u8]) -> bool {
-    ![row::META_KEY, row::RESTORING_KEY, row::MISREAD_KEY].contains(&key)
+    key != row::META_KEY && !row::is_note(key)
 }
 
 #[cfg(test)]

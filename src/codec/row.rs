@@ -41,6 +41,11 @@ pub const RESTORING_KEY: &[u8] = b"d";
 /// configured definitions then, whatever others the state has. The changelog has none.
 pub const MISREAD_KEY: &[u8] = b"t";
 
+/// Whether a row is a store's own note about its restore, which no changelog has.
+pub fn is_note(key: &[u8]) -> bool {
+    [RESTORING_KEY, MISREAD_KEY].contains(&key)
+}
+
 /// The version that is written, and the newest that is read.
 const FORMAT: u8 = 1;
 /// The same of the [`Meta`] row. Version 1 had no digest.

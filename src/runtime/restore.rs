@@ -18,7 +18,6 @@ use crate::mutant::{Mutant, is_armed};
 use crate::store::{Change, DueBefore, Position, Store, StoreError};
 
 const RECORDS_PER_STEP: usize = 5_000;
-const NOTES: [&[u8]; 2] = [row::RESTORING_KEY, row::MISREAD_KEY];
 
 /// A restore under way.
 pub struct Restore {
@@ -127,7 +126,7 @@ impl Restore {
         for record in records.iter().skip(skipped) {
             position.changelog_next = record.offset + 1;
             // A store's notes about its restore are in no changelog: nobody else writes over them.
-            let Some(key) = record.key.clone().filter(|key| !NOTES.contains(&&**key)) else { continue };
+            let Some(key) = record.key.clone().filter(|key| !row::is_note(key)) else { continue };
             let value = record.value.clone();
             if key == row::META_KEY
                 && let Some(bytes) = &value

@@ -228,7 +228,9 @@ impl World {
         let until = Timestamp::from_ms(i64::MAX);
         match (store.scan(b""), store.due(until, usize::MAX)) {
             (Err(error), _) | (_, Err(error)) => Ok(Err(error)),
-            (Ok(rows), Ok(due)) => {
+            (Ok(mut rows), Ok(due)) => {
+                // A store that was rebuilt after all was read says so until the next commit.
+                rows.retain(|(key, _)| !row::is_note(key));
                 if rows != expected.scan(b"").unwrap() {
                     return Err("the rows are not those of the changelog".into());
                 }
