@@ -53,29 +53,34 @@ def write(
         "lateness": "72h",
         "session": {"timed": False},
         "recent_items": {"max": 0},
-        "interests": {
-            INTEREST: {
-                "facet": "category",
-                "half_life": f"{half_life_hours}h",
-                "weights": {"order_completed": 1.0},
-                "enter": 3.0,
-                "leave": 1.5,
-                "values_max": 256,
-                "top": TOP,
-                "timed": False,
-            }
-        },
-        "slots": {
-            SLOT: {
-                "items": TOP,
-                "interest": INTEREST,
-                "exclude_recent": False,
-                "exclude_bought": False,
-                "fallback": most_popular(catalogue),
-            }
-        },
+        "interests": {INTEREST: interest(half_life_hours, "order_completed")},
+        "slots": {SLOT: slot(INTEREST, catalogue, exclude_recent=False)},
     }
     path.write_text(json.dumps(document | own, indent=1))
+
+
+def interest(half_life_hours: int, event: str) -> dict[str, object]:
+    """In categories: each item of an event adds 1."""
+    return {
+        "facet": "category",
+        "half_life": f"{half_life_hours}h",
+        "weights": {event: 1.0},
+        "enter": 3.0,
+        "leave": 1.5,
+        "values_max": 256,
+        "top": TOP,
+        "timed": False,
+    }
+
+
+def slot(interest: str, catalogue: list[Content], *, exclude_recent: bool) -> dict[str, object]:
+    return {
+        "items": TOP,
+        "interest": interest,
+        "exclude_recent": exclude_recent,
+        "exclude_bought": False,
+        "fallback": most_popular(catalogue),
+    }
 
 
 def most_popular(catalogue: list[Content]) -> list[str]:
@@ -92,15 +97,17 @@ def decisions_topic(application: str) -> str:
     return f"{application}-content-decisions"
 
 
-def contents(categories: list[str], weights: np.ndarray, popularity: np.ndarray) -> list[Content]:
-    """One piece of content for each category; weights[value, content]; popularity as the base weight."""
+def contents(
+    names: list[str], values: list[str], weights: np.ndarray, popularity: np.ndarray
+) -> list[Content]:
+    """What is shown, and what it is about: weights[value, content]; popularity as the base weight."""
     return [
         {
             "content_id": name,
             "weights": {
-                categories[value]: float(weights[value, place]) for value in np.flatnonzero(weights[:, place])
+                values[value]: float(weights[value, place]) for value in np.flatnonzero(weights[:, place])
             },
             "base_weight": float(popularity[place]),
         }
-        for place, name in enumerate(categories)
+        for place, name in enumerate(names)
     ]

@@ -45,13 +45,18 @@ class Outcome:
 
 
 def replay(
-    setup: Setup, application: str, home: Path, messages: Sequence[Message], kill_at: Sequence[float]
+    setup: Setup,
+    application: str,
+    home: Path,
+    messages: Sequence[Message],
+    kill_at: Sequence[float],
+    own: dict[str, object] | None = None,
 ) -> Outcome:
     """Sends everything, then lets the processor work it off. It is killed when these shares are decided.
 
     The clock runs from the processor's first start to the last decision.
     """
-    processor = Processor(setup.binary, configured(setup, application, home, {}))
+    processor = Processor(setup.binary, configured(setup, application, home, own or {}))
     try:
         source = configuration.source_topic(application)
         create_topic(setup.bootstrap, source, PARTITIONS)

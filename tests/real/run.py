@@ -28,8 +28,10 @@ import scoring
 from choice import Choice, choose
 from journey import CHOOSING, REPORTED, Basket, Journey, Period, load
 from kafka import Decision, KafkaFailed
+from movielens_run import measure_movielens
 from processor import ProcessorFailed
-from replay import Outcome, ReplayFailed, Setup, replay
+from replay import ReplayFailed, Setup, replay
+from report import count_differing, say, show_cost
 from shop import as_in_life, clean, clicks
 from shop_replay import Year, replay_shop
 from stream import count_behind, disturbed, messages
@@ -81,6 +83,9 @@ class Task:
 
 def main() -> int:
     arguments = parse()
+    if arguments.movielens is not None:
+        with tempfile.TemporaryDirectory(prefix="bespoke-real.") as work:
+            return measure_movielens(arguments, Path(work))
     say("reading The Complete Journey 2017")
     journey = load()
     say("choosing half-life and weights on July to September")
@@ -89,7 +94,9 @@ def main() -> int:
     tasks = [Task.of(journey, period, choice) for period in (CHOOSING, REPORTED)]
     if len(tasks[-1].baskets) != BASKETS:
         raise ReplayFailed(f"{len(tasks[-1].baskets)} baskets to be decided instead of {BASKETS}: other data")
-    catalogue = configuration.contents(journey.categories, choice.weights, journey.popularity(REPORTED.start))
+    catalogue = configuration.contents(
+        journey.categories, journey.categories, choice.weights, journey.popularity(REPORTED.start)
+    )
     setup = Setup(
         bootstrap=arguments.bootstrap,
         registry=arguments.registry,
@@ -168,15 +175,6 @@ def measure(with_faults: bool, journey: Journey, tasks: list[Task], setup: Setup
     return code
 
 
-def count_differing(one: dict[str, Decision], other: dict[str, Decision]) -> int:
-    """How many requests have another answer: other content, another order or another step of the ladder."""
-    return sum(
-        1
-        for request, decision in one.items()
-        if (decision.contents, decision.ladder) != (other[request].contents, other[request].ladder)
-    )
-
-
 def show_choice(choice: Choice) -> None:
     plain = ", ".join(f"{weeks} weeks {reached:.4f}" for weeks, reached in choice.plain.items())
     say(f"  each content about its own category, July to September: {plain}")
@@ -203,14 +201,6 @@ def show_scores(task: Task, tops: Sequence[np.ndarray]) -> None:
     say(f"  {same:,} of {len(baskets):,} decisions rank as numpy does")
 
 
-def show_cost(outcome: Outcome) -> None:
-    rate = outcome.records / outcome.wall_s
-    say(
-        f"  {outcome.records:,} records, {len(outcome.decisions):,} decisions, {outcome.kills} kills: "
-        f"wall {outcome.wall_s:.1f} s, processor CPU {outcome.cpu_s:.1f} s, {rate:,.0f} records/s"
-    )
-
-
 def parse() -> argparse.Namespace:
     assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -229,11 +219,13 @@ def parse() -> argparse.Namespace:
         action="store_true",
         help="instead: orders as Debezium tells them and a made clickstream, clean and as in life",
     )
+    parser.add_argument(
+        "--movielens",
+        type=Path,
+        metavar="ARCHIVE",
+        help="instead: films by their tags, from MovieLens-100k in this archive of the package recbole",
+    )
     return parser.parse_args()
-
-
-def say(line: str) -> None:
-    print(line, flush=True)
 
 
 if __name__ == "__main__":

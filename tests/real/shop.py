@@ -13,11 +13,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from random import Random
 
 from journey import DECIDED, Basket, Journey
-from stream import SLOT, items_of, total_of
+from stream import SLOT, items_of, text_of, total_of
 
 SKEW_MAX_S = 15 * 60
 SKEWED = 0.3
@@ -146,12 +145,12 @@ def _click(click: Click, sent_at: int, skew_s: int | None) -> bytes:
     event: dict[str, object] = {"event": "product_viewed", "messageId": f"click-{click.number}"}
     event |= {"userId": str(click.household), "productId": click.category, "category": click.category}
     if skew_s is None:
-        event["timestamp"] = _text_of(click.at)
+        event["timestamp"] = text_of(click.at)
     else:
         event |= {
-            "originalTimestamp": _text_of(click.at + skew_s),
-            "sentAt": _text_of(sent_at + skew_s),
-            "receivedAt": _text_of(sent_at),
+            "originalTimestamp": text_of(click.at + skew_s),
+            "sentAt": text_of(sent_at + skew_s),
+            "receivedAt": text_of(sent_at),
         }
     return json.dumps(event, separators=(",", ":")).encode()
 
@@ -163,7 +162,7 @@ def _plain(basket: Basket, at: int, name: str, journey: Journey) -> Record:
         said = {"orderId": str(basket.number), "currency": "USD", "value": total_of(basket)}
         said["items"] = items_of(basket, journey.categories)
     event = {"event": name, "messageId": f"{name}-{basket.number}", "userId": str(basket.household)}
-    value = json.dumps({**event, "timestamp": _text_of(at), "properties": said}, separators=(",", ":"))
+    value = json.dumps({**event, "timestamp": text_of(at), "properties": said}, separators=(",", ":"))
     # The second before the basket, and the basket.
     return Record("orders", basket.household, basket.at + (0.1 if is_request else 0.2), value.encode(), is_request)
 
@@ -184,7 +183,3 @@ def _change(basket: Basket, place: int, paid: bool, journey: Journey) -> Record:
     change["ts_ms"] = at * 1_000 + 40
     value = json.dumps({"schema": {"type": "struct"}, "payload": change}, separators=(",", ":"))
     return Record("orders", basket.household, basket.at + (0.2 if paid else 0.1), value.encode(), not paid)
-
-
-def _text_of(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -31,15 +31,15 @@ SWAP_MAX_S = 24 * 3600
 class Message:
     """One record: whose it is, when it happened, and whether it asks for a decision."""
 
-    household: int
+    person: int
     at: int
     is_request: bool
     value: bytes
 
     @property
     def key(self) -> bytes:
-        """The person's key in the processor, so that every step keeps a household in one partition."""
-        return f"user:{self.household}".encode()
+        """The person's key in the processor, so that every step keeps a person in one partition."""
+        return f"user:{self.person}".encode()
 
 
 def messages(journey: Journey) -> list[Message]:
@@ -56,12 +56,12 @@ def disturbed(stream: Sequence[Message], random: Random) -> list[Message]:
     """The stream with disorder and duplicates."""
     households: dict[int, list[Message]] = defaultdict(list)
     for message in stream:
-        households[message.household].append(message)
+        households[message.person].append(message)
     for own in households.values():
         _swap(own, random)
     places = sorted(range(len(stream)), key=lambda place: place + random.uniform(0, PLACES_MAX))
     turns = {household: iter(own) for household, own in households.items()}
-    ordered = [next(turns[stream[place].household]) for place in places]
+    ordered = [next(turns[stream[place].person]) for place in places]
     return _with_copies(ordered, random)
 
 
@@ -94,12 +94,12 @@ def _with_copies(ordered: list[Message], random: Random) -> list[Message]:
 
 
 def _request(basket: Basket) -> bytes:
-    return _event(
+    return event(
         "decision_request",
         message_id=f"request-{basket.number}",
-        household=basket.household,
+        person=basket.household,
         # The second before the basket.
-        at=_text_of(basket.at - 1),
+        at=text_of(basket.at - 1),
         properties={"requestId": str(basket.number), "slot": SLOT},
     )
 
@@ -124,25 +124,25 @@ def total_of(basket: Basket) -> float:
 
 def _order(basket: Basket, categories: Sequence[str]) -> bytes:
     order = {"orderId": str(basket.number), "currency": "USD", "value": total_of(basket)}
-    return _event(
+    return event(
         "order_completed",
         message_id=f"order-{basket.number}",
-        household=basket.household,
-        at=_text_of(basket.at),
+        person=basket.household,
+        at=text_of(basket.at),
         properties={**order, "items": items_of(basket, categories)},
     )
 
 
-def _event(name: str, *, message_id: str, household: int, at: str, properties: dict[str, object]) -> bytes:
-    event = {
+def event(name: str, *, message_id: str, person: int, at: str, properties: dict[str, object]) -> bytes:
+    fields = {
         "event": name,
         "messageId": message_id,
-        "userId": str(household),
+        "userId": str(person),
         "timestamp": at,
         "properties": properties,
     }
-    return json.dumps(event, separators=(",", ":")).encode()
+    return json.dumps(fields, separators=(",", ":")).encode()
 
 
-def _text_of(at: int) -> str:
+def text_of(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
