@@ -337,6 +337,7 @@ fn affinities() -> Vec<Affinity> {
     let affinity = |value: &str, score, hour: i64, tagged_at| Affinity {
         value: value.into(),
         score,
+        squares: score * score / 2.25,
         hour: HOUR + hour,
         evidence: 4,
         tagged_at,

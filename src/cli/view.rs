@@ -134,7 +134,7 @@ fn interests(update: &ProfileUpdate<'_>) -> Value {
         let values = interest.affinities.iter().map(|of| {
             json!({
                 "value": of.value, "score": of.score, "share": of.share, "evidence": of.evidence,
-                "tagged_at": of.tagged_at.map(instant),
+                "n_eff": of.n_eff, "tagged_at": of.tagged_at.map(instant),
             })
         });
         (interest.name.to_string(), Value::from_iter(values))

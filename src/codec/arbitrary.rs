@@ -124,7 +124,7 @@ pub(crate) fn sample_profile() -> Profile {
         counters: vec![counter],
         points: Vec::new(),
         frequencies: Vec::new(),
-        interests: vec![(NameId(8), vec![affinity(("shoes".into(), 1.5, 100, 3, Some(at(99))))])],
+        interests: vec![(NameId(8), vec![affinity(("shoes".into(), (1.5, None), 100, 3, Some(at(99))))])],
         session: Session {
             count: 2,
             open: true,
@@ -237,11 +237,18 @@ fn window() -> Window {
     Window { bucket_ms: HOUR_MS, buckets: 168, timed: true, zone: None }
 }
 
-type AffinityParts = (CompactString, f64, i64, u32, Option<Timestamp>);
+type AffinityParts = (CompactString, (f64, Option<f64>), i64, u32, Option<Timestamp>);
 
 fn affinity(parts: AffinityParts) -> Affinity {
-    let (value, score, hour, evidence, tagged_at) = parts;
-    Affinity { value, score, hour, evidence, tagged_at }
+    let (value, (score, squares), hour, evidence, tagged_at) = parts;
+    Affinity {
+        value,
+        score,
+        squares: squares.unwrap_or(Affinity::squares_of_one(score)),
+        hour,
+        evidence,
+        tagged_at,
+    }
 }
 
 fn affinities(parts: Vec<AffinityParts>) -> Vec<Affinity> {
@@ -252,7 +259,8 @@ fn affinities(parts: Vec<AffinityParts>) -> Vec<Affinity> {
 }
 
 fn affinity_parts() -> impl Strategy<Value = AffinityParts> {
-    (text(), number(), instant().prop_map(Timestamp::hour), any::<u32>(), option::of(instant()))
+    let score = (number(), option::of(number()));
+    (text(), score, instant().prop_map(Timestamp::hour), any::<u32>(), option::of(instant()))
 }
 
 fn counter() -> impl Strategy<Value = Counter> {

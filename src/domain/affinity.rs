@@ -57,6 +57,9 @@ pub struct Affinity {
     pub value: CompactString,
     /// The signed score as of `hour`.
     pub score: f64,
+    /// The sum of the squares of what each contribution is worth in `hour`.
+    #[serde(skip)]
+    pub squares: f64,
     /// The hour that the score is as of.
     pub hour: i64,
     /// How many contributions it holds: the evidence.
@@ -68,22 +71,38 @@ pub struct Affinity {
 impl Affinity {
     /// An affinity without any contribution yet.
     pub fn new(value: &str, hour: i64) -> Affinity {
-        Affinity { value: value.into(), score: 0.0, hour, evidence: 0, tagged_at: None }
+        Affinity { value: value.into(), score: 0.0, squares: 0.0, hour, evidence: 0, tagged_at: None }
     }
 
     /// Adds a weight that an event of hour `event_hour` contributes, as of hour `now_hour`.
     pub fn add(&mut self, weight: f64, event_hour: i64, now_hour: i64, decay: &Decay) {
         let hour = self.hour.max(now_hour);
-        let score = self.score_at(hour, decay) + weight * decay.after_hours(hour.saturating_sub(event_hour));
+        let contribution = weight * decay.after_hours(hour.saturating_sub(event_hour));
+        let left = decay.after_hours(hour.saturating_sub(self.hour));
         // An infinite score could not decay: it would be no number at all when its factor is zero.
-        self.score = score.clamp(f64::MIN, f64::MAX);
+        self.score = (self.score * left + contribution).clamp(f64::MIN, f64::MAX);
+        self.squares = (self.squares * left * left + contribution * contribution).min(f64::MAX);
         self.hour = hour;
         self.evidence = self.evidence.saturating_add(1);
+    }
+
+    /// What the squares add up to where there was one contribution, or where no more is known.
+    pub fn squares_of_one(score: f64) -> f64 {
+        (score * score).min(f64::MAX)
     }
 
     /// The signed score as of an hour that is not before the stored one.
     pub fn score_at(&self, hour: i64, decay: &Decay) -> f64 {
         self.score * decay.after_hours(hour.saturating_sub(self.hour))
+    }
+
+    /// How many contributions of equal weight would say as much: Kish's effective sample size, the square of the sum
+    /// over the sum of the squares (Survey Sampling, 1965). Never more than the evidence: old contributions and small
+    /// ones count for little beside fresh and large ones, and those that contradict each other for less than one. It
+    /// stays the same while all of them decay.
+    pub fn n_eff(&self) -> f64 {
+        let n_eff = self.score * self.score / self.squares;
+        if n_eff.is_finite() { n_eff } else { 0.0 }
     }
 
     /// The score in whole points as of an hour, none below zero: it has as many as it reaches.
@@ -117,6 +136,24 @@ mod tests {
 
     fn affinity(score: f64) -> Affinity {
         Affinity { score, ..Affinity::new("shoes", 100) }
+    }
+
+    fn n_eff(contributions: &[(f64, i64)]) -> f64 {
+        let mut affinity = affinity(0.0);
+        contributions.iter().for_each(|(weight, hour)| affinity.add(*weight, *hour, *hour, &Decay::new(24)));
+        affinity.n_eff()
+    }
+
+    #[test]
+    fn evidence_is_worth_as_much_as_equal_contributions_that_say_the_same() {
+        assert_eq!(n_eff(&[]), 0.0);
+        assert_eq!(n_eff(&[(-2.5, 100)]), 1.0);
+        assert_eq!(n_eff(&[(3.0, 100); 5]), 5.0);
+        let (old_and_new, long_ago) = (n_eff(&[(1.0, 100), (1.0, 124)]), n_eff(&[(1.0, 100), (1.0, 400)]));
+        assert!((old_and_new - 1.5 * 1.5 / 1.25).abs() < TOLERANCE);
+        assert!(long_ago > 1.0 && long_ago < 1.001);
+        assert_eq!(n_eff(&[(1.0, 100), (-1.0, 100)]), 0.0, "they contradict each other");
+        assert_eq!(n_eff(&[(1e300, 100)]), 0.0, "its square is no number");
     }
 
     #[test]

@@ -61,13 +61,16 @@ fn numbers(profile: &Profile) -> Vec<(u32, i64)> {
     numbers
 }
 
-/// The scores of an interest at the end, by value.
-fn scores(profile: &Profile, interest: &str) -> Vec<(CompactString, f64, u32)> {
+/// The scores of an interest at the end, by value, with what they rest on.
+fn scores(profile: &Profile, interest: &str) -> Vec<(CompactString, [f64; 2], u32)> {
     let rules = shop();
     let decay = &rules.interest(interest).unwrap().decay;
     let affinities = profile.affinities(NameId::of(interest)).iter();
     let mut scores: Vec<_> = affinities
-        .map(|affinity| (affinity.value.clone(), affinity.score_at(end().hour(), decay), affinity.evidence))
+        .map(|affinity| {
+            let score = affinity.score_at(end().hour(), decay);
+            (affinity.value.clone(), [score, affinity.n_eff()], affinity.evidence)
+        })
         .collect();
     scores.sort_by(|one, other| one.0.cmp(&other.0));
     scores
@@ -101,7 +104,8 @@ proptest! {
             prop_assert_eq!(one.len(), other.len());
             for (one, other) in one.iter().zip(&other) {
                 prop_assert_eq!((&one.0, one.2), (&other.0, other.2));
-                prop_assert!(close(one.1, other.1), "{} is {} or {}", one.0, one.1, other.1);
+                let pairs = one.1.into_iter().zip(other.1);
+                prop_assert!(pairs.into_iter().all(|(one, other)| close(one, other)), "{one:?} or {other:?}");
             }
         }
     }
@@ -166,13 +170,17 @@ proptest! {
             "order_completed" => 5.0,
             _ => 0.0,
         };
-        for (category, score, _) in scores(&profile, "category") {
+        for (category, [score, n_eff], evidence) in scores(&profile, "category") {
             let mine = events.iter().filter(|event| event.items[0].category.as_ref() == Some(&category));
             let decayed = |event: &Event| {
                 weight(&event.name) * (-(last - event.timestamp.hour()) as f64 / 24.0).exp2()
             };
-            let expected: f64 = mine.map(decayed).sum();
+            let contributions: Vec<f64> = mine.map(decayed).filter(|one| *one != 0.0).collect();
+            let expected: f64 = contributions.iter().sum();
             prop_assert!((score - expected).abs() < 1e-9, "{category} is {score}, not {expected}");
+            let squares: f64 = contributions.iter().map(|one| one * one).sum();
+            prop_assert!((n_eff - expected * expected / squares).abs() < 1e-9, "{n_eff} of {contributions:?}");
+            prop_assert!(evidence as usize == contributions.len() && n_eff <= f64::from(evidence) + 1e-9);
         }
     }
 }

@@ -130,6 +130,8 @@ pub struct InterestAffinity<'a> {
     pub share: f64,
     /// How many contributions it rests on.
     pub evidence: i64,
+    /// How many of equal weight would say as much.
+    pub n_eff: f64,
     /// Since when the value is a tag.
     pub tagged_at: Option<i64>,
 }
@@ -280,6 +282,7 @@ impl<'a> Interest<'a> {
             score,
             share,
             evidence: i64::from(affinity.evidence),
+            n_eff: affinity.n_eff(),
             tagged_at: affinity.tagged_at.map(Timestamp::ms),
         });
         Interest { name: Cow::from(&*rule.name), affinities: affinities.collect() }

@@ -1,4 +1,4 @@
-//! The layout of a person's row, formats 2 to 6. It is written once per person and commit, sent to the changelog,
+//! The layout of a person's row, formats 2 to 7. It is written once per person and commit, sent to the changelog,
 //! hashed and stored, so its size is a good part of what an event costs: against format 1, the derived encoding
 //! of the same fields, the state of the reference workload takes a quarter less on disk.
 //!
@@ -14,8 +14,11 @@
 //! end, the points and the frequencies of attributes, the single orders, the pages of the session and when
 //! limited rules fired; a profile that has none of them is written in format 2. Formats 4 and 5 are these with
 //! four bytes in front that say by which definitions the profile was changed last. Format 6 is format 5 with, at
-//! the end, the previous visit and when the latest ended that is not held, for those who have one of these.
+//! the end, the previous visit and when the latest ended that is not held, for those who have one of these. Format 7
+//! is format 6 with the squares of affinities that rest on more than one contribution, which the formats before it do
+//! not know: there all contributions count as one.
 
+mod parts;
 mod reading;
 
 use crate::domain::affinity::Affinity;
@@ -24,7 +27,6 @@ use crate::domain::frequencies::Frequencies;
 use crate::domain::points::{Point, Points};
 use crate::domain::profile::{Cause, Orders, PageView, Profile, SeenId, SegmentState, SegmentStatus};
 use crate::domain::purchase::{Order, OrderStatus};
-use crate::domain::rulebook::NameId;
 use crate::domain::scalar::Scalar;
 use crate::domain::session_values::Held;
 use crate::domain::time::Timestamp;
@@ -77,11 +79,14 @@ pub(super) const WITH_AGGREGATES: u8 = 3;
 pub(super) const BY_DEFINITIONS: u8 = 2;
 /// The format of a row with visits before the current one, which always says by which definitions it was made.
 pub(super) const WITH_PREVIOUS: u8 = 6;
+/// The format of a row with affinities of more than one contribution, which has all that format 6 has.
+pub(super) const WITH_SQUARES: u8 = 7;
 
 /// Adds the format and the row of a profile to the bytes.
 pub(super) fn write(profile: &Profile, bytes: &mut Vec<u8>) {
     let Profile { points, frequencies, orders, session, .. } = profile;
-    let with_previous = session.previous.is_some() || session.forgotten_until.is_some();
+    let with_squares = profile.interests.iter().flat_map(|(_, affinities)| affinities).any(has_squares);
+    let with_previous = with_squares || session.previous.is_some() || session.forgotten_until.is_some();
     let plain = points.is_empty()
         && frequencies.is_empty()
         && orders.ledger.is_empty()
@@ -92,10 +97,14 @@ pub(super) fn write(profile: &Profile, bytes: &mut Vec<u8>) {
     if profile.definitions == 0 && !with_previous {
         bytes.push(layout);
     } else {
-        bytes.push(if with_previous { WITH_PREVIOUS } else { layout + BY_DEFINITIONS });
+        bytes.push(match (with_squares, with_previous) {
+            (true, _) => WITH_SQUARES,
+            (false, true) => WITH_PREVIOUS,
+            (false, false) => layout + BY_DEFINITIONS,
+        });
         bytes.extend_from_slice(&profile.definitions.to_le_bytes());
     }
-    let mut writer = Writer { bytes, as_of: profile.as_of };
+    let mut writer = Writer { bytes, as_of: profile.as_of, with_squares };
     writer.profile(profile);
     if !plain || with_previous {
         writer.aggregates(profile);
@@ -109,6 +118,7 @@ pub(super) fn write(profile: &Profile, bytes: &mut Vec<u8>) {
 struct Writer<'b> {
     bytes: &'b mut Vec<u8>,
     as_of: Timestamp,
+    with_squares: bool,
 }
 
 impl Writer<'_> {
@@ -215,10 +225,18 @@ impl Writer<'_> {
     }
 
     fn affinity(&mut self, affinity: &Affinity) {
+        let squares = affinity.squares.to_le_bytes();
         self.text(&affinity.value);
         self.bytes.extend_from_slice(&affinity.score.to_le_bytes());
         self.signed(self.as_of.hour().wrapping_sub(affinity.hour));
-        self.unsigned(u64::from(affinity.evidence) << 1 | u64::from(affinity.tagged_at.is_some()));
+        let (evidence, tagged) = (u64::from(affinity.evidence), u64::from(affinity.tagged_at.is_some()));
+        if self.with_squares {
+            let has_squares = has_squares(affinity);
+            self.unsigned(evidence << 2 | u64::from(has_squares) << 1 | tagged);
+            self.bytes.extend_from_slice(if has_squares { &squares } else { &[] });
+        } else {
+            self.unsigned(evidence << 1 | tagged);
+        }
         self.times(&[affinity.tagged_at]);
     }
 
@@ -313,56 +331,11 @@ impl Writer<'_> {
             }
         }
     }
+}
 
-    fn list<T>(&mut self, list: &[T], element: impl Fn(&mut Self, &T)) {
-        self.length(list.len());
-        for one in list {
-            element(self, one);
-        }
-    }
-
-    /// Those instants that are there.
-    fn times(&mut self, times: &[Option<Timestamp>]) {
-        times.iter().flatten().for_each(|at| self.time(*at));
-    }
-
-    fn time(&mut self, at: Timestamp) {
-        self.signed(self.as_of.ms().wrapping_sub(at.ms()));
-    }
-
-    fn name(&mut self, id: NameId) {
-        self.bytes.extend_from_slice(&id.0.to_le_bytes());
-    }
-
-    fn hash(&mut self, hash: u64) {
-        self.bytes.extend_from_slice(&hash.to_le_bytes());
-    }
-
-    fn text(&mut self, text: &str) {
-        self.length(text.len());
-        self.bytes.extend_from_slice(text.as_bytes());
-    }
-
-    fn length(&mut self, length: usize) {
-        self.unsigned(length as u64);
-    }
-
-    fn signed(&mut self, number: i64) {
-        self.unsigned(((number << 1) ^ (number >> 63)).cast_unsigned());
-    }
-
-    fn unsigned(&mut self, number: u64) {
-        let mut rest = number;
-        while rest >= 0x80 {
-            self.bytes.push((rest as u8 & 0x7f) | 0x80);
-            rest >>= 7;
-        }
-        self.bytes.push(rest as u8);
-    }
-
-    fn byte(&mut self, byte: u8) {
-        self.bytes.push(byte);
-    }
+/// Whether an affinity's squares are not those of its score, which the row holds anyway.
+fn has_squares(affinity: &Affinity) -> bool {
+    affinity.squares.to_bits() != Affinity::squares_of_one(affinity.score).to_bits()
 }
 
 fn order_flags(order: &Order) -> u8 {

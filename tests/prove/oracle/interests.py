@@ -37,8 +37,10 @@ def _weigh(change: Change, at: int, rule: Interest, value: str, weight: float, e
     if affinity is None:
         affinity = affinities[value] = Affinity(now_hour)
     hour = max(affinity.hour, now_hour)
-    score = affinity.at(hour, rule) + weight * rule.decay(hour - event_hour)
-    affinity.score = max(-DOUBLE_MAX, min(DOUBLE_MAX, score))
+    contribution = weight * rule.decay(hour - event_hour)
+    left = 1.0 if hour <= affinity.hour else rule.decay(hour - affinity.hour)
+    affinity.score = max(-DOUBLE_MAX, min(DOUBLE_MAX, affinity.at(hour, rule) + contribution))
+    affinity.squares = min(DOUBLE_MAX, affinity.squares * left * left + contribution * contribution)
     affinity.hour = hour
     affinity.evidence = min(affinity.evidence + 1, 2**32 - 1)
     if affinity.tagged_at is not None:

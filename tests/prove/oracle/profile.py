@@ -20,10 +20,10 @@ HOUR_MS = 3_600_000
 class Affinity:
     """How much a person is drawn to one value; the signed score is as of an hour."""
 
-    __slots__ = ("evidence", "falls_at", "hour", "score", "tagged_at")
+    __slots__ = ("evidence", "falls_at", "hour", "score", "squares", "tagged_at")
 
     def __init__(self, hour: int) -> None:
-        self.score = 0.0
+        self.score = self.squares = 0.0
         self.hour = hour
         self.evidence = 0
         self.tagged_at: int | None = None
@@ -32,6 +32,11 @@ class Affinity:
     def at(self, hour: int, rule: Interest) -> float:
         """The score at an hour that is not before its own."""
         return self.score if hour <= self.hour else self.score * rule.decay(hour - self.hour)
+
+    def n_eff(self) -> float:
+        """The square of the sum over the sum of the squares."""
+        n_eff = self.score * self.score / self.squares if self.squares else 0.0
+        return n_eff if math.isfinite(n_eff) else 0.0
 
     def find_fall(self, rule: Interest) -> None:
         """When the score is below what keeps the tag."""

@@ -107,6 +107,7 @@ def _interest(rule: Interest, at: int, profile: Profile) -> dict[str, Any]:
             "score": score,
             "share": share,
             "evidence": affinity.evidence,
+            "n_eff": affinity.n_eff(),
             "tagged_at": affinity.tagged_at,
         }
         for value, affinity, score, share in shares[: rule.top]

@@ -1,4 +1,4 @@
-"""A person's row, formats 2 to 6, read from its layout alone: flags in one byte, then fields one after another;
+"""A person's row, formats 2 to 7, read from its layout alone: flags in one byte, then fields one after another;
 instants as milliseconds before the profile's own, ids of names in four bytes, hashes in eight."""
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from .postcard import Bytes, Unreadable
 PLAIN, WITH_AGGREGATES = 2, 3
 BY_DEFINITIONS = 2  # by so much a format is higher that says by which definitions it was made
 WITH_PREVIOUS = 6  # the format of a row with a previous visit, which says so always
+WITH_SQUARES = 7  # the same with the squares of what affinities rest on
 HOUR_MS = 3_600_000
+DOUBLE_MAX = 1.7976931348623157e308
 FIRST_AT, LAST_AT, ORDERS_FIRST_AT, ORDERS_LAST_AT, SESSION_OPEN, CAUSE_EVENT, CAUSE_TIME = (
     1 << bit for bit in range(7)
 )
@@ -18,12 +20,12 @@ FIRST_AT, LAST_AT, ORDERS_FIRST_AT, ORDERS_LAST_AT, SESSION_OPEN, CAUSE_EVENT, C
 
 def profile_of(value: bytes) -> dict[str, Any]:
     """What a person's row says. What holds nothing is left out."""
-    if not value or not PLAIN <= value[0] <= WITH_PREVIOUS:
+    if not value or not PLAIN <= value[0] <= WITH_SQUARES:
         raise Unreadable("a row of another format")
     if value[0] <= WITH_AGGREGATES:
         return {"definitions": 0, **_Row(Bytes(value, 1)).read(value[0])}
     definitions = int.from_bytes(value[1:5], "little")
-    layout = value[0] if value[0] == WITH_PREVIOUS else value[0] - BY_DEFINITIONS
+    layout = value[0] if value[0] >= WITH_PREVIOUS else value[0] - BY_DEFINITIONS
     return {"definitions": definitions, **_Row(Bytes(value, 5)).read(layout)}
 
 
@@ -46,7 +48,7 @@ class _Row:
         row["traits"] = {r.text(): self._scalar() for _ in range(r.number())}
         counters = [(self._fixed(4), r.signed(), self._buckets()) for _ in range(r.number())]
         row["counters"] = {number: [total, buckets] for number, total, buckets in counters if total or buckets}
-        interests = [(self._fixed(4), self._affinities()) for _ in range(r.number())]
+        interests = [(self._fixed(4), self._affinities(format_ == WITH_SQUARES)) for _ in range(r.number())]
         row["interests"] = {number: values for number, values in interests if values}
         row["session"] = [r.number(), self._time(), self._time(), r.number(), bool(flags & SESSION_OPEN)]
         row["recent"] = r.texts()
@@ -61,7 +63,7 @@ class _Row:
         row["points"], row["frequencies"], row["ledger"] = {}, {}, []
         row["entry"], row["pages"], row["fires"], row["previous"] = [], [], {}, []
         row["forgotten_until"] = []
-        if format_ in (WITH_AGGREGATES, WITH_PREVIOUS):
+        if format_ in (WITH_AGGREGATES, WITH_PREVIOUS, WITH_SQUARES):
             row["points"] = {self._fixed(4): self._points() for _ in range(r.number())}
             row["frequencies"] = {self._fixed(4): self._frequencies() for _ in range(r.number())}
             row["ledger"] = [self._order() for _ in range(r.number())]
@@ -70,7 +72,7 @@ class _Row:
             row["fires"] = {
                 self._fixed(4): [self._time() for _ in range(r.number())] for _ in range(r.number())
             }
-        if format_ == WITH_PREVIOUS:
+        if format_ >= WITH_PREVIOUS:
             row["previous"] = [self._previous() for _ in range(r.number())]
             row["forgotten_until"] = [self._time() for _ in range(r.number())]
         r.end()
@@ -126,13 +128,16 @@ class _Row:
         currency = self.r.text()
         return self.r.signed(), currency
 
-    def _affinities(self) -> list[list[Any]]:
+    def _affinities(self, with_squares: bool) -> list[list[Any]]:
         values: list[list[Any]] = []
         for _ in range(self.r.number()):
             value, score = self.r.text(), self.r.double()
             hour = self.as_of // HOUR_MS - self.r.signed()
-            evidence = self.r.number()
-            values.append([value, score, hour, evidence >> 1, self._time_if(evidence & 1)])
+            evidence, squares = self.r.number(), min(score * score, DOUBLE_MAX)
+            tagged, evidence = evidence & 1, evidence >> 1
+            if with_squares:
+                squares, evidence = self.r.double() if evidence & 1 else squares, evidence >> 1
+            values.append([value, score, squares, hour, evidence, self._time_if(tagged)])
         return values
 
     def _status(self) -> tuple[int, int]:

@@ -251,7 +251,7 @@ def _expected(p: Profile) -> dict[str, Any]:
     points |= {number_of(key): [(at, True)] for key, at in latest if at is not None}
     interests = {
         number_of(one.name): [
-            [value, a.score, a.hour, a.evidence, a.tagged_at]
+            [value, a.score, a.squares, a.hour, a.evidence, a.tagged_at]
             for value, a in sorted(p.affinities[at].items(), key=_by_value)
         ]
         for at, one in enumerate(p.book.interests)
@@ -265,7 +265,7 @@ def _expected(p: Profile) -> dict[str, Any]:
             counters[number_of(name)] = [parked[0], list(zip(parked[1], parked[2], strict=True))]
         elif kind == "interest" and parked[0]:
             interests[number_of(name)] = [
-                [value, a.score, a.hour, a.evidence, a.tagged_at]
+                [value, a.score, a.squares, a.hour, a.evidence, a.tagged_at]
                 for value, a in sorted(parked[0].items(), key=_by_value)
             ]
         elif kind == "segment" and parked[0]:

@@ -6,7 +6,7 @@ use super::{
     BY_DEFINITIONS, CAUSE_EVENT, CAUSE_TIME, FALSE, FIRST_AT, FLAGS, FLOAT, FREQUENCIES, IN, INTEGER,
     LAST_AT, ORDER_CANCELLED, ORDER_COUNTED, ORDER_EXPECTED, ORDER_LATE, ORDER_PLACED, ORDER_TRUSTED,
     ORDERS_FIRST_AT, ORDERS_LAST_AT, OUT, PENDING, POINTS, SESSION_OPEN, SUM, TEXT, TEXTS, TRUE,
-    WITH_AGGREGATES, WITH_PREVIOUS,
+    WITH_AGGREGATES, WITH_PREVIOUS, WITH_SQUARES,
 };
 use crate::domain::affinity::Affinity;
 use crate::domain::event::Money;
@@ -30,18 +30,18 @@ const ENDS: Reason = "it ends before it is complete";
 
 /// The profile of a row of this format.
 pub(in crate::codec::row) fn read(format: u8, row: &[u8]) -> Result<Profile, Reason> {
-    let mut reader = Reader { rest: row, as_of: Timestamp::EARLIEST };
+    let mut reader = Reader { rest: row, as_of: Timestamp::EARLIEST, with_squares: format == WITH_SQUARES };
     let by_definitions = format > WITH_AGGREGATES;
     let definitions = if by_definitions { reader.name()?.0 } else { 0 };
     let mut profile = Profile { definitions, ..reader.profile()? };
-    if [WITH_AGGREGATES, WITH_AGGREGATES + BY_DEFINITIONS, WITH_PREVIOUS].contains(&format) {
+    if [WITH_AGGREGATES, WITH_AGGREGATES + BY_DEFINITIONS, WITH_PREVIOUS, WITH_SQUARES].contains(&format) {
         profile.points = in_order(reader.list(|reader| Ok((reader.name()?, reader.points()?)))?);
         profile.frequencies = in_order(reader.list(|reader| Ok((reader.name()?, reader.frequencies()?)))?);
         profile.orders.ledger = reader.list(Reader::order)?;
         reader.pages(&mut profile.session.current)?;
         profile.fires = reader.list(|reader| Ok((reader.name()?, reader.list(Reader::time)?)))?;
     }
-    if format == WITH_PREVIOUS {
+    if format >= WITH_PREVIOUS {
         let (mut previous, mut until) = (reader.list(Reader::previous)?, reader.list(Reader::time)?);
         (profile.session.previous, profile.session.forgotten_until) =
             (previous.pop().map(Box::new), until.pop());
@@ -63,6 +63,7 @@ fn in_order<T: Default + PartialEq>(mut held: Vec<(NameId, T)>) -> Vec<(NameId, 
 struct Reader<'r> {
     rest: &'r [u8],
     as_of: Timestamp,
+    with_squares: bool,
 }
 
 impl<'r> Reader<'r> {
@@ -155,10 +156,19 @@ impl<'r> Reader<'r> {
         let value = self.text()?;
         let score = f64::from_bits(self.hash()?);
         let hour = self.as_of.hour().wrapping_sub(self.signed()?);
-        let evidence = self.unsigned()?;
-        let tagged_at = self.time_if(evidence & 1 == 1)?;
-        let evidence = u32::try_from(evidence >> 1).map_err(|_| "a count of evidence is out of range")?;
-        Ok(Affinity { value, score, hour, evidence, tagged_at })
+        let mut evidence = self.unsigned()?;
+        let is_tagged = evidence & 1 == 1;
+        evidence >>= 1;
+        let mut squares = Affinity::squares_of_one(score);
+        if self.with_squares {
+            if evidence & 1 == 1 {
+                squares = f64::from_bits(self.hash()?);
+            }
+            evidence >>= 1;
+        }
+        let tagged_at = self.time_if(is_tagged)?;
+        let evidence = u32::try_from(evidence).map_err(|_| "a count of evidence is out of range")?;
+        Ok(Affinity { value, score, squares, hour, evidence, tagged_at })
     }
 
     fn visit(&mut self) -> Result<Visit, Reason> {

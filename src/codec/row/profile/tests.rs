@@ -6,6 +6,7 @@ use crate::codec::row::{decode_profile, encode_profile};
 use crate::domain::frequencies::Frequencies;
 use crate::domain::points::Points;
 use crate::domain::purchase::Refund;
+use crate::domain::rulebook::NameId;
 use crate::domain::session_values::SessionValues;
 
 /// What format 3 adds to the sample that format 2 has; read for ever, as all golden rows.
@@ -90,5 +91,24 @@ fn rows_of_format_6_end_with_the_previous_visit() {
     let added = row.strip_prefix(&[&[WITH_PREVIOUS], before.get(1..).unwrap()].concat()[..]).unwrap();
     let added: String = added.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(added, FORMAT_6_ADDS);
+    assert_eq!(decode_profile(&row), Ok(profile));
+}
+
+/// A whole row of format 7: two contributions to boots that differ, and what is known to be one to shoes.
+const FORMAT_7: &str = "\
+    07010203043dac0280a8a9d702ab0280eef1d302036d2d3101ffffffffffffffff0005036167650205066c6162656c73\
+    0502016101620a6e6577736c65747465720104706c616e0404676f6c6405726174696f03000000000000e03f01070000\
+    000401c6010401080000000205626f6f74730000000000000040020e00000000000004400573686f6573000000000000\
+    f83f000d80bab7030280bab70300050105736b752d31010201034555529d1f80d4d4ab0180d4d4ab0101010000000000\
+    00000105736b752d320309000000028090aa89010a00000001ffefb2520b00000000010c00000080ccff660000000000\
+    000000";
+
+#[test]
+fn rows_of_format_7_have_the_squares_of_what_affinities_rest_on() {
+    let mut profile = Profile { definitions: 0x0403_0201, ..arbitrary::sample_profile() };
+    let affinity = Affinity { score: 2.0, squares: 2.5, evidence: 3, ..Affinity::new("boots", 99) };
+    profile.interests.iter_mut().for_each(|(_, affinities)| affinities.insert(0, affinity.clone()));
+    let row = encode_profile(&profile);
+    assert_eq!(row.iter().map(|byte| format!("{byte:02x}")).collect::<String>(), FORMAT_7);
     assert_eq!(decode_profile(&row), Ok(profile));
 }
