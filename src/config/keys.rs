@@ -106,6 +106,11 @@ pub(crate) const SOURCE: &[Key] = &[
         "which fields events should have, as {product_viewed: [items.price, shelf]}, at most 64: how often they \
          do not is counted in metrics",
     ),
+    optional(
+        "records_per_hour_min",
+        "how many records it brings in an hour at least; a metric, for an alert",
+    ),
+    optional("records_per_hour_max", "and at most"),
 ];
 
 /// `debezium` of a source.

@@ -220,6 +220,8 @@ pub struct SourceConfig {
     pub table: Option<Arc<crate::codec::wire::Table>>,
     /// What its events are expected to say; how often they do not is counted.
     pub expected: Vec<crate::domain::quality::ExpectedField>,
+    /// How many records it is expected to bring in an hour, at least and at most.
+    pub records_per_hour: [Option<u64>; 2],
 }
 
 /// How values are encoded.

@@ -61,9 +61,33 @@ fn source(mut section: Section<'_>, read: &mut Sources, aliases: &Aliases, probl
         section.choice("start", &[("earliest", Start::Earliest), ("latest", Start::Latest)], problems);
     let table = debezium::read(&mut section, keyed, problems);
     let expected = expected_fields::read(&mut section, keyed, aliases, problems);
+    let records_per_hour = records_per_hour(&mut section, problems);
     let Some(topic) = section.text("topic", problems) else { return };
     read.topics.push((topic.text.clone(), topic.place));
-    read.sources.push(SourceConfig { topic: topic.text, format, clock, keyed, start, table, expected });
+    read.sources.push(SourceConfig {
+        topic: topic.text,
+        format,
+        clock,
+        keyed,
+        start,
+        table,
+        expected,
+        records_per_hour,
+    });
+}
+
+fn records_per_hour(section: &mut Section<'_>, problems: &mut Problems<'_>) -> [Option<u64>; 2] {
+    let [least, most] = ["records_per_hour_min", "records_per_hour_max"].map(|key| {
+        let is_there = section.has(key);
+        is_there.then(|| section.whole(key, 1..=1_000_000_000_000, problems).unsigned_abs())
+    });
+    if least.zip(most).is_some_and(|(least, most)| least > most) {
+        let (path, place) =
+            (section.path_of("records_per_hour_max"), section.place_of("records_per_hour_max"));
+        let hint = Some("exchange them, or leave one out".into());
+        problems.error(&place, format!("{path} is below records_per_hour_min"), hint);
+    }
+    [least, most]
 }
 
 /// Looks for trusted sources of orders that are no sources. Definitions may come before the source that they

@@ -71,6 +71,9 @@ fn sources(
     instruments: &Instruments,
 ) -> BTreeMap<Arc<str>, (Intake, Start)> {
     let mut sources = BTreeMap::new();
+    for source in &config.sources {
+        instruments.expect_records(&source.topic, source.records_per_hour);
+    }
     for source in config.sources.iter().filter(|source| !source.keyed) {
         let wire = wire_source(config, source);
         let expected = Arc::new(ExpectedFields::new(&source.topic, &source.expected));

@@ -146,6 +146,8 @@ mod tests {
         let (event, field) = ("page_viewed".into(), Field::Property("shelf".into()));
         let expected = Arc::new(ExpectedFields::new("clicks", &[ExpectedField { event, field }]));
         instruments.expect(&expected);
+        instruments.expect_records("clicks", [Some(9), None]);
+        instruments.expect_records("orders", [None, Some(7)]);
         let mut event = Event::named("page_viewed");
         expected.look_at(&event);
         event.properties.set("shelf", Scalar::Integer(3));
@@ -174,6 +176,9 @@ mod tests {
             "bespoke_records_out_total{topic=\"updates\"} 4",
             "bespoke_expected_fields_total{event=\"page_viewed\",field=\"shelf\",topic=\"clicks\"} 2",
             "bespoke_missing_fields_total{event=\"page_viewed\",field=\"shelf\",topic=\"clicks\"} 1",
+            "bespoke_records_in_total{topic=\"orders\"} 0",
+            "bespoke_expected_records_per_hour{bound=\"min\",topic=\"clicks\"} 9",
+            "bespoke_expected_records_per_hour{bound=\"max\",topic=\"orders\"} 7",
             "bespoke_dead_letters_total{code=\"malformed-json\"} 1",
             "bespoke_duplicates_total{source=\"web\"} 1",
             "bespoke_decisions_total{ladder=\"affinity\",slot=\"home\"} 1",

@@ -19,7 +19,7 @@ fn check(rows: &[(&str, &str, &str)], head: &str) {
 }
 
 #[test]
-fn fields_that_events_should_have() {
+fn what_a_source_is_expected_to_bring() {
     let head = "application: shop\nsources:\n  - topic: clicks\n";
     check(
         &[
@@ -32,6 +32,12 @@ fn fields_that_events_should_have() {
             ("    expected: {view_item: items.price}", "4:16", "call it `product_viewed`"),
             ("    expected: {any: items.price}", "4:16", "names one kind of event"),
             ("    expected: {login: [method, method]}", "4:32", "names `method` twice"),
+            ("    records_per_hour_min: 0", "4:27", "between 1 and 1000000000000"),
+            (
+                "    records_per_hour_min: 9\n    records_per_hour_max: 8",
+                "5:27",
+                "below records_per_hour_min",
+            ),
         ],
         head,
     );

@@ -17,7 +17,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{AsyncInstrument, Counter, Histogram, Meter, MeterProvider, NoopMeterProvider};
+use opentelemetry::metrics::{
+    AsyncInstrument, Counter, Gauge, Histogram, Meter, MeterProvider, NoopMeterProvider,
+};
 
 use self::facts::WorkerState;
 use self::fields::ExpectedFields;
@@ -46,6 +48,7 @@ struct Inner {
     latency_labels: [[KeyValue; 1]; 3],
     restored_records: Counter<u64>,
     restore_duration: Histogram<f64>,
+    expected_records: Gauge<u64>,
     gauges: Arc<Gauges>,
     fields: Arc<fields::Sources>,
 }
@@ -62,6 +65,17 @@ impl Instruments {
     /// Reports from now on how often a source's events lack what is expected of them.
     pub fn expect(&self, fields: &Arc<ExpectedFields>) {
         self.0.fields.add(fields);
+    }
+
+    /// Reports how many records a topic is expected to bring in an hour, at least and at most: what an alert
+    /// compares the rate of records in with, over all processes, since each sees a part of the topic.
+    pub fn expect_records(&self, topic: &str, per_hour: [Option<u64>; 2]) {
+        // Whoever brings nothing at all has a rate, too.
+        self.records_in(topic, 0);
+        for (bound, records) in ["min", "max"].into_iter().zip(per_hour) {
+            let labels = [KeyValue::new("topic", topic.to_owned()), KeyValue::new("bound", bound)];
+            records.into_iter().for_each(|records| self.0.expected_records.record(records, &labels));
+        }
     }
 
     /// Instruments that report to nobody, for tests and offline runs.
@@ -201,6 +215,10 @@ fn declare(meter: &Meter, gauges: Arc<Gauges>) -> Inner {
     };
     Inner {
         records_in: counter("bespoke_records_in_total", "Records read, by input topic."),
+        expected_records: meter
+            .u64_gauge("bespoke_expected_records_per_hour")
+            .with_description("How many records a topic is declared to bring in an hour, by bound: min, max.")
+            .build(),
         records_out: counter("bespoke_records_out_total", "Records written, by topic."),
         dead_letters: counter("bespoke_dead_letters_total", "Records that became dead letters, by code."),
         duplicates: counter("bespoke_duplicates_total", "Records whose message id was known already."),

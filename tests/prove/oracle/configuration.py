@@ -153,7 +153,7 @@ def of_tree(tree: Any) -> Configuration:
 def _source(section: Section) -> Source:
     section.choice("format", ("json",), "json")
     section.choice("start", ("earliest",), "earliest")
-    section.skip("expected")
+    section.skip("expected", "records_per_hour_min", "records_per_hour_max")
     clock = section.choice("clock", ("automatic", "correct", "trust"), "automatic")
     source = Source(section.needed("topic"), clock, section.truth("keyed", False))
     section.done()
