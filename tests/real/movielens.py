@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from replay import ReplayFailed
 from stream import SLOT, Message, event, text_of
 
 RATED = "film_rated"
@@ -80,7 +81,7 @@ def load(archive: Path) -> Films:
     ids = [film[0] for film in films]
     of_genre = np.array([[genre in film[3].split() for genre in genres] for film in films], dtype=float)
     if len(ratings) != RATINGS:
-        raise ValueError(f"{len(ratings)} ratings instead of {RATINGS} in {archive}: other data")
+        raise ReplayFailed(f"{len(ratings)} ratings instead of {RATINGS} in {archive}: other data")
     return Films(ids, genres, of_genre, _ratings(ids, ratings))
 
 

@@ -13,26 +13,25 @@ import numpy as np
 import configuration
 from movielens import RATED, REMEMBERED, Films, Rating, load, messages
 from movielens_model import CHOSEN, Choice, choose, hit_rate, rank, shares, weights
-from replay import Outcome, Setup, replay
+from replay import KILL_AT, Outcome, Setup, replay
 from report import count_differing, say, show_cost
 from scoring import TOP
 from stream import SLOT, Message, count_behind, disturbed
 
 # The methods that are to be beaten.
 SIMPLE = ("popularity", "counts without decay")
-KILL_AT = (0.25, 0.7)
 SEED = 1997
 
 
 @dataclass(frozen=True)
 class Task:
-    """The last ratings, what was declared for them, and how well each method foretells them."""
+    """The last ratings, and how well each method foretells them."""
 
     films: Films
     ratings: list[Rating]
-    choice: Choice
     # How often each film was rated before: its base weight.
     counts: np.ndarray
+    # What the chosen half-life and weights name, best first.
     chosen: np.ndarray
     rates: dict[str, float]
 
@@ -42,7 +41,7 @@ class Task:
         ratings, counts = films.between(start, end), films.counts(start)
         tops = {name: rank(scores, counts, ratings) for name, scores in rankings(films, choice, start, end).items()}
         rates = {name: hit_rate(top, ratings) for name, top in tops.items()}
-        return cls(films, ratings, choice, counts, tops["the chosen, in numpy"], rates)
+        return cls(films, ratings, counts, tops["the chosen, in numpy"], rates)
 
     def tops(self, outcome: Outcome) -> list[np.ndarray]:
         """What the processor named before each rating."""
@@ -60,14 +59,7 @@ def measure_movielens(arguments: argparse.Namespace, work: Path) -> int:
     task = Task.of(films, choice)
     catalogue = configuration.contents(films.ids, films.tags, choice.weights, task.counts)
     own = declared(choice, catalogue)
-    setup = Setup(
-        bootstrap=arguments.bootstrap,
-        registry=arguments.registry,
-        binary=arguments.binary,
-        half_life_hours=choice.half_life_hours,
-        threads=arguments.threads,
-        catalogue=catalogue,
-    )
+    setup = Setup.of(arguments, choice.half_life_hours, catalogue)
 
     def run(name: str, records: list[Message], kill_at: tuple[float, ...]) -> Outcome:
         outcome = replay(setup, f"real-{os.getpid()}-{name}", work / name, records, kill_at, own)

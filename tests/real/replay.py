@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from processor import Processor
 from stream import Message
 
 PARTITIONS = 4
+# When the processor is killed in a run with faults, by the share of decisions that have come.
+KILL_AT = (0.25, 0.7)
 # How long no decision may come before the run counts as failed.
 SILENCE_MAX_S = 60
 
@@ -31,6 +34,20 @@ class Setup:
     half_life_hours: int
     threads: int
     catalogue: list[configuration.Content]
+
+    @classmethod
+    def of(
+        cls, arguments: argparse.Namespace, half_life_hours: int, catalogue: list[configuration.Content]
+    ) -> Setup:
+        """What was chosen, on the broker and with the processor that the arguments name."""
+        return cls(
+            bootstrap=arguments.bootstrap,
+            registry=arguments.registry,
+            binary=arguments.binary,
+            half_life_hours=half_life_hours,
+            threads=arguments.threads,
+            catalogue=catalogue,
+        )
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from journey import CHOOSING, REPORTED, Basket, Journey, Period, load
 from kafka import Decision, KafkaFailed
 from movielens_run import measure_movielens
 from processor import ProcessorFailed
-from replay import ReplayFailed, Setup, replay
+from replay import KILL_AT, ReplayFailed, Setup, replay
 from report import count_differing, say, show_cost
 from shop import as_in_life, clean, clicks
 from shop_replay import Year, replay_shop
@@ -42,7 +42,6 @@ BAR = 0.4155
 PERSONS_LEAST = 2_400
 # How many baskets October to December has: another number means another task.
 BASKETS = 35_705
-KILL_AT = (0.25, 0.7)
 SEED = 2017
 
 
@@ -97,14 +96,7 @@ def main() -> int:
     catalogue = configuration.contents(
         journey.categories, journey.categories, choice.weights, journey.popularity(REPORTED.start)
     )
-    setup = Setup(
-        bootstrap=arguments.bootstrap,
-        registry=arguments.registry,
-        binary=arguments.binary,
-        half_life_hours=choice.half_life_hours,
-        threads=arguments.threads,
-        catalogue=catalogue,
-    )
+    setup = Setup.of(arguments, choice.half_life_hours, catalogue)
     with tempfile.TemporaryDirectory(prefix="bespoke-real.") as work:
         if arguments.shop:
             return measure_shop(journey, tasks, setup, Path(work))
