@@ -24,8 +24,14 @@ pub(super) struct Size {
 }
 
 impl Size {
-    /// The parser's own limit of 96 levels bounds this recursion.
+    /// The parser's own limit of 96 levels bounds this recursion; chains of members, which it does not bound,
+    /// are gone along.
     pub(super) fn of(expression: &IdedExpr) -> Result<Size, ExpressionError> {
+        // A name with dots is looked up as a whole.
+        if let Some(parts) = dotted(expression) {
+            let steps = length_of_name(&parts.join(".")).saturating_add(1);
+            return Ok(Size { nodes: parts.len(), nesting: 0, steps });
+        }
         let inner = match &expression.expr {
             Expr::Call(call) => {
                 admit_function(&call.func_name)?;
@@ -43,13 +49,8 @@ impl Size {
             Expr::List(list) => Size::of_all(&list.elements)?,
             Expr::Map(map) => Size::of_entries(map.entries.iter().map(|entry| &entry.expr))?,
             Expr::Struct(_) | Expr::Unspecified => return refuse("a condition makes no messages".into()),
-            // A name with dots is looked up as a whole.
-            Expr::Select(select) => match (Size::of(&select.operand)?, dotted(expression)) {
-                (name, Some(_)) => Size { steps: length_of_name(expression), ..name },
-                (of_value, None) => of_value,
-            },
-            Expr::Ident(_) => Size::default().with_steps(length_of_name(expression)),
-            Expr::Literal(_) => Size::default(),
+            Expr::Select(select) => Size::of(&select.operand)?,
+            Expr::Ident(_) | Expr::Literal(_) => Size::default(),
         };
         Ok(Size { nodes: inner.nodes + 1, ..inner.with_steps(1) })
     }
@@ -91,7 +92,7 @@ fn admit_function(name: &str) -> Result<(), ExpressionError> {
 fn range_length(range: &IdedExpr) -> Result<u64, ExpressionError> {
     let written = match &range.expr {
         Expr::List(list) => u64::try_from(list.elements.len()).unwrap_or(u64::MAX),
-        _ => match dotted(range).as_deref() {
+        _ => match dotted(range).map(|parts| parts.join(".")).as_deref() {
             Some("recent" | "segments") => LIST_MAX,
             Some(name) if name.contains('.') && name != "event.properties" => LIST_MAX,
             _ => {
@@ -110,8 +111,7 @@ fn range_length(range: &IdedExpr) -> Result<u64, ExpressionError> {
 }
 
 /// How many elements a name stands for at most.
-fn length_of_name(expression: &IdedExpr) -> u64 {
-    let Some(name) = dotted(expression) else { return 0 };
+fn length_of_name(name: &str) -> u64 {
     match name.split('.').next().unwrap_or_default() {
         "traits" if name.contains('.') => TEXTS_MAX,
         "attributes" => TEXTS_MAX,
@@ -123,11 +123,16 @@ fn length_of_name(expression: &IdedExpr) -> u64 {
     }
 }
 
-/// A name with its dots, where the expression is nothing but a name.
-fn dotted(expression: &IdedExpr) -> Option<String> {
-    match &expression.expr {
-        Expr::Ident(name) => Some(name.clone()),
-        Expr::Select(select) => Some(format!("{}.{}", dotted(&select.operand)?, select.field)),
-        _ => None,
+/// The parts of a name with dots, where the expression is nothing but a name.
+fn dotted(expression: &IdedExpr) -> Option<Vec<&str>> {
+    let mut parts = Vec::new();
+    let mut rest = expression;
+    while let Expr::Select(select) = &rest.expr {
+        parts.push(select.field.as_str());
+        rest = &select.operand;
     }
+    let Expr::Ident(root) = &rest.expr else { return None };
+    parts.push(root);
+    parts.reverse();
+    Some(parts)
 }
