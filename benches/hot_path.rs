@@ -19,6 +19,7 @@ use bespoke::domain::event::Event;
 use bespoke::domain::profile::Profile;
 use bespoke::domain::react::{Knowledge, react};
 use bespoke::domain::rulebook::RuleBook;
+use bespoke::domain::site::Site;
 use bespoke::domain::time::{DAY_MS, Timestamp};
 use bespoke::shop::{self, Kind, Shop, ShopRecord, ShopSettings, ShopTopic};
 use divan::{Bencher, black_box};
@@ -88,7 +89,7 @@ fn profile(events: usize) -> (Event, Profile) {
     let mut profile = Profile::default();
     for mut event in all.into_iter().take(events) {
         event.person = last.person.clone();
-        let knowledge = Knowledge { rules: &rules, catalogue: &catalogue };
+        let knowledge = Knowledge { rules: &rules, catalogue: &catalogue, site: &Site::default() };
         react(knowledge, &last.person, &mut profile, event.timestamp, &event, &mut Vec::new());
     }
     (last, profile)
@@ -156,7 +157,7 @@ fn react_to_an_event(bencher: Bencher, further_segments: usize) {
         let profile: &mut Profile = persons.entry(event.person.clone()).or_default();
         now = now.max(event.timestamp);
         emissions.clear();
-        let knowledge = Knowledge { rules: &rules, catalogue: &catalogue };
+        let knowledge = Knowledge { rules: &rules, catalogue: &catalogue, site: &Site::default() };
         black_box(react(knowledge, &event.person, profile, now, &event, &mut emissions))
     });
 }
@@ -182,7 +183,7 @@ fn hash_row(bencher: Bencher, events: usize) {
 fn encode_profile_update(bencher: Bencher, events: usize) {
     let ((event, profile), rules) = (profile(events), rules());
     let codec = OutputCodec::new(SchemaIds { profile_update: 1, decision: 2, segment_change: 3 });
-    bencher
-        .counter(1_usize)
-        .bench_local(|| codec.profile_update(&event.person, black_box(&profile), &rules).len());
+    bencher.counter(1_usize).bench_local(|| {
+        codec.profile_update(&event.person, black_box(&profile), &rules, &Site::default()).len()
+    });
 }

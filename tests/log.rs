@@ -44,7 +44,7 @@ impl Application {
             .sources
             .iter()
             .map(|source| source.topic.to_string())
-            .chain(config.definitions_topic.iter().map(ToString::to_string))
+            .chain(config.broadcast_topics().map(ToString::to_string))
             .collect();
         topics.extend(sources.iter().map(|topic| (topic.clone(), config.partitions)));
         let log = EmbeddedLog::new(topics.iter().map(|(topic, partitions)| (topic.as_str(), *partitions)));

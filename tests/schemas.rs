@@ -33,6 +33,7 @@ use bespoke::domain::rulebook::{
     Aggregation, AttributeRule, Facet, Field, InterestRule, Membership, NameId, RuleBook, SegmentRule, Window,
 };
 use bespoke::domain::scalar::{Properties, Scalar};
+use bespoke::domain::site::{Site, SiteShares};
 use bespoke::domain::time::{DAY_MS, HOUR_MS, Timestamp};
 use bespoke::domain::visit::Visit;
 use bespoke::domain::window::Counter;
@@ -46,7 +47,7 @@ const SCHEMAS: [(&str, &str); 3] = [
 
 #[test]
 fn a_profile_update_is_its_golden_bytes() {
-    let bytes = codec().profile_update(&person(), &profile(), &rules());
+    let bytes = codec().profile_update(&person(), &profile(), &rules(), &site());
     let read = reading::decode_profile_update(&bytes).unwrap();
     assert_golden("profile-update", &bytes, &serde_json::to_value(read).unwrap());
 }
@@ -236,6 +237,15 @@ fn rules() -> RuleBook {
         segments: vec![segment("abandoned_cart"), segment("lapsed"), segment("never")],
         ..RuleBook::default()
     }
+}
+
+fn site() -> Site {
+    Site::from_iter([SiteShares {
+        interest: "category".into(),
+        as_of: at(-1),
+        persons: 900,
+        shares: vec![("boots".into(), 0.2), ("shoes".into(), 0.3)],
+    }])
 }
 
 fn profile() -> Profile {

@@ -11,6 +11,7 @@ mod registry;
 mod replay;
 mod run;
 mod schema;
+mod site_shares;
 mod test;
 mod topics;
 mod view;
@@ -82,6 +83,8 @@ enum Command {
     Explain(explain::ExplainArguments),
     /// Replay the command log, or the sources, under a second application id.
     Replay(replay::ReplayArguments),
+    /// Work out what all persons together are drawn to, and tell the pipeline, for lifts.
+    SiteShares(site_shares::SiteSharesArguments),
     /// Serve a small schema registry on this machine, for the demo and for tests.
     Registry(registry::RegistryArguments),
 }
@@ -129,6 +132,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Explain(arguments) => explain::run(arguments),
         Command::Replay(arguments) => replay::run(&console, arguments),
         Command::Test(arguments) => test::run(arguments),
+        Command::SiteShares(arguments) => site_shares::run(arguments),
         Command::Registry(arguments) => registry::run(&console, arguments),
     };
     match result {

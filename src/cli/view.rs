@@ -14,11 +14,12 @@ use crate::domain::person::Person;
 use crate::domain::profile::{Profile, SegmentStatus};
 use crate::domain::rulebook::{Aggregation, RuleBook};
 use crate::domain::session;
+use crate::domain::site::Site;
 use crate::domain::time::Timestamp;
 
 /// A profile under the names of its definitions, with what falls due and when.
-pub(super) fn profile(person: &Person, profile: &Profile, rules: &RuleBook) -> Value {
-    let update = ProfileUpdate::of(person, profile, rules);
+pub(super) fn profile(person: &Person, profile: &Profile, rules: &RuleBook, site: &Site) -> Value {
+    let update = ProfileUpdate::of(person, profile, rules, site);
     let attributes = rules.attributes.iter();
     let attributes = attributes.map(|rule| (rule.name.to_string(), attribute(rule.value(profile))));
     let traits = update.traits.iter().map(|of| (of.name.to_string(), trait_value(&of.value)));
@@ -26,6 +27,8 @@ pub(super) fn profile(person: &Person, profile: &Profile, rules: &RuleBook) -> V
         let tags = update.tags.iter().filter(|tag| *tag.interest == *rule.name);
         (rule.name.to_string(), Value::from_iter(tags.map(|tag| tag.value.to_string())))
     });
+    let site_as_of = update.interests.iter();
+    let site_as_of = site_as_of.map(|of| (of.name.to_string(), json!(of.site_as_of.map(instant))));
     let revenue = update.orders.revenue.iter();
     let revenue = revenue.map(|of| (of.currency.to_string(), number(of.amount_hundredths as f64 / 100.0)));
     let due = due(profile, rules).into_iter();
@@ -45,6 +48,7 @@ pub(super) fn profile(person: &Person, profile: &Profile, rules: &RuleBook) -> V
         "attributes": Map::from_iter(attributes),
         "statuses": Map::from_iter(statuses),
         "interests": interests(&update),
+        "site_as_of": Map::from_iter(site_as_of),
         "tags": Map::from_iter(tags),
         "session": {
             "count": update.session.count, "events": update.session.events, "open": update.session.open,
@@ -133,8 +137,8 @@ fn interests(update: &ProfileUpdate<'_>) -> Value {
     let interests = update.interests.iter().map(|interest| {
         let values = interest.affinities.iter().map(|of| {
             json!({
-                "value": of.value, "score": of.score, "share": of.share, "evidence": of.evidence,
-                "n_eff": of.n_eff, "tagged_at": of.tagged_at.map(instant),
+                "value": of.value, "score": of.score, "share": of.share, "lift": of.lift,
+                "evidence": of.evidence, "n_eff": of.n_eff, "tagged_at": of.tagged_at.map(instant),
             })
         });
         (interest.name.to_string(), Value::from_iter(values))

@@ -23,6 +23,7 @@ use crate::domain::rulebook::{
     SegmentRule, Window,
 };
 use crate::domain::scalar::{Properties, Scalar};
+use crate::domain::site::{Site, SiteShares};
 use crate::domain::time::{DAY_MS, HOUR_MS, Timestamp};
 use crate::domain::visit::Visit;
 use crate::domain::window::Counter;
@@ -65,6 +66,21 @@ pub(crate) fn rules() -> RuleBook {
         interests: interests.collect(),
         segments: segments.collect(),
         ..RuleBook::default()
+    }
+}
+
+/// Site shares of some values of one interest.
+pub(crate) fn site() -> Site {
+    Site::from_iter([site_shares()])
+}
+
+/// Those of `category`.
+pub(crate) fn site_shares() -> SiteShares {
+    SiteShares {
+        interest: INTERESTS[0].into(),
+        as_of: Timestamp::from_ms(100 * HOUR_MS),
+        persons: 900,
+        shares: vec![("shoes".into(), 0.25), ("tents".into(), 0.125)],
     }
 }
 

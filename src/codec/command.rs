@@ -54,6 +54,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::codec::arbitrary;
     use crate::domain::catalogue::Content;
     use crate::domain::event::{DecisionRequest, Event, Item, Money};
     use crate::domain::person::Person;
@@ -110,6 +111,8 @@ mod tests {
             }),
             Command::ContentWithdrawn { content_id: "c-1".into() },
             Command::DefinitionsChanged { text: "segments: []\n".into() },
+            Command::SiteSharesChanged(arbitrary::site_shares()),
+            Command::SiteSharesWithdrawn { interest: "category".into() },
         ]
     }
 

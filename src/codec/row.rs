@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `p` and the person's key | the profile |
 //! | `c` and the content's id | a piece of content |
+//! | `s` and an interest's name | what all persons together are drawn to |
 //! | `m` | how far the input was read, the stream time, and the digest of all other rows |
 //! | `r` | the text of the definitions in force, and since when they are |
 //! | `i` | with which definitions due times were worked out |
@@ -24,12 +25,15 @@ use crate::domain::affinity::Affinity;
 use crate::domain::catalogue::Content;
 use crate::domain::person::Person;
 use crate::domain::profile::Profile;
+use crate::domain::site::SiteShares;
 use crate::domain::time::Timestamp;
 
 /// The first byte of the key of a person's row.
 pub const PERSON_PREFIX: u8 = b'p';
 /// What the keys of all content rows start with.
 pub const CONTENT_PREFIX: &[u8] = b"c";
+/// What the keys of all rows of site shares start with.
+pub const SITE_PREFIX: &[u8] = b"s";
 /// The key of the [`Meta`] row.
 pub const META_KEY: &[u8] = b"m";
 /// The key of the definitions' row.
@@ -117,6 +121,11 @@ pub fn content_id_of_key(key: &[u8]) -> CompactString {
     String::from_utf8_lossy(key.strip_prefix(CONTENT_PREFIX).unwrap_or(key)).into()
 }
 
+/// The key of a row of site shares.
+pub fn site_key(interest: &str) -> Vec<u8> {
+    [SITE_PREFIX, interest.as_bytes()].concat()
+}
+
 /// The value of a person's row.
 pub fn encode_profile(profile: &Profile) -> Vec<u8> {
     let mut value = Vec::with_capacity(ROW_BYTES);
@@ -156,6 +165,16 @@ pub fn encode_content(content: &Content) -> Vec<u8> {
 
 /// Reads the value of a content row.
 pub fn decode_content(value: &[u8]) -> Result<Content, RowError> {
+    decode(value)
+}
+
+/// The value of a row of site shares.
+pub fn encode_site(shares: &SiteShares) -> Vec<u8> {
+    encode(FORMAT, shares, Vec::with_capacity(ROW_BYTES))
+}
+
+/// Reads the value of a row of site shares.
+pub fn decode_site(value: &[u8]) -> Result<SiteShares, RowError> {
     decode(value)
 }
 

@@ -50,6 +50,7 @@ pub(crate) const PROCESS: &[Key] = &[
     needed("sources", "the topics of events, 1 to 64"),
     optional("catalogue", "the content that decisions choose from"),
     optional("definitions", "where new definitions arrive"),
+    optional("site_shares", "where it arrives what all persons together are drawn to"),
     optional("topics", "the topics that the application owns"),
     optional("commit", "when a transaction is committed: by whichever limit is reached first"),
     optional("state", "where state is kept and how much memory it may use"),
@@ -145,6 +146,10 @@ pub(crate) const CONTENT: &[Key] = &[
 /// `definitions`.
 pub(crate) const DEFINITIONS_SOURCE: &[Key] =
     &[optional("topic", "the topic on which new definitions arrive")];
+
+/// `site_shares`.
+pub(crate) const SITE_SHARES: &[Key] =
+    &[optional("topic", "the topic that `bespoke site-shares` tells them on; lifts compare with them")];
 
 /// `topics`. The names default to the application's name and a suffix.
 pub(crate) const TOPICS: &[Key] = &[

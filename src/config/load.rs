@@ -13,7 +13,7 @@ use super::node::{Node, Place, Source, Value};
 use super::overlay::Flags;
 use super::problems::Problems;
 use super::secrets::Filling;
-use super::section::{self, Section};
+use super::section::{self, Section, Text};
 use super::{
     AliasTable, Config, catalogue, definitions, document, event_schemas, keys, lints, overlay, settings,
     sources, suggestion,
@@ -36,6 +36,12 @@ impl Config {
     ) -> Result<Config, ConfigErrors> {
         let variables = environment.into_iter().collect();
         load(text, file, &variables, flags, &|path| std::fs::read_to_string(path))
+    }
+
+    /// The topics of content, definitions and site shares, whose records go to every partition.
+    pub fn broadcast_topics(&self) -> impl Iterator<Item = &CompactString> {
+        let topics = [&self.catalogue_topic, &self.definitions_topic, &self.site_shares_topic];
+        topics.into_iter().flatten()
     }
 
     /// What is accepted and is probably not what was meant, in the order of the file.
@@ -120,7 +126,7 @@ fn read_config(
     let known = aliases.as_ref().map_or_else(Aliases::standard, AliasTable::aliases);
     let sources = sources::read(process, &known, problems);
     let catalogue = rules.as_ref().and_then(|rules| catalogue::read(process, rules, problems));
-    let definitions_topic = definitions_topic(process, problems);
+    let broadcast = broadcast_topics(process, catalogue.as_ref().map(|(topic, _)| topic), problems);
     let topics = settings::topics(process, &application, problems);
     let commit = settings::commit(process, transaction_timeout_ms, problems);
     let state = settings::state(process, problems);
@@ -131,13 +137,14 @@ fn read_config(
     let record_bytes_max = settings::record_bytes_max(process, problems);
     let schemas = event_schemas::read(process, file, aliases.as_ref(), problems);
 
-    let catalogue_topic = catalogue.as_ref().and_then(|(topic, _)| catalogue::place(topic));
     let mut all = sources.topics.clone();
-    all.extend(catalogue_topic.iter().chain(&definitions_topic).cloned());
+    all.extend(broadcast.iter().filter_map(|(_, topic)| topic.clone()));
     all.extend(topics.iter().flat_map(|topics| &topics.places).cloned());
     sources::check_topics(&all, problems);
     sources::check_trusted(defined, &sources, problems);
-    check_keyed(&sources, &catalogue_topic, &definitions_topic, problems);
+    check_keyed(&sources, &broadcast, problems);
+    let broadcast = broadcast.map(|(_, topic)| topic.map(|(topic, _)| topic));
+    let [catalogue_topic, definitions_topic, site_shares_topic] = broadcast;
 
     let topics = topics?;
     Some(Config {
@@ -145,9 +152,10 @@ fn read_config(
         kafka: kafka?,
         registry: registry?,
         sources: sources.sources,
-        catalogue_topic: catalogue_topic.map(|(topic, _)| topic),
+        catalogue_topic,
         contents: catalogue?.1,
-        definitions_topic: definitions_topic.map(|(topic, _)| topic),
+        definitions_topic,
+        site_shares_topic,
         topics: topics.names,
         partitions: topics.partitions,
         replication: topics.replication,
@@ -168,28 +176,40 @@ fn read_config(
     })
 }
 
-fn definitions_topic(
+/// The topics whose records go to every partition, by the sections that name them.
+type BroadcastTopics = [(&'static str, Option<(CompactString, Place)>); 3];
+
+fn broadcast_topics(
     process: &mut Section<'_>,
+    content: Option<&Option<Text>>,
+    problems: &mut Problems<'_>,
+) -> BroadcastTopics {
+    [
+        ("catalogue", content.and_then(catalogue::place)),
+        ("definitions", topic_of(process, "definitions", keys::DEFINITIONS_SOURCE, problems)),
+        ("site_shares", topic_of(process, "site_shares", keys::SITE_SHARES, problems)),
+    ]
+}
+
+fn topic_of(
+    process: &mut Section<'_>,
+    name: &str,
+    known: &'static [keys::Key],
     problems: &mut Problems<'_>,
 ) -> Option<(CompactString, Place)> {
-    let mut section = process.section("definitions", keys::DEFINITIONS_SOURCE, problems)?;
+    let mut section = process.section(name, known, problems)?;
     section.text("topic", problems).map(|topic| (topic.text, topic.place))
 }
 
 /// A keyed source stands in for the command log, so everything that needs that log is refused beside it.
-fn check_keyed(
-    sources: &sources::Sources,
-    catalogue: &Option<(CompactString, Place)>,
-    definitions: &Option<(CompactString, Place)>,
-    problems: &mut Problems<'_>,
-) {
+fn check_keyed(sources: &sources::Sources, broadcast: &BroadcastTopics, problems: &mut Problems<'_>) {
     let Some(keyed) = &sources.keyed else { return };
     if sources.topics.len() > 1 {
         let message = "a keyed source must be the only source: it stands in for the command log, in which \
                        the records of several sources are brought into one order";
         problems.error(keyed, message, Some("set keyed: false".into()));
     }
-    for (topic, what) in [(catalogue, "catalogue"), (definitions, "definitions")] {
+    for (what, topic) in broadcast {
         if let Some((topic, place)) = topic {
             let message = format!(
                 "the {what} topic `{topic}` needs the command log, which a keyed source goes without"

@@ -68,6 +68,8 @@ pub struct Config {
     pub contents: Vec<Content>,
     /// The topic on which new definitions arrive, if there is one.
     pub definitions_topic: Option<CompactString>,
+    /// The topic on which site shares arrive, if there is one.
+    pub site_shares_topic: Option<CompactString>,
     /// The names of the topics that the application owns.
     pub topics: TopicNames,
     /// How many partitions the application's topics have, 1 to 1,024.

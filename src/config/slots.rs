@@ -8,7 +8,7 @@ use super::names::{Declared, Names, Spelling, check_spelling, names_of, position
 use super::problems::Problems;
 use super::section::{Section, Text, entries, read_number, text_of};
 use super::{keys, suggestion};
-use crate::domain::rulebook::{MaxFires, NameId, Rule, SlotRule, Trigger};
+use crate::domain::rulebook::{MaxFires, NameId, RankBy, Rule, SlotRule, Trigger};
 use crate::domain::scalar::Scalar;
 use crate::domain::time::DAY_MS;
 
@@ -41,8 +41,17 @@ fn slot(
     let exclude_bought = section.truth("exclude_bought", problems);
     let fallback =
         section.texts("fallback", FALLBACK_MAX, problems).into_iter().map(|text| text.text).collect();
+    let rank_by = section.choice("rank_by", &[("share", RankBy::Share), ("lift", RankBy::Lift)], problems);
     let interest = declared(&mut section, "interest", "interest", &names.interests, problems)?;
-    Some(SlotRule { name: name.into(), items_max, interest, exclude_recent, exclude_bought, fallback })
+    Some(SlotRule {
+        name: name.into(),
+        items_max,
+        interest,
+        rank_by,
+        exclude_recent,
+        exclude_bought,
+        fallback,
+    })
 }
 
 /// Reads all rules, in their order.

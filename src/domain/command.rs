@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::catalogue::Content;
 use super::event::Event;
+use super::site::SiteShares;
 
 /// One entry of the command log.
 // Nearly every command is an event: a box would cost each of them an allocation.
@@ -24,5 +25,12 @@ pub enum Command {
     DefinitionsChanged {
         /// The new definitions as YAML, already checked by whoever sent the command.
         text: CompactString,
+    },
+    /// What all persons together are drawn to was worked out anew. Sent to every partition.
+    SiteSharesChanged(SiteShares),
+    /// That of an interest is not to be compared with any more. Sent to every partition.
+    SiteSharesWithdrawn {
+        /// The interest's name.
+        interest: CompactString,
     },
 }

@@ -6,14 +6,14 @@ use std::collections::BinaryHeap;
 
 use compact_str::CompactString;
 
-use super::affinity::Affinity;
 use super::catalogue::{Catalogue, Content};
 use super::decision::{Decision, DecisionCause, Excluded, LadderStep, Ranked, Reason};
 use super::person::Person;
 use super::profile::Profile;
 use super::react::Knowledge;
-use super::rulebook::{InterestRule, SlotRule};
+use super::rulebook::{RankBy, SlotRule};
 use super::segment::stable_id;
+use super::share::{Share, shares};
 use super::time::Timestamp;
 use super::validity;
 
@@ -30,9 +30,6 @@ pub(crate) struct Answer {
     definitions: u64,
     valid_until: Option<Timestamp>,
 }
-
-/// An affinity, its score, and its share of the sum of all positive scores.
-type Share<'a> = (&'a Affinity, f64, f64);
 
 /// Content with its score.
 struct Candidate<'a> {
@@ -62,10 +59,11 @@ pub(crate) fn decide(
     let Some(rule) = knowledge.rules.slot(slot) else { return answer };
     answer.valid_until = validity::of_answer(knowledge, profile, slot, now);
     let interest = knowledge.rules.interest(&rule.interest);
-    let shares = interest.map(|interest| shares(profile.affinities(interest.id), interest, now));
+    let site = knowledge.site.of(&rule.interest);
+    let shares = interest.map(|interest| shares(profile.affinities(interest.id), interest, site, now));
     let shares = shares.unwrap_or_default();
     let known = !shares.is_empty();
-    let mut candidates = candidates(knowledge.catalogue, &shares);
+    let mut candidates = candidates(knowledge.catalogue, rule, &shares);
     while let Some(candidate) = candidates.pop() {
         if !candidate.content.is_eligible(slot, now) {
             continue;
@@ -73,7 +71,7 @@ pub(crate) fn decide(
         match exclusion(rule, profile, exclude, candidate.content) {
             Some(reason) => answer.exclude(candidate.content, reason),
             None if answer.ranked.len() < rule.items_max => {
-                answer.ranked.push(candidate.ranked(&shares, &rule.interest));
+                answer.ranked.push(candidate.ranked(&shares, rule));
             }
             None => break,
         }
@@ -90,12 +88,17 @@ pub(crate) fn decide(
 
 /// The content that the affinities speak for, the best on top. What they add up to is summed in the order of
 /// values, so that it is the same on every replay.
-fn candidates<'a>(catalogue: &'a Catalogue, shares: &[Share<'_>]) -> BinaryHeap<Candidate<'a>> {
+fn candidates<'a>(
+    catalogue: &'a Catalogue,
+    rule: &SlotRule,
+    shares: &[Share<'_>],
+) -> BinaryHeap<Candidate<'a>> {
     let mut scores = vec![0.0; catalogue.numbers()];
     let mut spoken_for = Vec::with_capacity(scores.len());
-    for (affinity, _, share) in shares {
-        for (number, weight) in catalogue.about(&affinity.value) {
-            let contribution = share * weight;
+    for share in shares {
+        let strength = share.strength(rule.rank_by);
+        for (number, weight) in catalogue.about(&share.affinity.value) {
+            let contribution = strength * weight;
             if let Some(score) = scores.get_mut(*number).filter(|_| contribution > 0.0) {
                 if *score == 0.0 {
                     spoken_for.push(*number);
@@ -109,29 +112,6 @@ fn candidates<'a>(catalogue: &'a Catalogue, shares: &[Share<'_>]) -> BinaryHeap<
         Some(Candidate { content, score, steps: (score * 1e9).round() as i64 })
     });
     candidates.collect()
-}
-
-/// The affinities with a positive score, with their score and their share of the sum, in the order of
-/// values, so that sums over them do not depend on the order of arrival.
-pub fn shares<'a>(affinities: &'a [Affinity], interest: &InterestRule, now: Timestamp) -> Vec<Share<'a>> {
-    let mut positive = all_shares(affinities, interest, now);
-    positive.retain(|(_, score, _)| *score > 0.0);
-    positive
-}
-
-/// The same of all affinities: those without a positive score speak for nothing and have no share. Where values
-/// roll up, the widest are the whole of which all have a share.
-pub fn all_shares<'a>(affinities: &'a [Affinity], interest: &InterestRule, now: Timestamp) -> Vec<Share<'a>> {
-    let hour = now.hour();
-    let scored =
-        |affinity: &'a Affinity| (affinity, affinity.score_at(hour.max(affinity.hour), &interest.decay), 0.0);
-    let mut shares: Vec<Share<'a>> = affinities.iter().map(scored).collect();
-    let widest = shares.iter().filter(|(affinity, _, _)| interest.is_widest(&affinity.value));
-    let sum: f64 = widest.map(|(_, score, _)| score).filter(|score| **score > 0.0).sum();
-    for (_, score, share) in shares.iter_mut().filter(|(_, score, _)| *score > 0.0 && sum > 0.0) {
-        *share = (*score / sum).min(1.0);
-    }
-    shares
 }
 
 fn exclusion(
@@ -154,27 +134,32 @@ fn exclusion(
 }
 
 impl Candidate<'_> {
-    fn ranked(self, shares: &[Share<'_>], interest: &str) -> Ranked {
+    fn ranked(self, shares: &[Share<'_>], rule: &SlotRule) -> Ranked {
         let mut contributions: Vec<(&Share<'_>, f64)> = Vec::with_capacity(self.content.weights.len());
         for share in shares {
             let mut weights = self.content.weights.iter();
-            if let Some((_, weight)) = weights.find(|(value, _)| *value == share.0.value) {
-                contributions.push((share, share.2 * weight));
+            if let Some((_, weight)) = weights.find(|(value, _)| *value == share.affinity.value) {
+                contributions.push((share, share.strength(rule.rank_by) * weight));
             }
         }
         contributions.sort_by(|one, other| other.1.total_cmp(&one.1));
         let strongest = contributions.into_iter().filter(|(_, weight)| *weight > 0.0).take(REASONS_MAX);
-        let reasons = strongest.map(|((affinity, score, share), weight)| Reason {
+        let reasons = strongest.map(|(share, weight)| Reason {
             code: "affinity",
             weight,
-            evidence: format!(
-                "{interest} {}: share {share:.3}, score {score:.3}, {} events",
-                affinity.value, affinity.evidence
-            )
-            .into(),
+            evidence: evidence(share, rule),
         });
         Ranked { content_id: self.content.content_id.clone(), score: self.score, reasons: reasons.collect() }
     }
+}
+
+/// Why an affinity speaks for content, in words.
+fn evidence(of: &Share<'_>, rule: &SlotRule) -> CompactString {
+    let Share { affinity, score, share, lift } = of;
+    let lift = lift.filter(|_| rule.rank_by == RankBy::Lift);
+    let lift = lift.map(|lift| format!("lift {lift:.3}, ")).unwrap_or_default();
+    let (interest, value, events) = (&rule.interest, &affinity.value, affinity.evidence);
+    format!("{interest} {value}: share {share:.3}, {lift}score {score:.3}, {events} events").into()
 }
 
 impl PartialEq for Candidate<'_> {

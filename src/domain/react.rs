@@ -21,15 +21,18 @@ use super::rulebook::RuleBook;
 use super::scope::Scope;
 use super::segment;
 use super::session::{self, Joined};
+use super::site::Site;
 use super::time::Timestamp;
 
-/// What `react` needs besides the profile: the definitions and the content in force.
+/// What `react` needs besides the profile: what is in force.
 #[derive(Clone, Copy, Debug)]
 pub struct Knowledge<'a> {
     /// The definitions.
     pub rules: &'a RuleBook,
     /// The content.
     pub catalogue: &'a Catalogue,
+    /// What all persons together are drawn to.
+    pub site: &'a Site,
 }
 
 /// What an event did.
@@ -47,6 +50,7 @@ pub enum Outcome {
 pub(crate) struct Change<'a> {
     pub(crate) rules: &'a RuleBook,
     pub(crate) catalogue: &'a Catalogue,
+    pub(crate) site: &'a Site,
     pub(crate) person: &'a Person,
     pub(crate) profile: &'a mut Profile,
     /// The event; none when time has passed.
@@ -112,10 +116,11 @@ pub fn react(
     if !remember(knowledge.rules, profile, now, &event.message_id) {
         return Outcome::Duplicate;
     }
-    let Knowledge { rules, catalogue } = knowledge;
+    let Knowledge { rules, catalogue, site } = knowledge;
     let mut change = Change {
         rules,
         catalogue,
+        site,
         person,
         profile,
         event: Some(event),
@@ -147,7 +152,7 @@ pub fn settle(
     until: Timestamp,
     emissions: &mut Vec<Emission>,
 ) -> bool {
-    let Knowledge { rules, catalogue } = knowledge;
+    let Knowledge { rules, catalogue, site } = knowledge;
     let mut changed = false;
     while let Some(at) = due(rules, profile).map(|at| at.max(rules.since)).filter(|at| *at <= until) {
         changed = true;
@@ -159,6 +164,7 @@ pub fn settle(
         let mut change = Change {
             rules,
             catalogue,
+            site,
             person,
             profile: &mut *profile,
             event: None,
@@ -294,7 +300,7 @@ impl<'a> Change<'a> {
     }
 
     pub(crate) fn knowledge(&self) -> Knowledge<'_> {
-        Knowledge { rules: self.rules, catalogue: self.catalogue }
+        Knowledge { rules: self.rules, catalogue: self.catalogue, site: self.site }
     }
 
     pub(crate) fn scope(&self) -> Scope<'_> {

@@ -344,12 +344,23 @@ pub struct SlotRule {
     pub items_max: usize,
     /// The interest that scores content.
     pub interest: CompactString,
+    /// What of an affinity counts.
+    pub rank_by: RankBy,
     /// Whether content that shows one of the recent items is left out.
     pub exclude_recent: bool,
     /// Whether content that shows an item bought before is left out.
     pub exclude_bought: bool,
     /// Content ids to answer with when there is nothing better, best first.
     pub fallback: Vec<CompactString>,
+}
+
+/// What of an affinity speaks for content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RankBy {
+    /// Its share of the person's interest.
+    Share,
+    /// Its share times its lift: what the person likes more than others do comes first.
+    Lift,
 }
 
 impl Default for IntakeRule {

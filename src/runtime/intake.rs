@@ -1,5 +1,5 @@
 //! Intake: one source partition's records become commands, each in the partition of the person it is about.
-//! Stateless. Content and definitions go to every partition, so that they are ordered with the events.
+//! Stateless. Content, definitions and site shares go to every partition, so that they are ordered with the events.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::codec::command;
 use crate::codec::partition::partition_of;
 use crate::codec::registry::{Lookup, Registry};
 use crate::codec::reject::{Reject, RejectCode};
-use crate::codec::wire::{Source, confluent_frame, decode_content};
+use crate::codec::wire::{Source, confluent_frame, decode_content, decode_site_shares};
 use crate::config::definitions;
 use crate::domain::command::Command;
 use crate::domain::event::Event;
@@ -27,6 +27,8 @@ pub enum Intake {
     Contents,
     /// Definitions.
     Definitions,
+    /// What all persons together are drawn to.
+    SiteShares,
 }
 
 /// What became of a record.
@@ -62,6 +64,10 @@ impl Intake {
             }
             Intake::Definitions => {
                 return broadcast(definitions_change(record), commands, partitions, outputs);
+            }
+            Intake::SiteShares => {
+                let change = decode_site_shares(record.key.as_deref(), record.value.as_deref());
+                return broadcast(change, commands, partitions, outputs);
             }
         };
         match decoded {

@@ -113,6 +113,7 @@ impl Restore {
         }
         let took = now.monotonic.saturating_sub(began);
         plan.instruments.restored(number, took, records);
+        plan.instruments.site_shares(task.site_shares());
         tracing::info!(event = "restored", number, records, ?took, "state is complete");
         Ok(task)
     }

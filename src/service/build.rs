@@ -90,5 +90,8 @@ fn sources(
     if let Some(topic) = &config.definitions_topic {
         sources.insert(Arc::from(&**topic), (Intake::Definitions, Start::Earliest));
     }
+    if let Some(topic) = &config.site_shares_topic {
+        sources.insert(Arc::from(&**topic), (Intake::SiteShares, Start::Earliest));
+    }
     sources
 }

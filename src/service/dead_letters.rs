@@ -72,10 +72,9 @@ impl<'c> DeadLetters<'c> {
     fn send_back(&self, codes: BTreeSet<String>, ends: BTreeMap<Partition, i64>) -> Result<Redriven, Fault> {
         let config = self.config;
         let sources = config.sources.iter().map(|source| &source.topic);
-        let sources = sources.chain(&config.catalogue_topic).chain(&config.definitions_topic);
         let redrive = Redrive {
             letters: Arc::from(&*config.topics.dead_letters),
-            sources: sources.map(|topic| Arc::from(&**topic)).collect(),
+            sources: sources.chain(config.broadcast_topics()).map(|topic| Arc::from(&**topic)).collect(),
             codes,
             ends,
         };

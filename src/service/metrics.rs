@@ -126,6 +126,8 @@ mod tests {
     use crate::domain::quality::ExpectedField;
     use crate::domain::rulebook::Field;
     use crate::domain::scalar::Scalar;
+    use crate::domain::site::SiteShares;
+    use crate::domain::time::Timestamp;
     use crate::runtime::instruments::facts::WorkerState;
     use crate::runtime::instruments::fields::ExpectedFields;
     use crate::runtime::instruments::vitals::{Vitals, WorkerVitals};
@@ -160,6 +162,9 @@ mod tests {
         instruments.task(tally);
         instruments.committed(5, Duration::from_millis(20));
         instruments.aborted("rebalance");
+        let as_of = Timestamp::from_ms(360_000_500);
+        let shares = SiteShares { interest: "category".into(), as_of, persons: 1, shares: Vec::new() };
+        instruments.site_shares([shares].iter());
         instruments.lag("clicks", 3, 17, 2.5);
         instruments.latency(Latency::AppendedToCommitted, 0.03);
         instruments.restore(7, 100, 50);
@@ -179,6 +184,7 @@ mod tests {
             "bespoke_records_in_total{topic=\"orders\"} 0",
             "bespoke_expected_records_per_hour{bound=\"min\",topic=\"clicks\"} 9",
             "bespoke_expected_records_per_hour{bound=\"max\",topic=\"orders\"} 7",
+            "bespoke_site_shares_timestamp_seconds{interest=\"category\"} 360000.5",
             "bespoke_dead_letters_total{code=\"malformed-json\"} 1",
             "bespoke_duplicates_total{source=\"web\"} 1",
             "bespoke_decisions_total{ladder=\"affinity\",slot=\"home\"} 1",

@@ -113,6 +113,7 @@ impl Replay {
             copy.sources.retain(|source| source.keyed);
             copy.catalogue_topic = None;
             copy.definitions_topic = None;
+            copy.site_shares_topic = None;
         }
         let admin = KafkaAdmin::connect(&copy.kafka, Duration::from_secs(30)).map_err(topics::exit)?;
         let topics = own_topics(original, &copy, &admin)?;
@@ -128,8 +129,7 @@ impl Replay {
     /// What the first leg reads.
     pub fn spans(&self) -> Result<Spans, Exit> {
         let sources = self.copy.sources.iter().filter(|source| !source.keyed).map(|source| &*source.topic);
-        let others = self.copy.catalogue_topic.as_deref().into_iter();
-        let others = others.chain(self.copy.definitions_topic.as_deref());
+        let others = self.copy.broadcast_topics().map(|topic| &**topic);
         let topics: Vec<&str> =
             if self.request.from_sources { sources.chain(others).collect() } else { vec![self.input()] };
         self.spans_of(&topics, &self.request.from, &self.request.to).map_err(topics::exit)

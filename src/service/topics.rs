@@ -95,8 +95,7 @@ pub fn check(config: &Config, admin: &KafkaAdmin) -> Result<(), Exit> {
         return Err(refuse(format!("{}. {advice}", wrong.join("; "))));
     }
     let others = config.sources.iter().map(|source| &source.topic);
-    let others = others.chain(&config.catalogue_topic).chain(&config.definitions_topic);
-    for topic in others {
+    for topic in others.chain(config.broadcast_topics()) {
         let state = admin.describe(topic).map_err(exit)?;
         let keyed = config.sources.iter().any(|source| source.keyed && source.topic == *topic);
         match state {

@@ -21,6 +21,8 @@ use serde_json::Value;
 
 use super::{bespoke, directory, output, standard_error, standard_output};
 
+mod site_shares;
+
 const EVENTS: usize = 3_000;
 
 /// The shop under ids of its own, with everything its processes need.
@@ -75,6 +77,7 @@ fn a_replay_says_the_same_and_a_person_can_be_explained() {
     shop.replays_the_sources(&original, &profiles);
     shop.explains_ada(&decisions);
     shop.refuses_what_would_do_harm(&original);
+    shop.tells_the_site();
 }
 
 impl Pipeline {
@@ -88,13 +91,16 @@ impl Pipeline {
             .replace("topic: orders", &format!("topic: {application}-orders"))
             .replace("topic: content", &format!("topic: {application}-content"))
             .replace("directory: state", &format!("directory: {}", directory.join("state").display()));
-        let text =
-            format!("{text}\nkafka: {{bootstrap: '{bootstrap}'}}\nregistry: {{url: '{}'}}\n", registry.url());
+        let text = format!(
+            "{text}\nsite_shares: {{topic: {application}-site-shares}}\nkafka: {{bootstrap: '{bootstrap}'}}\n\
+             registry: {{url: '{}'}}\n",
+            registry.url()
+        );
         let file = directory.join("shop.yaml");
         std::fs::write(&file, &text).unwrap();
         let config = Config::load(&text, "shop.yaml", [], &Flags::new()).unwrap();
         let admin = KafkaAdmin::connect(&config.kafka, Duration::from_secs(20)).unwrap();
-        for (topic, partitions) in [("clickstream", 3), ("orders", 2), ("content", 1)] {
+        for (topic, partitions) in [("clickstream", 3), ("orders", 2), ("content", 1), ("site-shares", 1)] {
             let name = format!("{application}-{topic}").into();
             let settings = [("retention.ms".to_owned(), "-1".to_owned())].into();
             admin.create(&TopicWish { name, partitions, replication: 1, settings }).unwrap();
@@ -148,20 +154,26 @@ impl Pipeline {
         producer.flush(Duration::from_secs(20)).unwrap();
     }
 
-    /// Runs the pipeline, first over the content and then over everything else, until it says nothing more,
-    /// then ends it as an operator would.
+    /// First the content and then everything else.
     fn process_everything(&self) {
+        self.running(|| {
+            let shop = self.shop();
+            self.send(shop.contents());
+            self.await_read(&["content"]);
+            self.await_read(&["commands"]);
+            self.send(shop);
+            self.await_read(&["clickstream", "orders"]);
+            self.await_read(&["commands"]);
+        });
+    }
+
+    /// Runs the pipeline while something is done, until it says nothing more, then ends it as an operator would.
+    fn running(&self, work: impl FnOnce()) {
         let log = std::fs::File::create(self.directory.join("run.log")).unwrap();
         let file = self.file.display().to_string();
         let mut process = bespoke(&["run", "--listen", "127.0.0.1:0", "--config", &file]);
         let mut process = process.stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        let shop = self.shop();
-        self.send(shop.contents());
-        self.await_read(&["content"]);
-        self.await_read(&["commands"]);
-        self.send(shop);
-        self.await_read(&["clickstream", "orders"]);
-        self.await_read(&["commands"]);
+        work();
         let outputs = ["content-decisions", "segment-changes", "profile-updates"];
         let mut before = Vec::new();
         loop {

@@ -16,6 +16,7 @@ use bespoke::domain::person::Person;
 use bespoke::domain::profile::Profile;
 use bespoke::domain::react::{Knowledge, due, react, settle};
 use bespoke::domain::rulebook::RuleBook;
+use bespoke::domain::site::Site;
 use bespoke::domain::time::Timestamp;
 use bespoke::runtime::broker::Record;
 
@@ -43,8 +44,8 @@ pub(crate) struct Start<'a> {
 
 struct Partition<'a> {
     start: &'a Start<'a>,
-    /// All definitions that were ever in force, the last those that are.
-    rules: Vec<Arc<RuleBook>>,
+    /// All definitions and site shares that were ever in force together, the last those that are.
+    known: Vec<(Arc<RuleBook>, Site)>,
     catalogue: Catalogue,
     stream_time: Timestamp,
     profiles: HashMap<Person, Profile>,
@@ -77,7 +78,7 @@ impl<'a> Partition<'a> {
         start.contents.iter().for_each(|content| catalogue.put(content.clone()));
         Partition {
             start,
-            rules: vec![Arc::clone(start.rules)],
+            known: vec![(Arc::clone(start.rules), Site::default())],
             catalogue,
             stream_time: Timestamp::EARLIEST,
             profiles: HashMap::new(),
@@ -107,24 +108,34 @@ impl<'a> Partition<'a> {
             Command::DefinitionsChanged { text } => {
                 self.settle_due();
                 let rules = parse_definitions(&text, "definitions").expect("what is wrong is no command");
-                self.rules.push(Arc::new(RuleBook { since: self.stream_time, ..rules }));
+                let rules = Arc::new(RuleBook { since: self.stream_time, ..rules });
+                self.known.push((rules, self.known.last().unwrap().1.clone()));
             }
+            Command::SiteSharesChanged(shares) => self.change_site(|site| site.put(shares)),
+            Command::SiteSharesWithdrawn { interest } => self.change_site(|site| site.withdraw(&interest)),
         }
     }
 
+    fn change_site(&mut self, by: impl FnOnce(&mut Site)) {
+        self.settle_due();
+        let (rules, mut site) = self.known.last().unwrap().clone();
+        by(&mut site);
+        self.known.push((rules, site));
+    }
+
     fn change(&mut self, person: &Person, by: impl FnOnce(Knowledge<'_>, &mut Profile, &mut Vec<Emission>)) {
-        let rules = self.rules.last().unwrap();
+        let (rules, site) = self.known.last().unwrap();
         let profile = self.profiles.entry(person.clone()).or_default();
         let before = (profile.version, profile.first_at);
-        by(Knowledge { rules, catalogue: &self.catalogue }, profile, &mut self.emissions);
+        by(Knowledge { rules, catalogue: &self.catalogue, site }, profile, &mut self.emissions);
         if (profile.version, profile.first_at) != before {
-            self.changed_by.insert(person.clone(), self.rules.len() - 1);
+            self.changed_by.insert(person.clone(), self.known.len() - 1);
         }
     }
 
     /// Settles everybody for whom something is due, in the order of due times.
     fn settle_due(&mut self) {
-        let rules = self.rules.last().unwrap();
+        let (rules, _) = self.known.last().unwrap();
         let waiting = self.profiles.iter().filter_map(|(person, profile)| {
             let at = due(rules, profile).filter(|at| *at <= self.stream_time)?;
             Some((at, person.clone()))
@@ -156,9 +167,10 @@ impl<'a> Partition<'a> {
         }
         for (person, profile) in self.profiles.iter().filter(|(_, profile)| profile.version > 0) {
             let expected = everybody.entry(person.to_string()).or_default();
-            let since = self.rules.iter().skip(self.changed_by[person]);
+            let since = self.known.iter().skip(self.changed_by[person]);
             expected.state = Some(profile.clone());
-            expected.profile = since.map(|rules| codec.profile_update(person, profile, rules)).collect();
+            expected.profile =
+                since.map(|(rules, site)| codec.profile_update(person, profile, rules, site)).collect();
         }
     }
 }

@@ -10,7 +10,7 @@ use std::fmt;
 use bespoke::codec::command;
 use bespoke::codec::partition::partition_of;
 use bespoke::codec::reject::{Reject, RejectCode};
-use bespoke::codec::wire::{Source, confluent_frame, decode_content};
+use bespoke::codec::wire::{Source, confluent_frame, decode_content, decode_site_shares};
 use bespoke::config::definitions::parse_definitions;
 use bespoke::domain::command::Command;
 use bespoke::domain::event::Event;
@@ -24,6 +24,8 @@ pub(crate) enum Reading {
     Content,
     #[allow(dead_code, reason = "the simulation uses it")]
     Definitions,
+    #[allow(dead_code, reason = "the simulation uses it")]
+    SiteShares,
 }
 
 /// A topic as it was read back, and how its records are to be read.
@@ -168,6 +170,7 @@ fn decode(record: &Record, reading: &Reading) -> Result<Command, Reject> {
         Reading::Avro(source, schemas) => avro(source, schemas, value, record).map(Command::Event),
         Reading::Content => decode_content(record.key.as_deref(), record.value.as_deref()),
         Reading::Definitions => definitions(value),
+        Reading::SiteShares => decode_site_shares(record.key.as_deref(), record.value.as_deref()),
     }
 }
 

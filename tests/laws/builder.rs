@@ -16,10 +16,11 @@ use bespoke::domain::profile::Profile;
 use bespoke::domain::react::{Knowledge, Outcome, react, settle};
 use bespoke::domain::rulebook::{
     AffinityPart, Aggregation, AttributeRule, Elapsed, Facet, Field, IntakeRule, InterestRule, MaxFires,
-    Membership, NameId, OrdersPart, OrdersRule, Part, RecentRule, Rule, RuleBook, Scale, SegmentRule,
+    Membership, NameId, OrdersPart, OrdersRule, Part, RankBy, RecentRule, Rule, RuleBook, Scale, SegmentRule,
     SessionRule, SlotRule, Trigger, Window,
 };
 use bespoke::domain::scalar::{Properties, Scalar};
+use bespoke::domain::site::Site;
 use bespoke::domain::time::{HOUR_MS, Timestamp};
 use bespoke::domain::zone::Zone;
 use compact_str::CompactString;
@@ -193,6 +194,7 @@ pub(crate) fn shop() -> RuleBook {
             name: "home".into(),
             items_max: 3,
             interest: "category".into(),
+            rank_by: RankBy::Share,
             exclude_recent: true,
             exclude_bought: true,
             fallback: names(&["default", "second"]),
@@ -350,6 +352,7 @@ pub(crate) fn banners() -> Catalogue {
 pub(crate) struct Story {
     pub(crate) rules: RuleBook,
     pub(crate) catalogue: Catalogue,
+    pub(crate) site: Site,
     pub(crate) profile: Profile,
     pub(crate) now: Timestamp,
     pub(crate) said: Vec<Emission>,
@@ -362,6 +365,7 @@ impl Story {
         Story {
             rules,
             catalogue: banners(),
+            site: Site::default(),
             profile: Profile::default(),
             now: Timestamp::EARLIEST,
             said: Vec::new(),
@@ -372,7 +376,7 @@ impl Story {
     /// An event arrives; stream time moves to it unless it is late.
     pub(crate) fn send(&mut self, event: &Event) -> Outcome {
         self.now = self.now.max(event.timestamp);
-        let knowledge = Knowledge { rules: &self.rules, catalogue: &self.catalogue };
+        let knowledge = Knowledge { rules: &self.rules, catalogue: &self.catalogue, site: &self.site };
         let outcome = react(knowledge, &person(), &mut self.profile, self.now, event, &mut self.said);
         self.set_stopped_apart();
         outcome
@@ -381,7 +385,7 @@ impl Story {
     /// Stream time moves, and the sweep comes by.
     pub(crate) fn sweep(&mut self, now: Timestamp) -> bool {
         self.now = self.now.max(now);
-        let knowledge = Knowledge { rules: &self.rules, catalogue: &self.catalogue };
+        let knowledge = Knowledge { rules: &self.rules, catalogue: &self.catalogue, site: &self.site };
         let changed = settle(knowledge, &person(), &mut self.profile, now, &mut self.said);
         self.set_stopped_apart();
         changed

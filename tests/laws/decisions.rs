@@ -2,9 +2,10 @@
 //! explain the score; held against a ranking worked out from the definition.
 
 use bespoke::domain::catalogue::{Catalogue, Content};
-use bespoke::domain::decide::shares;
 use bespoke::domain::decision::{Decision, LadderStep, Ranked};
-use bespoke::domain::rulebook::NameId;
+use bespoke::domain::rulebook::{NameId, RankBy};
+use bespoke::domain::share::shares;
+use bespoke::domain::site::SiteShares;
 use bespoke::domain::time::HOUR_MS;
 use compact_str::CompactString;
 use proptest::prelude::*;
@@ -41,13 +42,27 @@ fn catalogue() -> impl Strategy<Value = Catalogue> {
     })
 }
 
+/// What the site likes of hats and shoes, where it matters.
+fn site() -> impl Strategy<Value = Option<SiteShares>> {
+    let share = || prop::sample::select(vec![0.001, 0.25, 1.0]);
+    prop::option::of((share(), share())).prop_map(|shares| {
+        let (hats, shoes) = shares?;
+        let shares = vec![("hats".into(), hats), ("shoes".into(), shoes)];
+        Some(SiteShares { interest: "category".into(), as_of: at(0, 0), persons: 9, shares })
+    })
+}
+
 /// Somebody who viewed and bought so many things, for whom a decision is asked.
 pub(crate) fn asked() -> impl Strategy<Value = (Story, Vec<CompactString>)> {
     let seen = prop::collection::vec((0..CATEGORIES.len(), 0..5_u8, 0..24_i64, any::<bool>()), 0..6);
     let exclude = prop::collection::vec(prop::sample::select(vec!["c-01", "c-02", "p-1", "default"]), 0..3);
-    (catalogue(), seen, exclude).prop_map(|(catalogue, seen, exclude)| {
+    (catalogue(), site(), seen, exclude).prop_map(|(catalogue, site, seen, exclude)| {
         let mut story = Story::new(shop());
         story.catalogue = catalogue;
+        if let Some(shares) = site {
+            story.rules.slots[0].rank_by = RankBy::Lift;
+            story.site.put(shares);
+        }
         for (number, (category, item, hour, bought)) in seen.into_iter().enumerate() {
             let name = if bought { "order_completed" } else { "product_viewed" };
             let mut event = about(&format!("m-{number}"), name, CATEGORIES[category], at(hour, 0));
@@ -82,11 +97,16 @@ fn allowed<'a>(story: &'a Story, exclude: &'a [CompactString]) -> impl Iterator<
 /// The ranking by its definition: id and score, and whether anything is known of the person.
 fn expected(story: &Story, exclude: &[CompactString]) -> (Vec<(CompactString, f64)>, bool) {
     let interest = story.rules.interest("category").unwrap();
-    let shares = shares(story.profile.affinities(NameId::of("category")), interest, at(24, 0));
+    let shares = shares(story.profile.affinities(NameId::of("category")), interest, None, at(24, 0));
+    let sum: f64 = shares.iter().map(|share| share.score).sum();
     let score = |content: &Content| -> f64 {
-        let share =
-            |value: &str| shares.iter().find(|share| *share.0.value == *value).map_or(0.0, |share| share.2);
-        content.weights.iter().map(|(value, weight)| share(value) * weight).sum()
+        let strength = |value: &str| {
+            let Some(of) = shares.iter().find(|share| *share.affinity.value == *value) else { return 0.0 };
+            let of_site = story.site.of("category").and_then(|site| site.share(value));
+            let lift = |site: f64| (of.score + interest.enter * site) / (sum + interest.enter) / site;
+            of.share * of_site.map_or(1.0, lift)
+        };
+        content.weights.iter().map(|(value, weight)| strength(value) * weight).sum()
     };
     let known = !shares.is_empty();
     let mut ranked: Vec<(&Content, f64)> = allowed(story, exclude)

@@ -282,7 +282,7 @@ class Aggregates(unittest.TestCase):
         folded.send("seen", AT, properties={"x": 5})
         for hours, status, value, due in ((0, "PRESENT", 5.0, 1), (1, "STALE", 5.0, 3), (3, "EXPIRED", 0.0, None)):
             folded.pass_to(AT + hours * HOUR)
-            update = profile_update("user:ada", folded.fold.persons["user:ada"])
+            update = profile_update("user:ada", folded.fold.persons["user:ada"], {})
             said_ = [update["attributes"][0][key] for key in ("status", "value", "valid_until")]
             self.assertEqual(said_, [status, value, due and AT + due * HOUR])
             self.assertEqual(update["segments"][0]["valid_until"], due and AT + due * HOUR)

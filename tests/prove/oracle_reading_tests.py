@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import unittest
 
-from oracle import cel, condition, postcard
+from oracle import cel, condition, postcard, rulebook
 from oracle.aliases import Aliases, snake_case
 from oracle.document import ConfigurationError
 from oracle.event import Event
@@ -139,6 +139,18 @@ class Configurations(unittest.TestCase):
             with self.assertRaises(ConfigurationError) as caught:
                 configuration(README + addition)
             self.assertIn(f"`{name}`", str(caught.exception))
+
+    def test_every_topic_that_is_for_all_partitions_is_read_and_none_goes_with_a_keyed_source(self) -> None:
+        topics = "definitions: {topic: definitions}\nsite_shares: {topic: site-shares}"
+        self.assertEqual(configuration(README + topics).broadcast_topics, ["content", "definitions", "site-shares"])
+        keyed = README.replace("format: json", "format: json, keyed: true").replace("catalogue: {topic: content}", "")
+        self.assertEqual(configuration(keyed).intake_topics, [])
+        for addition in ("definitions: {topic: definitions}", "site_shares: {topic: site-shares}"):
+            with self.assertRaises(ConfigurationError, msg=addition):
+                configuration(keyed + addition)
+        for text in ("site_shares: {topic: site-shares}", "slots: {s: {interest: c, rank_by: most}}"):
+            with self.assertRaises(ConfigurationError, msg=text):
+                rulebook.of_text("interests: {c: {facet: category, enter: 1, weights: {x: 1}}}\n" + text)
 
     def test_what_the_oracle_cannot_follow_stops_it(self) -> None:
         for text in ("format: avro", "start: latest"):

@@ -16,10 +16,21 @@ from oracle.fold import Fold
 from oracle.wire import Reader
 from oracle_aggregate_tests import Aggregates
 from oracle_checking_tests import Checking
+from oracle_lift_tests import Lifts, SiteRecords
 from oracle_reading_tests import Conditions, Configurations, Reading
 from oracle_stage import AT, HOUR, README, Folded, configuration
 
-__all__ = ["Aggregates", "Checking", "Conditions", "Configurations", "Folding", "Reading", "TheReadmesExample"]
+__all__ = [
+    "Aggregates",
+    "Checking",
+    "Conditions",
+    "Configurations",
+    "Folding",
+    "Lifts",
+    "Reading",
+    "SiteRecords",
+    "TheReadmesExample",
+]
 
 
 class TheReadmesExample(unittest.TestCase):

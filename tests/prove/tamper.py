@@ -234,6 +234,22 @@ def other_code(records: list[Record]) -> None:
     records[place] = replace(records[place], headers=headers)
 
 
+def other_lift(records: list[Record]) -> None:
+    """Another first digit of a lift that the evidence of a decision tells."""
+    place = _middle(records, lambda one: b", lift " in (one.value or b""))
+    value = bytearray(records[place].value or b"")
+    value[value.index(b", lift ") + len(b", lift ")] ^= 0x01
+    records[place] = replace(records[place], value=bytes(value))
+
+
+def change_shares(records: list[Record]) -> None:
+    """One bit of the site's shares that are in force: of the last share, where there is one."""
+    place = max(place for place, one in enumerate(records) if (one.key or b"").startswith(b"s") and one.value)
+    value = bytearray(records[place].value or b"")
+    value[-1] ^= 0x01
+    records[place] = replace(records[place], value=bytes(value))
+
+
 def content_late(records: list[Record]) -> None:
     """A broadcast that one partition has not got."""
     del records[
@@ -259,6 +275,7 @@ CASES = [
     Case("decision doubled", "content_decisions", double, ("I2",)),
     Case("decisions swapped", "content_decisions", swap, ("I3",)),
     Case("decision changed", "content_decisions", flip, ("I5",)),
+    Case("lift in a decision changed", "content_decisions", other_lift, ("I5",)),
     Case("decision of a stranger", "content_decisions", other_person, ("I1", "I2")),
     Case("decision in another partition", "content_decisions", other_partition, ("I3",)),
     Case("segment change lost", "segment_changes", drop, ("I1",)),
@@ -281,6 +298,7 @@ CASES = [
     Case("content change lost in one partition", "commands", content_late, ("I1",)),
     Case("position of the state older", "changelog", drop_position, ("I6",)),
     Case("row of a person changed", "changelog", change_last_of_a_person, ("I5",)),
+    Case("row of the site's shares changed", "changelog", change_shares, ("I5",)),
     Case("row of a person deleted", "changelog", forget_person, ("I5",)),
     Case("record of a transaction lost", "content_decisions", with_headers(gap=True), ("I4",)),
     Case("record of a transaction doubled", "content_decisions", with_headers(gap=False), ("I4",)),

@@ -18,7 +18,7 @@ use super::random::Random;
 pub(crate) const IDS: SchemaIds = SchemaIds { profile_update: 1, decision: 2, segment_change: 3 };
 
 /// The topics that others write.
-pub(crate) const SOURCES: [&str; 4] = ["clickstream", "orders", "content", "definitions"];
+pub(crate) const SOURCES: [&str; 5] = ["clickstream", "orders", "content", "definitions", "site-shares"];
 
 /// One run's application.
 pub(crate) struct Application {
@@ -33,13 +33,13 @@ pub(crate) struct Application {
 pub(crate) struct Sent {
     pub(crate) topic: &'static str,
     pub(crate) key: Vec<u8>,
-    pub(crate) value: Vec<u8>,
+    pub(crate) value: Option<Vec<u8>>,
     pub(crate) at: Timestamp,
 }
 
 impl Sent {
     fn of(record: ShopRecord) -> Sent {
-        Sent { topic: record.topic.name(), key: record.key, value: record.value, at: record.at }
+        Sent { topic: record.topic.name(), key: record.key, value: Some(record.value), at: record.at }
     }
 }
 
@@ -91,7 +91,7 @@ impl Application {
         let mut contents = shop.contents();
         let later = contents.split_off(contents.len() / 2);
         let mut story: Vec<Sent> = shop.map(Sent::of).collect();
-        // Content and definitions that change in the middle of things.
+        // Content, definitions and site shares that change in the middle of things.
         for content in later {
             let at = random.below(story.len() as u64) as usize;
             story.insert(at, Sent::of(content));
@@ -100,6 +100,11 @@ impl Application {
         for _ in 0..changes.below(4).saturating_sub(1) {
             let at = changes.below(story.len() as u64) as usize;
             story.insert(at, redefinition(changes.below(CHANGES.len() as u64) as usize));
+        }
+        let mut shares = Random::new(seed, 5);
+        for _ in 0..shares.below(6).saturating_sub(1) {
+            let at = shares.below(story.len() as u64) as usize;
+            story.insert(at, site_shares(&mut shares));
         }
         let contents = contents.into_iter().map(Sent::of);
         let story = contents.chain(story).collect();
@@ -123,7 +128,8 @@ impl Application {
             &names.dead_letters,
         ];
         let own = own.map(|name| (Arc::from(&**name), self.partitions));
-        let sources = [("clickstream", 2), ("orders", 1), ("content", 1), ("definitions", 1)];
+        let sources =
+            [("clickstream", 2), ("orders", 1), ("content", 1), ("definitions", 1), ("site-shares", 1)];
         own.into_iter().chain(sources.map(|(name, count)| (Arc::from(name), count))).collect()
     }
 
@@ -136,10 +142,41 @@ impl Application {
 fn configuration() -> &'static Config {
     static CONFIGURATION: OnceLock<Config> = OnceLock::new();
     CONFIGURATION.get_or_init(|| {
-        // The shop repeats a person's latest records, be they days old: within this horizon that is noticed.
-        let text = CONFIG.replace("horizon: 72h", "horizon: 720h") + "\ndefinitions: {topic: definitions}\n";
+        let text = shop() + "\ndefinitions: {topic: definitions}\nsite_shares: {topic: site-shares}\n";
         Config::load(&text, "shop.yaml", [], &Flags::new()).unwrap()
     })
+}
+
+/// The shop's configuration, one slot of which ranks by lift.
+fn shop() -> String {
+    assert_eq!(CONFIG.matches("    items: 3\n    interest: category\n").count(), 1, "the first slot's lines");
+    // The shop repeats a person's latest records, be they days old: within this horizon that is noticed.
+    CONFIG.replace("horizon: 72h", "horizon: 720h").replace(
+        "    items: 3\n    interest: category\n",
+        "    items: 3\n    interest: category\n    rank_by: lift\n",
+    )
+}
+
+/// What all persons together are drawn to: sometimes withdrawn, sometimes no more than a dead letter.
+fn site_shares(random: &mut Random) -> Sent {
+    let at = Timestamp::from_ms(1_767_571_200_000);
+    let key = ["category", "brand", "colour"][random.below(3) as usize].as_bytes().to_vec();
+    let share = |random: &mut Random| random.between(1, 999) as f64 / 1_000.0;
+    let value = match random.below(8) {
+        0 => None,
+        1 => Some(b"{\"shares\": {}}".to_vec()),
+        _ => Some(
+            format!(
+                r#"{{"asOf": "2026-01-05T{:02}:00:00Z", "persons": {}, "shares": {{"tents": {}, "shoes": {}}}}}"#,
+                random.below(24),
+                random.below(1_000),
+                share(random),
+                share(random)
+            )
+            .into_bytes(),
+        ),
+    };
+    Sent { topic: "site-shares", key, value, at }
 }
 
 /// The definitions after one of the changes.
@@ -160,14 +197,14 @@ fn redefinition(change: usize) -> Sent {
         CHANGES.iter().map(text).collect()
     });
     let at = Timestamp::from_ms(1_767_571_200_000);
-    Sent { topic: "definitions", key: b"shop".to_vec(), value: texts[change].clone(), at }
+    Sent { topic: "definitions", key: b"shop".to_vec(), value: Some(texts[change].clone()), at }
 }
 
 /// What of the configuration may be said on the definitions topic.
 fn defined() -> String {
     let process = ["application:", "sources:", "catalogue:", "topics:", "commit:", "state:", "threads:"];
     let mut keeps = true;
-    let kept = CONFIG.replace("horizon: 72h", "horizon: 720h");
+    let kept = shop();
     let kept = kept.split_inclusive('\n').filter(|line| {
         if line.starts_with(|first: char| first.is_ascii_lowercase()) {
             keeps = !process.iter().any(|key| line.starts_with(key));

@@ -186,6 +186,6 @@ impl Story {
 }
 
 fn output(record: Sent) -> Output {
-    let (key, value) = (Some(record.key), Some(record.value));
-    Output { topic: record.topic.into(), key, value, ..Output::default() }
+    let Sent { topic, key, value, .. } = record;
+    Output { topic: topic.into(), key: Some(key), value, ..Output::default() }
 }

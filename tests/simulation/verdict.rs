@@ -8,6 +8,7 @@ use bespoke::codec::digest::Digest;
 use bespoke::codec::output::OutputCodec;
 use bespoke::codec::row;
 use bespoke::config::definitions::parse_definitions;
+use bespoke::domain::site::Site;
 use bespoke::runtime::broker::{Partition, Record};
 use bespoke::service::build;
 use bespoke::store::Store;
@@ -58,7 +59,8 @@ pub(crate) fn check(world: &World) -> Result<String, String> {
     });
     let content = Topic { records: records(world, "content"), reading: Reading::Content };
     let definitions = Topic { records: records(world, "definitions"), reading: Reading::Definitions };
-    let sources: Vec<Topic> = sources.chain([content, definitions]).collect();
+    let site_shares = Topic { records: records(world, "site-shares"), reading: Reading::SiteShares };
+    let sources: Vec<Topic> = sources.chain([content, definitions, site_shares]).collect();
     let commands = records(world, &config.topics.commands);
     let dead_letters = records(world, &config.topics.dead_letters);
     let taken = intake::compare(&sources, &commands, &dead_letters, partitions)?;
@@ -94,13 +96,17 @@ fn check_state(world: &World, expected: &Everybody, codec: &OutputCodec) -> Resu
             parse_definitions(&text, "definitions").map(Arc::new).map_err(|errors| errors.to_string())
         });
         let rules = changed.transpose()?.unwrap_or_else(|| Arc::clone(&config.rules));
+        let mut site = Site::default();
+        for (_, value) in rows.iter().filter(|(key, _)| key.starts_with(row::SITE_PREFIX)) {
+            site.put(row::decode_site(value).map_err(|error| format!("{partition}: {error}"))?);
+        }
         for (key, value) in &rows {
             let Some(person) = row::person_of_key(key) else { continue };
             let profile =
                 row::decode_profile(value).map_err(|error| format!("{partition}: {person}: {error}"))?;
             let name = person.to_string();
             let wanted = expected.get(&name).and_then(|expected| expected.profile.last());
-            let update = codec.profile_update(&person, &profile, &rules);
+            let update = codec.profile_update(&person, &profile, &rules, &site);
             let state = expected.get(&name).and_then(|expected| expected.state.as_ref());
             if profile.version > 0 && (wanted != Some(&update) || state != Some(&profile)) {
                 return Err(format!("{partition}: the state of {name} is not what it must be"));

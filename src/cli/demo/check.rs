@@ -19,6 +19,7 @@ use crate::codec::reject::Reject;
 use crate::config::Config;
 use crate::domain::command::Command;
 use crate::domain::person::Person;
+use crate::domain::site::Site;
 use crate::runtime::broker::Record;
 use crate::runtime::fault::{Exit, ExitCode};
 use crate::service::build::wire_source;
@@ -194,8 +195,11 @@ impl Evidence {
     fn check_profiles(&self, folded: &Folded, config: &Config) -> Finding {
         // Who has only asked so far has no profile to publish.
         let known = folded.profiles.iter().filter(|(_, profile)| profile.version > 0);
+        let site = Site::default();
         let wanted: BTreeMap<&str, ProfileUpdate<'_>> = known
-            .map(|(person, profile)| (person.as_str(), ProfileUpdate::of(person, profile, &config.rules)))
+            .map(|(person, profile)| {
+                (person.as_str(), ProfileUpdate::of(person, profile, &config.rules, &site))
+            })
             .collect();
         let differing = wanted.iter().filter(|(person, update)| self.profiles.get(**person) != Some(*update));
         let differing = differing.count();

@@ -13,6 +13,7 @@ use crate::domain::person::Person;
 use crate::domain::profile::Profile;
 use crate::domain::react::{Knowledge, Outcome, react, settle};
 use crate::domain::rulebook::RuleBook;
+use crate::domain::site::Site;
 use crate::domain::time::Timestamp;
 use crate::runtime::broker::Record;
 
@@ -27,7 +28,8 @@ pub(super) struct Folded {
     pub(super) profiles: BTreeMap<Person, Profile>,
     /// How many events were found to be repeated.
     pub(super) repeated: u64,
-    /// How many commands could not be read, or change the definitions, which nobody does in a demo.
+    /// How many commands could not be read, or change what nobody does in a demo: definitions and
+    /// site shares.
     pub(super) unreadable: u64,
 }
 
@@ -35,6 +37,7 @@ pub(super) struct Folded {
 struct Partition<'a> {
     rules: &'a RuleBook,
     catalogue: Catalogue,
+    site: Site,
     stream_time: Timestamp,
     profiles: BTreeMap<Person, Profile>,
     emissions: Vec<Emission>,
@@ -65,6 +68,7 @@ impl<'a> Partition<'a> {
         Partition {
             rules,
             catalogue,
+            site: Site::default(),
             stream_time: Timestamp::EARLIEST,
             profiles: BTreeMap::new(),
             emissions: Vec::new(),
@@ -85,14 +89,19 @@ impl<'a> Partition<'a> {
                 self.settle_all();
                 self.catalogue.withdraw(&content_id);
             }
-            Ok(Command::DefinitionsChanged { .. }) | Err(_) => self.unreadable += 1,
+            Ok(
+                Command::DefinitionsChanged { .. }
+                | Command::SiteSharesChanged(_)
+                | Command::SiteSharesWithdrawn { .. },
+            )
+            | Err(_) => self.unreadable += 1,
         }
     }
 
     fn event(&mut self, event: &Event) {
         self.stream_time = self.stream_time.max(event.timestamp);
         let profile = self.profiles.entry(event.person.clone()).or_default();
-        let knowledge = Knowledge { rules: self.rules, catalogue: &self.catalogue };
+        let knowledge = Knowledge { rules: self.rules, catalogue: &self.catalogue, site: &self.site };
         let emissions = &mut self.emissions;
         if react(knowledge, &event.person, profile, self.stream_time, event, emissions) == Outcome::Duplicate
         {
@@ -101,7 +110,7 @@ impl<'a> Partition<'a> {
     }
 
     fn settle_all(&mut self) {
-        let knowledge = Knowledge { rules: self.rules, catalogue: &self.catalogue };
+        let knowledge = Knowledge { rules: self.rules, catalogue: &self.catalogue, site: &self.site };
         for (person, profile) in &mut self.profiles {
             settle(knowledge, person, profile, self.stream_time, &mut self.emissions);
         }

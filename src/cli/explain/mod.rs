@@ -3,7 +3,7 @@
 
 mod text;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,7 @@ use crate::config::overlay::Flags;
 use crate::domain::person::Person;
 use crate::domain::profile::Profile;
 use crate::domain::rulebook::RuleBook;
+use crate::domain::site::Site;
 use crate::runtime::broker::{Partition, Record, Replay};
 use crate::runtime::fault::{Exit, ExitCode};
 use crate::runtime::kafka::{KafkaAdmin, LogReader};
@@ -60,6 +61,7 @@ struct Story {
     person: Person,
     profile: Option<Profile>,
     rules: Arc<RuleBook>,
+    site: Site,
     decisions: Vec<ContentDecision<'static>>,
     changes: Vec<SegmentChangeRecord<'static>>,
 }
@@ -94,17 +96,23 @@ impl Story {
         let admin = KafkaAdmin::connect(&config.kafka, Duration::from_secs(30)).map_err(exit)?;
         let person = Person::bare(&arguments.person);
         let scan = Scan { config, admin: &admin, person: &person };
-        let (mut profile, mut rules) = (None, Arc::clone(&config.rules));
+        let (mut profile, mut rules, mut site) = (None, Arc::clone(&config.rules), Site::default());
         let key = row::profile_key(&person);
         if arguments.decision.is_none() {
-            let (mut last_profile, mut last_rules) = (None, None);
+            let (mut last_profile, mut last_rules, mut last_shares) = (None, None, BTreeMap::new());
             scan.each(&config.topics.changelog, |record| match record.key.as_deref() {
                 Some(found) if found == key => last_profile = record.value,
                 Some(row::DEFINITIONS_KEY) => last_rules = record.value,
+                Some(found) if found.starts_with(row::SITE_PREFIX) => {
+                    last_shares.insert(found.to_vec(), record.value);
+                }
                 _ => {}
             })?;
             if let Some(bytes) = last_rules {
                 rules = Arc::new(definitions(&bytes)?);
+            }
+            for bytes in last_shares.into_values().flatten() {
+                site.put(row::decode_site(&bytes).map_err(unreadable)?);
             }
             profile =
                 last_profile.map(|bytes| row::decode_profile(&bytes)).transpose().map_err(unreadable)?;
@@ -131,13 +139,13 @@ impl Story {
             })?;
         }
         let (decisions, changes) = (decisions.finish()?, changes.finish()?);
-        Ok(Story { person, profile, rules, decisions, changes })
+        Ok(Story { person, profile, rules, site, decisions, changes })
     }
 
     fn json(&self) -> Value {
         let profile = self.profile.as_ref();
         json!({
-            "profile": profile.map(|profile| view::profile(&self.person, profile, &self.rules)),
+            "profile": profile.map(|profile| view::profile(&self.person, profile, &self.rules, &self.site)),
             "decisions": Value::from_iter(self.decisions.iter().map(view::decision)),
             "segment_changes": Value::from_iter(self.changes.iter().map(view::segment_change)),
         })
@@ -146,8 +154,8 @@ impl Story {
     /// One document a line, each under the name of what it is.
     fn lines(&self) -> Vec<Value> {
         let profile = self.profile.as_ref();
-        let profile =
-            profile.map(|profile| json!({"profile": view::profile(&self.person, profile, &self.rules)}));
+        let profile = profile
+            .map(|profile| json!({"profile": view::profile(&self.person, profile, &self.rules, &self.site)}));
         let decisions = self.decisions.iter().map(|decision| json!({"decision": view::decision(decision)}));
         let changes =
             self.changes.iter().map(|change| json!({"segment_change": view::segment_change(change)}));

@@ -12,7 +12,7 @@ impl Story {
     pub(super) fn text(&self) -> String {
         let mut lines = Vec::new();
         if let Some(profile) = &self.profile {
-            about(&ProfileUpdate::of(&self.person, profile, &self.rules), &mut lines);
+            about(&ProfileUpdate::of(&self.person, profile, &self.rules, &self.site), &mut lines);
             let due = view::due(profile, &self.rules);
             list("due", due.into_iter().map(|(at, what)| format!("{} {what}", instant(at.ms()))), &mut lines);
         } else {
@@ -48,7 +48,8 @@ fn about(profile: &ProfileUpdate<'_>, lines: &mut Vec<String>) {
     for interest in &profile.interests {
         let values = interest.affinities.iter().map(|of| {
             let share = of.share * 100.0;
-            format!("{} {share:.0} % (score {:.3}, {} events)", of.value, of.score, of.evidence)
+            let lift = of.lift.map(|lift| format!("{lift:.1} times the site's, ")).unwrap_or_default();
+            format!("{} {share:.0} % ({lift}score {:.3}, {} events)", of.value, of.score, of.evidence)
         });
         list(&interest.name, values, lines);
     }

@@ -12,7 +12,7 @@ use crate::cli::view;
 use crate::codec::output::content_decision::ContentDecision;
 use crate::codec::output::segment_change::SegmentChangeRecord;
 use crate::codec::reject::Reject;
-use crate::codec::wire::{Source, decode_content};
+use crate::codec::wire::{Source, decode_content, decode_site_shares};
 use crate::config::Config;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::command::Command;
@@ -22,6 +22,7 @@ use crate::domain::person::Person;
 use crate::domain::profile::Profile;
 use crate::domain::react::{self, Knowledge, react, settle};
 use crate::domain::rulebook::RuleBook;
+use crate::domain::site::Site;
 use crate::domain::time::{HOUR_MS, Timestamp};
 use crate::service::build::wire_source;
 
@@ -30,6 +31,7 @@ pub(super) struct Fold {
     sources: Vec<Source>,
     rules: Arc<RuleBook>,
     catalogue: Catalogue,
+    site: Site,
     profiles: BTreeMap<Person, Profile>,
     stream_time: Option<Timestamp>,
     emissions: Vec<Emission>,
@@ -67,6 +69,7 @@ impl Fold {
             sources: config.sources.iter().map(|source| wire_source(config, source)).collect(),
             rules: Arc::clone(&config.rules),
             catalogue,
+            site: Site::default(),
             profiles: BTreeMap::new(),
             stream_time: None,
             emissions: Vec::new(),
@@ -78,6 +81,16 @@ impl Fold {
         match decode_content(None, Some(value.to_string().as_bytes())) {
             Ok(Command::ContentChanged(content)) => self.catalogue.put(content),
             Ok(_) => return Err("this is no content".to_owned()),
+            Err(reject) => return Err(reject.to_string()),
+        }
+        Ok(())
+    }
+
+    /// Takes site shares of an interest, as a record of their topic would.
+    pub(super) fn site_shares(&mut self, interest: &str, value: &Value) -> Result<(), String> {
+        match decode_site_shares(Some(interest.as_bytes()), Some(value.to_string().as_bytes())) {
+            Ok(Command::SiteSharesChanged(shares)) => self.site.put(shares),
+            Ok(_) => return Err("these are no site shares".to_owned()),
             Err(reject) => return Err(reject.to_string()),
         }
         Ok(())
@@ -155,7 +168,7 @@ impl Fold {
     pub(super) fn profile(&self, person: &str) -> Value {
         let person = Person::bare(person);
         let known = self.profiles.get(&person).filter(|profile| **profile != Profile::default());
-        known.map_or(Value::Null, |profile| view::profile(&person, profile, &self.rules))
+        known.map_or(Value::Null, |profile| view::profile(&person, profile, &self.rules, &self.site))
     }
 
     fn source(&self, named: Option<&str>) -> Result<&Source, String> {
@@ -178,7 +191,7 @@ impl Fold {
     fn apply(&mut self, event: &Event) -> Outcome {
         let now = self.stream_time.map_or(event.timestamp, |now| now.max(event.timestamp));
         self.stream_time = Some(now);
-        let knowledge = Knowledge { rules: &self.rules, catalogue: &self.catalogue };
+        let knowledge = Knowledge { rules: &self.rules, catalogue: &self.catalogue, site: &self.site };
         let profile = self.profiles.entry(event.person.clone()).or_default();
         let outcome = react(knowledge, &event.person, profile, now, event, &mut self.emissions);
         self.settle(now);
@@ -190,7 +203,7 @@ impl Fold {
     }
 
     fn settle(&mut self, until: Timestamp) {
-        let knowledge = Knowledge { rules: &self.rules, catalogue: &self.catalogue };
+        let knowledge = Knowledge { rules: &self.rules, catalogue: &self.catalogue, site: &self.site };
         for (person, profile) in &mut self.profiles {
             settle(knowledge, person, profile, until, &mut self.emissions);
         }

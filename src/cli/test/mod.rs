@@ -31,6 +31,7 @@ A scenario:
   scenario: A cart left alone for a day is rescued
   config: ../shop.yaml            # beside the scenario; else --config
   content: [{contentId: hero-1, slots: [home_hero], weights: {shoes: 1.0}}]
+  site_shares: {category: {asOf: 2026-01-05T00:00:00Z, persons: 900, shares: {shoes: 0.4}}}
   steps:
     - event: {type: track, event: product_added, userId: u1, messageId: m1,
               timestamp: 2026-01-05T10:00:00Z, properties: {productId: p1, category: shoes}}
@@ -126,6 +127,9 @@ fn play(source: &ConfigSource, file: &Path) -> Result<Verdict, Exit> {
     let mut fold = Fold::new(&config);
     for content in &scenario.content {
         fold.content(&content.value).map_err(|text| at(content.place, text))?;
+    }
+    for (interest, shares) in &scenario.site_shares {
+        fold.site_shares(interest, &shares.value).map_err(|text| at(shares.place, text))?;
     }
     let mut verdict = Verdict {
         file: file.display().to_string(),

@@ -1,6 +1,7 @@
 //! A scenario as it stands in its file, every part with its place. It knows the form of a scenario and not
 //! what its events mean.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -13,6 +14,8 @@ pub(super) struct Scenario {
     pub(super) name: String,
     pub(super) config: Option<PathBuf>,
     pub(super) content: Vec<Placed<Value>>,
+    /// By interest.
+    pub(super) site_shares: Vec<(String, Placed<Value>)>,
     pub(super) steps: Vec<Placed<Step>>,
 }
 
@@ -69,6 +72,8 @@ struct Document {
     config: Option<PathBuf>,
     #[serde(default)]
     content: Vec<Spanned<Value>>,
+    #[serde(default)]
+    site_shares: BTreeMap<String, Spanned<Value>>,
     steps: Vec<Spanned<RawStep>>,
 }
 
@@ -92,7 +97,9 @@ impl Scenario {
             let Placed { place, value } = Placed::from(step);
             steps.push(Placed { place, value: value.told_apart().map_err(|why| format!("{place}: {why}"))? });
         }
-        Ok(Scenario { name: document.scenario, config: document.config, content, steps })
+        let site_shares = document.site_shares.into_iter();
+        let site_shares = site_shares.map(|(interest, shares)| (interest, Placed::from(shares))).collect();
+        Ok(Scenario { name: document.scenario, config: document.config, content, site_shares, steps })
     }
 }
 

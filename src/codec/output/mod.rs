@@ -22,6 +22,7 @@ use crate::domain::decision::{Decision, SegmentChange};
 use crate::domain::person::Person;
 use crate::domain::profile::Profile;
 use crate::domain::rulebook::RuleBook;
+use crate::domain::site::Site;
 
 use content_decision::ContentDecision;
 use profile_update::ProfileUpdate;
@@ -66,8 +67,14 @@ impl OutputCodec {
     }
 
     /// What is known about a person, with the names that the definitions in force give to it.
-    pub fn profile_update(&self, person: &Person, profile: &Profile, rules: &RuleBook) -> Vec<u8> {
-        frame(self.ids.profile_update, &ProfileUpdate::of(person, profile, rules))
+    pub fn profile_update(
+        &self,
+        person: &Person,
+        profile: &Profile,
+        rules: &RuleBook,
+        site: &Site,
+    ) -> Vec<u8> {
+        frame(self.ids.profile_update, &ProfileUpdate::of(person, profile, rules, site))
     }
 
     /// Which content to show.
@@ -131,10 +138,10 @@ mod tests {
             person in arbitrary::person(),
             profile in arbitrary::profile(),
         ) {
-            let rules = arbitrary::rules();
-            let bytes = codec().profile_update(&person, &profile, &rules);
+            let (rules, site) = (arbitrary::rules(), arbitrary::site());
+            let bytes = codec().profile_update(&person, &profile, &rules, &site);
             prop_assert_eq!(&bytes[..5], &[0, 0, 0, 0, 1]);
-            let record = ProfileUpdate::of(&person, &profile, &rules);
+            let record = ProfileUpdate::of(&person, &profile, &rules, &site);
             prop_assert_eq!(&bytes[5..], library(&PROFILE_UPDATE, &record));
             prop_assert_eq!(reading::decode_profile_update(&bytes).unwrap(), record);
         }

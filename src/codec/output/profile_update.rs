@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use super::attribute::Attribute;
 use super::long;
-use crate::domain::decide::all_shares;
 use crate::domain::person::Person;
 use crate::domain::profile::{self, Cause, Orders, Profile, SegmentStatus, Session};
 use crate::domain::quality;
 use crate::domain::react;
 use crate::domain::rulebook::{InterestRule, RuleBook, SegmentRule};
 use crate::domain::scalar::Scalar;
+use crate::domain::share::{Share, all_shares};
+use crate::domain::site::Site;
 use crate::domain::time::Timestamp;
 use crate::domain::validity;
 
@@ -117,6 +118,8 @@ pub struct Interest<'a> {
     pub name: Cow<'a, str>,
     /// The values with the highest scores, highest first.
     pub affinities: Vec<InterestAffinity<'a>>,
+    /// As of when the site's shares are that lifts compare with.
+    pub site_as_of: Option<i64>,
 }
 
 /// How much the person is drawn to one value.
@@ -128,6 +131,8 @@ pub struct InterestAffinity<'a> {
     pub score: f64,
     /// Its share of all positive scores of the interest; 0 where its own is none of them.
     pub share: f64,
+    /// How many times as large as the site's.
+    pub lift: Option<f64>,
     /// How many contributions it rests on.
     pub evidence: i64,
     /// How many of equal weight would say as much.
@@ -214,7 +219,12 @@ pub struct SegmentMembership<'a> {
 
 impl<'a> ProfileUpdate<'a> {
     /// The record of a profile, as of its last change.
-    pub fn of(person: &'a Person, profile: &'a Profile, rules: &'a RuleBook) -> ProfileUpdate<'a> {
+    pub fn of(
+        person: &'a Person,
+        profile: &'a Profile,
+        rules: &'a RuleBook,
+        site: &Site,
+    ) -> ProfileUpdate<'a> {
         let due = react::due(rules, profile);
         ProfileUpdate {
             person: Cow::from(person.as_str()),
@@ -226,7 +236,7 @@ impl<'a> ProfileUpdate<'a> {
             cause: ProfileCause::of(&profile.cause),
             traits: profile.traits.iter().map(Trait::of).collect(),
             attributes: rules.attributes.iter().map(|rule| Attribute::of(rule, profile)).collect(),
-            interests: rules.interests.iter().map(|rule| Interest::of(rule, profile)).collect(),
+            interests: rules.interests.iter().map(|rule| Interest::of(rule, profile, site)).collect(),
             tags: rules.interests.iter().flat_map(|rule| tags(rule, profile)).collect(),
             session: ProfileSession::of(&profile.session),
             recent_items: profile.recent.iter().map(|item| Cow::from(&**item)).collect(),
@@ -271,21 +281,32 @@ impl<'a> Trait<'a> {
 }
 
 impl<'a> Interest<'a> {
-    fn of(rule: &'a InterestRule, profile: &'a Profile) -> Interest<'a> {
-        let mut best = all_shares(profile.affinities(rule.id), rule, profile.as_of);
-        best.retain(|(_, score, _)| rule.show_negative || *score > 0.0);
+    fn of(rule: &'a InterestRule, profile: &'a Profile, site: &Site) -> Interest<'a> {
+        let site = site.of(&rule.name);
+        let mut best = all_shares(profile.affinities(rule.id), rule, site, profile.as_of);
+        best.retain(|share| rule.show_negative || share.score > 0.0);
         // They come in the order of values, in which equals stay. Scores are compared in steps of 1e-9, so
         // that the order of additions does not decide between equals.
-        best.sort_by_cached_key(|(_, score, _)| Reverse(((score * 1e9).round() as i128, *score > 0.0)));
-        let affinities = best.into_iter().take(rule.top).map(|(affinity, score, share)| InterestAffinity {
+        best.sort_by_cached_key(|of| Reverse(((of.score * 1e9).round() as i128, of.score > 0.0)));
+        Interest {
+            name: Cow::from(&*rule.name),
+            affinities: best.into_iter().take(rule.top).map(InterestAffinity::of).collect(),
+            site_as_of: site.map(|site| site.as_of.ms()),
+        }
+    }
+}
+
+impl<'a> InterestAffinity<'a> {
+    fn of(Share { affinity, score, share, lift }: Share<'a>) -> InterestAffinity<'a> {
+        InterestAffinity {
             value: Cow::from(&*affinity.value),
             score,
             share,
+            lift,
             evidence: i64::from(affinity.evidence),
             n_eff: affinity.n_eff(),
             tagged_at: affinity.tagged_at.map(Timestamp::ms),
-        });
-        Interest { name: Cow::from(&*rule.name), affinities: affinities.collect() }
+        }
     }
 }
 
@@ -363,7 +384,7 @@ mod tests {
             profile.affinities_mut(rule.id).push(Affinity { score, ..Affinity::new(value, 0) });
         }
         let shown = |rule: &InterestRule| -> Vec<(String, f64)> {
-            let affinities = Interest::of(rule, &profile).affinities;
+            let affinities = Interest::of(rule, &profile, &Site::default()).affinities;
             affinities.iter().map(|one| (one.value.to_string(), one.share)).collect()
         };
         let [shoes, bags, hats] = [("shoes", 1.0), ("bags", 0.0), ("hats", 0.0)]

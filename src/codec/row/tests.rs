@@ -150,7 +150,7 @@ proptest! {
     fn any_bytes_give_a_row_or_a_reason(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let [first, second] = [FORMAT, PROFILE_FORMAT].map(|format| [&[format], &bytes[..]].concat());
         for value in [&first[..], &second[..], &bytes[..]] {
-            let _ = (decode_profile(value), decode_content(value), decode_meta(value));
+            let _ = (decode_profile(value), decode_content(value), decode_site(value), decode_meta(value));
             let _ = (decode_definitions(value), decode_restoring(value));
         }
     }

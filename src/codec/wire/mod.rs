@@ -23,6 +23,7 @@ mod money;
 mod properties;
 mod referrer;
 mod schema;
+mod site;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -45,6 +46,7 @@ pub use aliases::Aliases;
 pub use avro::confluent_frame;
 pub use content::decode_content;
 pub use debezium::{ByColumn, Table};
+pub use site::{SHARES_MAX, decode_site_shares, encode_site_shares};
 
 /// How the records of one source topic are read.
 #[derive(Clone, Debug)]

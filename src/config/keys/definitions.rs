@@ -216,6 +216,12 @@ pub(crate) const TRIGGER: &[Key] = &[
 pub(crate) const SLOT: &[Key] = &[
     key("items", "1", "how many pieces of content a decision names, 1 to 100"),
     needed("interest", "the interest that scores content"),
+    key(
+        "rank_by",
+        "share",
+        "what of an affinity counts: share, or lift, which is the share times how many times as large it is as \
+         the site's",
+    ),
     key("exclude_recent", "true", "whether content that shows a recent item is left out"),
     key("exclude_bought", "false", "whether content that shows an item bought before is left out"),
     optional("fallback", "content ids for when there is nothing better, best first; at most 100"),

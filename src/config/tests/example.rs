@@ -4,7 +4,7 @@ use super::super::definitions::parse_definitions;
 use super::super::{Assignor, Format, Start};
 use super::load;
 use crate::codec::wire::{Clock, Ids};
-use crate::domain::rulebook::{Aggregation, Facet, Field, Membership, RuleBook, Trigger, Window};
+use crate::domain::rulebook::{Aggregation, Facet, Field, Membership, RankBy, RuleBook, Trigger, Window};
 use crate::domain::scalar::Scalar;
 use crate::domain::time::{DAY_MS, HOUR_MS};
 
@@ -34,6 +34,7 @@ fn the_settings_of_the_process_are_what_the_file_says() {
     assert_eq!(content.weights, [("shoes".into(), 1.0), ("sport".into(), 0.5)]);
     assert_eq!(content.starts_at.unwrap().ms(), 1_769_817_600_000);
     assert_eq!(config.definitions_topic.as_deref(), Some("definitions"));
+    assert_eq!(config.site_shares_topic.as_deref(), Some("site-shares"));
     assert_eq!(&*config.topics.dead_letters, "shop-rejects");
     assert_eq!(&*config.topics.changelog, "shop-profile-changelog");
     assert_eq!((config.partitions, config.replication, config.threads), (4, 1, 4));
@@ -87,7 +88,7 @@ fn the_definitions_are_what_the_file_says() {
     assert_eq!((rule.cooldown_ms, rule.event_age_ms_max), (HOUR_MS, 2 * HOUR_MS));
     let slot = rules.slot("home_hero").unwrap();
     assert_eq!((slot.items_max, slot.exclude_recent, slot.exclude_bought), (3, true, true));
-    assert_eq!(slot.fallback, ["welcome"]);
+    assert_eq!((slot.rank_by, &*slot.fallback), (RankBy::Lift, &["welcome".into()][..]));
 }
 
 #[test]

@@ -177,6 +177,11 @@ fn applications_and_sources() {
                 "3:22",
                 "needs the command log",
             ),
+            (
+                "application: shop\nsources: [{topic: a, keyed: true}]\nsite_shares: {topic: s}",
+                "3:22",
+                "needs the command log",
+            ),
             ("- a", "1:1", "the document is a list"),
             ("a: [", "1:4", "not YAML"),
         ],
@@ -260,6 +265,11 @@ fn definitions() {
             ("segments: {s: {after: a, without: b}}", "3:15", "segments.s.for is missing"),
             ("rules: {r: {on: {event: x}, decide: hero}}", "3:37", "no slot is called `hero`"),
             ("slots: {t: {interest: brnd}}", "3:23", "declare it under interests"),
+            (
+                "interests: {b: {facet: brand, weights: {x: 1}, enter: 1}}\nslots: {t: {interest: b, rank_by: lifts}}",
+                "4:35",
+                "must be share or lift",
+            ),
             ("slots: {t: {}}", "3:12", "slots.t.interest is missing"),
         ],
         HEAD,

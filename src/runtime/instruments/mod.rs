@@ -26,6 +26,7 @@ use self::fields::ExpectedFields;
 use self::gauges::Gauges;
 use self::vitals::Vitals;
 use super::task::Tally;
+use crate::domain::site::SiteShares;
 
 /// The workers' instruments. A clone is the same instruments.
 #[derive(Clone, Debug)]
@@ -49,6 +50,7 @@ struct Inner {
     restored_records: Counter<u64>,
     restore_duration: Histogram<f64>,
     expected_records: Gauge<u64>,
+    site_shares: Gauge<f64>,
     gauges: Arc<Gauges>,
     fields: Arc<fields::Sources>,
 }
@@ -75,6 +77,14 @@ impl Instruments {
         for (bound, records) in ["min", "max"].into_iter().zip(per_hour) {
             let labels = [KeyValue::new("topic", topic.to_owned()), KeyValue::new("bound", bound)];
             records.into_iter().for_each(|records| self.0.expected_records.record(records, &labels));
+        }
+    }
+
+    /// Reports as of when the site's shares are, of declared interests alone.
+    pub fn site_shares<'s>(&self, shares: impl Iterator<Item = &'s SiteShares>) {
+        for SiteShares { interest, as_of, .. } in shares {
+            let labels = [KeyValue::new("interest", interest.to_string())];
+            self.0.site_shares.record(as_of.ms() as f64 / 1000.0, &labels);
         }
     }
 
@@ -215,6 +225,10 @@ fn declare(meter: &Meter, gauges: Arc<Gauges>) -> Inner {
     };
     Inner {
         records_in: counter("bespoke_records_in_total", "Records read, by input topic."),
+        site_shares: meter
+            .f64_gauge("bespoke_site_shares_timestamp_seconds")
+            .with_description("As of when the site's shares are that lifts compare with, since 1970.")
+            .build(),
         expected_records: meter
             .u64_gauge("bespoke_expected_records_per_hour")
             .with_description("How many records a topic is declared to bring in an hour, by bound: min, max.")

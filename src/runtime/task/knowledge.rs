@@ -1,4 +1,4 @@
-//! What a task knows besides profiles: content and definitions, as rows of its state. Changes of either come
+//! What a task knows besides profiles: content, definitions and site shares, as rows of its state. Changes of them come
 //! through the log; after a change of definitions, due times are worked out anew for everybody, a bounded
 //! number at a time.
 
@@ -11,6 +11,7 @@ use crate::config::definitions;
 use crate::domain::command::Command;
 use crate::domain::person::Person;
 use crate::domain::rulebook::RuleBook;
+use crate::domain::site::SiteShares;
 use crate::mutant::{Mutant, is_armed};
 
 impl Task {
@@ -30,6 +31,14 @@ impl Task {
                 let declared = self.shared.contents.iter().any(|content| content.content_id == content_id);
                 let value = declared.then(Vec::new);
                 self.overlay.stage(row::content_key(&content_id), value);
+            }
+            Command::SiteSharesChanged(shares) => {
+                self.overlay.stage(row::site_key(&shares.interest), Some(row::encode_site(&shares)));
+                self.site.put(shares);
+            }
+            Command::SiteSharesWithdrawn { interest } => {
+                self.overlay.stage(row::site_key(&interest), None);
+                self.site.withdraw(&interest);
             }
             Command::DefinitionsChanged { text } => {
                 let rules = definitions::parse_definitions(&text, "the definitions topic")
@@ -79,6 +88,11 @@ impl Task {
         Ok(())
     }
 
+    /// The site shares of declared interests.
+    pub fn site_shares(&self) -> impl Iterator<Item = &SiteShares> {
+        self.rules.interests.iter().filter_map(|rule| self.site.of(&rule.name))
+    }
+
     pub(super) fn load(&mut self) -> Result<(), TaskError> {
         for content in &self.shared.contents {
             self.catalogue.put(content.clone());
@@ -90,6 +104,9 @@ impl Task {
             } else {
                 self.catalogue.put(row::decode_content(&value)?);
             }
+        }
+        for (_, value) in store.scan(row::SITE_PREFIX)? {
+            self.site.put(row::decode_site(&value)?);
         }
         if let Some(text) = store.load(row::DEFINITIONS_KEY)? {
             let (since, text) = row::decode_definitions(&text)?;

@@ -21,6 +21,7 @@ use crate::domain::event::Event;
 use crate::domain::person::Person;
 use crate::domain::react::{Knowledge, Outcome, react, settle};
 use crate::domain::rulebook::RuleBook;
+use crate::domain::site::Site;
 use crate::domain::time::Timestamp;
 use crate::store::overlay::{Overlay, OverlayError};
 use crate::store::{Change, Position, Store, StoreError};
@@ -54,6 +55,7 @@ pub struct Task {
     overlay: Overlay,
     rules: Arc<RuleBook>,
     catalogue: Catalogue,
+    site: Site,
     stream_time: Timestamp,
     input_next: i64,
     /// While due times are worked out anew for everybody: the last person done.
@@ -74,7 +76,7 @@ pub enum Applied {
     Answered(Times),
     /// A message id was seen before.
     Duplicate(CompactString),
-    /// Content or definitions changed.
+    /// Content, definitions or site shares changed.
     Knowledge,
     /// Persons are due first: call [`Task::sweep`] until nothing is, then hand in the same record again.
     SweepFirst,
@@ -121,6 +123,7 @@ impl Task {
             number,
             overlay,
             catalogue: Catalogue::default(),
+            site: Site::default(),
             stream_time: Timestamp::EARLIEST,
             input_next: 0,
             flushed: Vec::new(),
@@ -185,7 +188,7 @@ impl Task {
         let mut emissions = Vec::new();
         for person in &persons {
             let entry = self.overlay.person(&self.rules, person).map_err(task_error)?;
-            let knowledge = Knowledge { rules: &self.rules, catalogue: &self.catalogue };
+            let knowledge = Knowledge { rules: &self.rules, catalogue: &self.catalogue, site: &self.site };
             settle(knowledge, person, &mut entry.profile, self.stream_time, &mut emissions);
             self.overlay.changed(&self.rules, person);
         }
@@ -224,7 +227,8 @@ impl Task {
         });
         let risen = self.overlay.dirty().filter(|dirty| dirty.risen && self.is_flushed());
         rows.chain(risen.map(|dirty| {
-            let update = self.shared.outputs.profile_update(dirty.person, dirty.profile, &self.rules);
+            let update =
+                self.shared.outputs.profile_update(dirty.person, dirty.profile, &self.rules, &self.site);
             keyed(&topics.profile_updates, dirty.person, Some(update))
         }))
     }
@@ -236,6 +240,7 @@ impl Task {
         self.flushed.clear();
         self.rules = Arc::clone(&self.shared.rules);
         self.catalogue = Catalogue::default();
+        self.site = Site::default();
         (self.stream_time, self.input_next) = (Timestamp::EARLIEST, first);
         self.load()?;
         self.check_index()
@@ -273,7 +278,7 @@ impl Task {
     fn event(&mut self, event: &Event, outputs: &mut Vec<Output>) -> Result<Applied, TaskError> {
         self.stream_time = self.stream_time.max(event.timestamp);
         let entry = self.overlay.person(&self.rules, &event.person).map_err(task_error)?;
-        let knowledge = Knowledge { rules: &self.rules, catalogue: &self.catalogue };
+        let knowledge = Knowledge { rules: &self.rules, catalogue: &self.catalogue, site: &self.site };
         if is_armed(Mutant::ForgetMessageIds) {
             entry.profile.seen.clear();
         }

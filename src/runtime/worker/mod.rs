@@ -314,7 +314,7 @@ fn apply(
             }
         }
         Applied::Duplicate(source) => instruments.duplicate(&source),
-        Applied::Knowledge => {}
+        Applied::Knowledge => instruments.site_shares(task.site_shares()),
         Applied::Rejected(reject) => {
             instruments.dead_letter(reject.code.as_str());
             outputs.push(dead_letter(&plan.shared.topics.dead_letters, record, &reject));

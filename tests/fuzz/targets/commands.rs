@@ -14,6 +14,8 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     commands.push(Command::ContentChanged(samples::content()));
     commands.push(Command::ContentWithdrawn { content_id: "c-1".into() });
     commands.push(Command::DefinitionsChanged { text: "segments: {}\n".into() });
+    commands.push(Command::SiteSharesChanged(samples::site_shares()));
+    commands.push(Command::SiteSharesWithdrawn { interest: "category".into() });
     commands.iter().map(encode).collect()
 }
 

@@ -24,7 +24,7 @@ fn seeds() -> Vec<Vec<u8>> {
         cause: Some("m".into()),
         definitions: 1,
     };
-    let update = codec.profile_update(&person, &samples::profile(), &SHOP.rules);
+    let update = codec.profile_update(&person, &samples::profile(), &SHOP.rules, &samples::site());
     vec![
         [&[0], &update[..]].concat(),
         [&[2], &codec.segment_change(&change)[..]].concat(),

@@ -10,6 +10,7 @@ use bespoke::domain::command::Command;
 use bespoke::domain::event::Money;
 use bespoke::domain::person::Person;
 use bespoke::domain::scalar::Scalar;
+use bespoke::domain::site::SiteShares;
 use bespoke::domain::time::Timestamp;
 use bespoke::runtime::broker::{Partition, Record};
 use bespoke::runtime::plan::Plan;
@@ -55,7 +56,7 @@ fn command(dice: &mut Dice) -> Command {
         "attributes: {n: {count: any, window: 7d, bucket: 1h}}\nsegments: {s: {enter: attributes.n > 1, for: 1h}}\n",
         "segments: {s: {after: product_viewed, without: order_completed, for: 365d}}\n",
     ];
-    match dice.below(12) {
+    match dice.below(13) {
         0 => Command::ContentChanged(Content {
             weights: vec![("shoes".into(), dice.double()), ("".into(), dice.double())],
             base_weight: dice.double(),
@@ -63,7 +64,11 @@ fn command(dice: &mut Dice) -> Command {
             ..samples::content()
         }),
         1 => Command::ContentWithdrawn { content_id: "c-1".into() },
-        2 => Command::DefinitionsChanged { text: (*dice.of(&DEFINITIONS)).into() },
+        2 => Command::SiteSharesChanged(SiteShares {
+            shares: vec![("boots".into(), dice.double()), ("shoes".into(), dice.double())],
+            ..samples::site_shares()
+        }),
+        3 => Command::DefinitionsChanged { text: (*dice.of(&DEFINITIONS)).into() },
         _ => {
             let ms = if dice.one_in(3) { dice.number() } else { AT + dice.below(1 << 32) as i64 };
             let mut event = samples::event(dice.text(&samples::NAMES), &format!("m-{}", dice.below(9)), ms);

@@ -28,7 +28,7 @@ use crate::target::{Run, Target, Verdict, kind, law};
 
 pub(crate) const TARGET: Target = Target { name: "restore", seeds, words: WORDS, generate: None, open };
 
-const WORDS: &[&str] = &["puser:1", "m", "r", "i", "c", "segments: {}\n"];
+const WORDS: &[&str] = &["puser:1", "m", "r", "i", "c", "s", "segments: {}\n"];
 
 /// The shop's plan, without a registry that anybody would ask.
 pub(crate) fn plan() -> Arc<Plan> {
@@ -44,6 +44,7 @@ fn seeds() -> Vec<Vec<u8>> {
         (row::profile_key(&Person::bare("user:1")), row::encode_profile(&samples::profile())),
         (row::profile_key(&Person::bare("user:2")), format_1()),
         (row::content_key("c-1"), row::encode_content(&samples::content())),
+        (row::site_key("category"), row::encode_site(&samples::site_shares())),
         (row::DEFINITIONS_KEY.to_vec(), row::encode_definitions(None, "segments: {}\n")),
         (row::INDEX_KEY.to_vec(), vec![0; 8]),
         (row::META_KEY.to_vec(), row::encode_meta(&meta)),

@@ -36,7 +36,8 @@ fn seeds() -> Vec<Vec<u8>> {
         of(1, row::encode_content(&samples::content())),
         of(2, row::encode_meta(&meta)),
         of(3, row::encode_definitions(Some(Timestamp::from_ms(AT)), "segments: {}\n")),
-        of(4, row::profile_key(&Person::bare("user:1"))),
+        of(4, row::encode_site(&samples::site_shares())),
+        of(5, row::profile_key(&Person::bare("user:1"))),
     ]
 }
 
@@ -45,7 +46,7 @@ fn open() -> Run {
     let codec = OutputCodec::new(SchemaIds { profile_update: 1, decision: 2, segment_change: 3 });
     Box::new(move |input| {
         let Some((choice, bytes)) = input.split_first() else { return Ok(0) };
-        match choice % 5 {
+        match choice % 6 {
             0 => profile(&codec, bytes),
             1 => stable(row::decode_content(bytes), row::encode_content, row::decode_content),
             2 => stable(row::decode_meta(bytes), row::encode_meta, row::decode_meta),
@@ -55,6 +56,7 @@ fn open() -> Run {
                 }
                 Err(error) => Ok(kind(&error.to_string())),
             },
+            4 => stable(row::decode_site(bytes), row::encode_site, row::decode_site),
             _ => match row::person_of_key(bytes) {
                 Some(person) => law(row::profile_key(&person) == bytes, "a key changes").map(|()| 2),
                 None => Ok(3),
@@ -84,7 +86,7 @@ fn profile(codec: &OutputCodec, bytes: &[u8]) -> Verdict {
     let Ok(mut profile) = read else { return stable(read, row::encode_profile, row::decode_profile) };
     stable(Ok(profile.clone()), row::encode_profile, row::decode_profile)?;
     let (catalogue, person, mut emissions) = (Catalogue::default(), Person::bare("user:1"), Vec::new());
-    let knowledge = Knowledge { rules: &SHOP.rules, catalogue: &catalogue };
+    let knowledge = Knowledge { rules: &SHOP.rules, catalogue: &catalogue, site: &samples::site() };
     let now = Timestamp::from_ms(AT + 365 * 86_400_000);
     settle(knowledge, &person, &mut profile, now, &mut emissions);
     let late = due(&SHOP.rules, &profile).is_some_and(|due| due <= now);
@@ -93,7 +95,7 @@ fn profile(codec: &OutputCodec, bytes: &[u8]) -> Verdict {
         let event = samples::event(name, name, now.ms());
         react(knowledge, &person, &mut profile, now, &event, &mut emissions);
     }
-    codec.profile_update(&person, &profile, &SHOP.rules);
+    codec.profile_update(&person, &profile, &SHOP.rules, &samples::site());
     let written = row::encode_profile(&profile);
     law(row::decode_profile(&written).is_ok(), "a profile that was used is not read again")?;
     Ok(5 + emissions.len() as u64)

@@ -10,6 +10,7 @@ use bespoke::domain::person::Person;
 use bespoke::domain::profile::Profile;
 use bespoke::domain::react::{Knowledge, react};
 use bespoke::domain::scalar::{Properties, Scalar};
+use bespoke::domain::site::{Site, SiteShares};
 use bespoke::domain::time::Timestamp;
 use bespoke::shop::CONFIG;
 
@@ -80,10 +81,25 @@ pub(crate) fn content() -> Content {
     }
 }
 
+/// What all persons together are drawn to.
+pub(crate) fn site_shares() -> SiteShares {
+    SiteShares {
+        interest: "category".into(),
+        as_of: Timestamp::from_ms(AT),
+        persons: 9,
+        shares: vec![("boots".into(), 0.125), ("shoes".into(), 0.5)],
+    }
+}
+
+/// The same, as all that is known.
+pub(crate) fn site() -> Site {
+    Site::from_iter([site_shares()])
+}
+
 /// A profile that has seen some of everything.
 pub(crate) fn profile() -> Profile {
     let (mut profile, catalogue, mut emissions) = (Profile::default(), Catalogue::default(), Vec::new());
-    let knowledge = Knowledge { rules: &SHOP.rules, catalogue: &catalogue };
+    let knowledge = Knowledge { rules: &SHOP.rules, catalogue: &catalogue, site: &site() };
     for (number, name) in NAMES.iter().enumerate() {
         let ms = AT + number as i64 * 1_000;
         let event = event(name, &format!("m-{number}"), ms);

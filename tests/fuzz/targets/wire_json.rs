@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bespoke::codec::wire::{Aliases, Clock, Ids, Source, decode_content};
+use bespoke::codec::wire::{Aliases, Clock, Ids, Source, decode_content, decode_site_shares};
 use bespoke::domain::time::Timestamp;
 
 use super::events::judged;
@@ -166,7 +166,9 @@ fn open() -> Run {
         let times = [AT, 0, -1, i64::MIN, i64::MAX, 7_258_118_399_999];
         let time = Timestamp::from_ms(times[usize::from(mode >> 4) % times.len()]);
         let content = decode_content(Some(b"c1"), Some(value)).is_ok();
+        let site_shares = decode_site_shares(Some(b"category"), Some(value)).is_ok();
         let decode = || source.decode_json(value, time);
-        Ok(judged(decode(), decode())?.wrapping_add(u64::from(content)))
+        let knowledge = 2 * u64::from(site_shares) + u64::from(content);
+        Ok(judged(decode(), decode())?.wrapping_add(knowledge))
     })
 }

@@ -14,25 +14,41 @@ OWN = {
     "  partitions: 4\n": f"  partitions: {OWN_PARTITIONS}\n",
     "  horizon: 72h\n": "  horizon: 90d\n",
     "\ndedupe:\n": "\nretention: 90d\ndedupe:\n",
-    "  topic: content\n": "  topic: content\n\ndefinitions:\n  topic: definitions\n",
+    "  topic: content\n": "  topic: content\n\n"
+    "definitions:\n  topic: definitions\n\nsite_shares:\n  topic: site-shares\n",
+    # One slot by what lifts somebody's interests above those of all visitors, the other by shares alone.
+    "    items: 3\n    interest: category\n": "    items: 3\n    interest: category\n    rank_by: lift\n",
 }
-PROCESS = ("application:", "sources:", "catalogue:", "definitions:", "topics:", "commit:", "state:", "threads:")
+PROCESS = (
+    "application:",
+    "sources:",
+    "catalogue:",
+    "definitions:",
+    "site_shares:",
+    "topics:",
+    "commit:",
+    "state:",
+    "threads:",
+)
 # What each change makes of the definitions in the configuration. Segments keep their names: who is in one that is
 # declared no more neither leaves it nor is known to be in it.
 CHANGES: tuple[dict[str, str], ...] = (
-    # Thresholds, and the gaps between stages.
+    # Thresholds, which lifts rest on, too, and the gaps between stages.
     {
         "enter: attributes.pages_7d >= 6": "enter: attributes.pages_7d >= 4",
         "at_risk_after: 30d, lapsed_after: 60d": "at_risk_after: 1d, lapsed_after: 3d",
         "thresholds: [7, 30, 60]": "thresholds: [1, 2]",
         "stale_after: 1d, expires_after: 7d": "stale_after: 2h, expires_after: 30h",
         "evidence_min: 2": "evidence_min: 3",
+        "    enter: 3.0\n": "    enter: 4.0\n",
     },
-    # An attribute that is new, one that is gone, and windows that are longer and shorter.
+    # An attribute that is new, one that is gone, windows that are longer and shorter, and slots that change places.
     {
         "  events_7d: {count: any, window: 7d, bucket: 1h}\n": "  adds_2h: {units: product_added, window: 2h}\n",
         "order_completed], window: 24h": "order_completed], window: 48h",
         "views_7d: {count: product_viewed, window: 7d": "views_7d: {count: product_viewed, window: 3d",
+        "    rank_by: lift\n": "",
+        "    items: 2\n    interest: category\n": "    items: 2\n    interest: category\n    rank_by: lift\n",
     },
     # An interest that is forgotten sooner, one that rolls up, and days of another place.
     {

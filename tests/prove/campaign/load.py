@@ -10,6 +10,8 @@ Lines on standard input command it, lines of JSON on standard output say what it
   small N      N events at once, which the answer counts by kind
   finish       whatever is left of the events, then one change of the catalogue, flush, and end
 
+What the site's visitors like is told again each time a fortieth of the events is sent, whatever the lines say.
+
 The producer is idempotent and waits for the broker for as long as it takes, so what is counted is in the log
 once, whatever happens to the broker.
 """
@@ -28,12 +30,14 @@ from random import Random
 from confluent_kafka import KafkaError, Message, Producer
 
 from .definitions import CHANGES, definitions
-from .shop import changed_content, contents
+from .shop import changed_content, changed_shares, contents
 from .story import HOUR_MS, START_MS, Story, iso
 
 STEP_S = 0.05
 REPORT_S = 0.5
 CHUNK = 2_000
+# How often a run changes the site's shares, so that faults of all kinds fall around some of the changes.
+SHARES_TOLD = 40
 # Older than every window, so that a prefilled person costs nothing later.
 PREFILL_AGE_MS = 40 * 24 * HOUR_MS
 # As the campaign's configuration has it.
@@ -53,6 +57,8 @@ class Generator:
         self.changes = 0
         # Runs begin with different changes, so that a few short ones see them all; none with the last, which is none.
         self.redefinitions = Random(f"definitions {arguments.seed}").randrange(len(CHANGES) - 1)
+        self.likings = Random(f"site shares {arguments.seed}")
+        self.shares_told = 0
         self.smalls = 0
         self.producer = Producer(
             {
@@ -86,6 +92,8 @@ class Generator:
         for _ in range(min(events, self.events - self.sent)):
             sent = self.story.next()
             self.send(sent.source, sent.key, sent.value, sent.at_ms)
+            if self.sent * SHARES_TOLD // self.events > self.shares_told:
+                self.change_shares()
         self.producer.poll(0)
 
     def step(self, passed_s: float) -> None:
@@ -131,6 +139,11 @@ class Generator:
         self.send("definitions", b"shop", definitions(self.redefinitions), self.story.at_ms)
         self.redefinitions += 1
 
+    def change_shares(self) -> None:
+        key, value = changed_shares(self.likings, self.shares_told, iso(self.story.at_ms))
+        self.shares_told += 1
+        self.send("site-shares", key, value, self.story.at_ms)
+
     def prefill(self, persons: int) -> None:
         # Of the first twentieth nothing is heard for longer than the retention: they are forgotten, and come again.
         began_ms, forgotten = START_MS - PREFILL_AGE_MS, persons // 20
@@ -174,7 +187,8 @@ class Generator:
         self.flush()
         self.change_catalogue()
         self.flush()
-        report(done="finish", sent=self.sent, kinds=dict(self.story.counts), changes=self.changes, redefinitions=self.redefinitions)
+        changes = {"changes": self.changes, "redefinitions": self.redefinitions, "shares_told": self.shares_told}
+        report(done="finish", sent=self.sent, kinds=dict(self.story.counts), **changes)
 
     def flush(self) -> None:
         while self.producer.flush(1.0):

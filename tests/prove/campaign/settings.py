@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[3]
 APPLICATION = "shop"
 OWN_PARTITIONS = 6
 # As the demo has them.
-SOURCES = {"clickstream": 4, "orders": 2, "content": 1, "definitions": 1}
+SOURCES = {"clickstream": 4, "orders": 2, "content": 1, "definitions": 1, "site-shares": 1}
 MEMBERS = 3
 # How long the group waits for a member that says nothing; the least that the configuration takes.
 SESSION_S = 6.0

@@ -1,4 +1,5 @@
-"""The shop of the campaign: its products, as the shapes of events write them, and the content it shows."""
+"""The shop of the campaign: its products, as the shapes of events write them, the content it shows, and what its
+visitors like on the whole."""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ from random import Random
 CATEGORIES = ("shoes", "jackets", "tents", "backpacks", "running", "cycling", "climbing", "books")
 BRANDS = ("Norvik", "Alpenhof", "Trailwise", "Kestrel", "Oryx")
 PRODUCTS_EACH = 12
+# Whose shares are told again and again: what slots and outputs need, and what nobody has declared.
+LIKED = {"category": CATEGORIES, "brand": BRANDS, "colour": ("red", "blue")}
 FALLBACKS = ("hero-welcome", "hero-bestsellers", "hero-free-delivery", "tile-gift-card", "tile-care-kit")
 
 
@@ -82,3 +85,21 @@ def changed_content(random: Random, change: int) -> tuple[bytes, bytes | None]:
     if kind == 1:
         return content(name, "home_hero", {category: 0.8}, random.random(), None)
     return name.encode(), None
+
+
+def changed_shares(random: Random, change: int, as_of: str) -> tuple[bytes, bytes | None]:
+    """The `change`-th change of what all visitors like: other shares of some values, for the slots' interest every
+    other time. Of nine, one withdraws what was told, as the last of forty does, and one is no shares at all: a dead
+    letter, and the last good ones stay."""
+    interest = ("category", "brand", "category", "colour")[change % 4]
+    step = change % 9
+    if step == 3:
+        return interest.encode(), None
+    told = [value for value in LIKED[interest] if random.random() < 0.8]
+    # With few digits, so that every reader of JSON makes the same double of them.
+    value: dict[str, object] = {
+        "asOf": as_of,
+        "persons": -1 if step == 7 else random.randrange(100, 1_000_000),
+        "shares": {one: round(random.uniform(0.002, 0.6), 3) for one in told},
+    }
+    return interest.encode(), json.dumps(value).encode()

@@ -44,6 +44,7 @@ def expected(sent: dict[str, int], partitions: int) -> dict[str, float]:
         "orders": sent["orders"],
         "content": 1,
         "definitions": 0,
+        "site-shares": 0,
         COMMANDS: commands,
         "dead_letters": sent["malformed"],
         "duplicates": sent["duplicate"],

@@ -5,6 +5,7 @@ Run before every campaign, since a check that cannot fail proves nothing: `pytho
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 import time
@@ -23,6 +24,7 @@ from .oracle import check
 from .place import CampaignFailed, Findings, Journal
 from .progress import CALM_STALL_MAX_S, STALL_MAX_S, Progress, Turmoil
 from .recovery import at
+from .shop import changed_shares
 from .story import Story
 from .sums import COMMANDS, expected
 from .watcher import Order
@@ -265,6 +267,17 @@ class Drawing(WithPlace):
             "late",
         ):
             self.assertGreater(stories[0].counts[kind], 0, kind)
+
+    def test_the_shares_of_a_run_are_told_anew_withdrawn_and_now_and_then_no_shares(self) -> None:
+        told = [[changed_shares(random, change, "now") for change in range(40)] for random in map(Random, (7, 7, 8))]
+        self.assertEqual(told[0], told[1])
+        self.assertNotEqual(told[0], told[2])
+        for interest in (b"category", b"brand", b"colour"):
+            values = [value for key, value in told[0] if key == interest]
+            self.assertIn(None, values, interest)
+            some = [json.loads(value) for value in values if value]
+            self.assertTrue(any(one["persons"] < 0 for one in some), interest)
+            self.assertGreater(sum(one["persons"] > 0 and len(one["shares"]) > 0 for one in some), 5, interest)
 
     def test_flipping_changes_a_file_and_keeps_its_size(self) -> None:
         file = self.home / "profiles-0" / "000007.sst"

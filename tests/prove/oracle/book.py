@@ -130,6 +130,7 @@ class Slot:
     name: str
     items: int
     interest: str
+    by_lift: bool  # whether affinities count by what lifts them above the site's, not by their shares alone
     exclude_recent: bool
     exclude_bought: bool
     fallback: list[str]

@@ -116,6 +116,7 @@ class Change:
         self.before, profile.as_of = profile.as_of, self.now
         profile.cause = cause
         profile.rendered = len(self.fold.books) - 1
+        profile.sited = len(self.fold.sites) - 1
         if profile.made_by is None or profile.made_by.fingerprint != self.book.fingerprint:
             self.everything = True
         profile.made_by = self.book

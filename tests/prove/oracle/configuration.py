@@ -34,6 +34,7 @@ class Configuration:
     catalogue_topic: str | None
     contents: list[Content]
     definitions_topic: str | None
+    site_shares_topic: str | None
     commands: str
     changelog: str
     profile_updates: str
@@ -59,7 +60,13 @@ class Configuration:
     def intake_topics(self) -> list[str]:
         """The topics whose records become commands."""
         topics = [source.topic for source in self.sources if not source.keyed]
-        return topics + [topic for topic in (self.catalogue_topic, self.definitions_topic) if topic]
+        return topics + self.broadcast_topics
+
+    @property
+    def broadcast_topics(self) -> list[str]:
+        """Those of them whose records are for every partition."""
+        topics = (self.catalogue_topic, self.definitions_topic, self.site_shares_topic)
+        return [topic for topic in topics if topic]
 
 
 def load(path: Path, environment: Mapping[str, str] | None = None) -> Configuration:
@@ -118,7 +125,7 @@ def of_tree(tree: Any) -> Configuration:
     items = catalogue.raw("items") or []
     catalogue_topic = catalogue.text("topic")
     catalogue.done()
-    definitions = section.section("definitions")
+    definitions, site_shares = section.section("definitions"), section.section("site_shares")
     topics = section.section("topics")
     topics.skip("partitions", "replication")
     limits = section.section("limits")
@@ -133,6 +140,7 @@ def of_tree(tree: Any) -> Configuration:
         catalogue_topic=catalogue_topic,
         contents=[_content(Section(tree, f"catalogue.items.{at}"), book) for at, tree in enumerate(items)],
         definitions_topic=definitions.text("topic"),
+        site_shares_topic=site_shares.text("topic"),
         commands=topic("commands", "commands"),
         changelog=topic("changelog", "profile-changelog"),
         profile_updates=topic("profile_updates", "profile-updates"),
@@ -145,8 +153,10 @@ def of_tree(tree: Any) -> Configuration:
         field_aliases=_aliases(aliases, "fields"),
         book=book,
     )
-    for part in (definitions, topics, limits, aliases, section):
+    for part in (definitions, site_shares, topics, limits, aliases, section):
         part.done()
+    if configuration.keyed and configuration.intake_topics:
+        raise ConfigurationError("a keyed source stands in for the command topic, which other topics need")
     return configuration
 
 

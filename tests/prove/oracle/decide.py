@@ -10,14 +10,16 @@ from typing import Any
 from .book import Book, Slot
 from .catalogue import Catalogue, is_eligible
 from .event import Content
+from .lift import Site, lifts
 from .profile import HOUR_MS, Affinity, Profile
 
 NAMESPACE = bytes.fromhex("5a2f3b0e97c44d6b8f10c1d57e6a90b3")
 EXCLUDED_MAX = 20
 REASONS_MAX = 3
 
-# The value, its affinity, its share, its score, and what it adds to the content's score.
-Contribution = tuple[str, Affinity, float, float, float]
+# The value, its affinity, its share, its lift where that counts and is known, its score, and what it adds to the
+# content's score.
+Contribution = tuple[str, Affinity, float, float | None, float, float]
 
 
 def stable_id(name: str) -> str:
@@ -39,7 +41,7 @@ def steps(score: float) -> int:
 
 
 def decide(
-    book: Book, catalogue: Catalogue, profile: Profile, now: int, slot: str, exclude: list[str]
+    book: Book, catalogue: Catalogue, site: Site, profile: Profile, now: int, slot: str, exclude: list[str]
 ) -> tuple[str, list[dict[str, Any]], list[dict[str, str]]]:
     """The ladder's step, the ranked content and the excluded content."""
     rule = book.slots.get(slot)
@@ -47,11 +49,13 @@ def decide(
         return "NOTHING", [], []
     at = book.interest_at[rule.interest]
     shares = profile.shares(at, now // HOUR_MS)
+    scores = {value: score for value, _, score, _ in shares}
+    lifted = lifts(site, profile, at, now // HOUR_MS, scores) if rule.by_lift else {}
     ranked: list[dict[str, Any]] = []
     excluded: list[dict[str, str]] = []
     unwanted = set(exclude)
     listed: set[str] = set()
-    for content, score, contributions in _candidates(catalogue, shares):
+    for content, score, contributions in _candidates(catalogue, shares, lifted):
         if not is_eligible(content, slot, now):
             continue
         reason = _exclusion(rule, profile, unwanted, content)
@@ -84,13 +88,15 @@ def decide(
 
 
 def _candidates(
-    catalogue: Catalogue, shares: list[tuple[str, Affinity, float, float]]
+    catalogue: Catalogue, shares: list[tuple[str, Affinity, float, float]], lifted: dict[str, float]
 ) -> list[tuple[Content, float, list[Contribution]]]:
     """What the affinities speak for, best first."""
     found: dict[str, list[Contribution]] = {}
     for value, affinity, score, share in shares:
+        lift = lifted.get(value)
+        strength = share if lift is None else share * lift
         for content_id, weight in catalogue.about.get(value, {}).items():
-            contribution = (value, affinity, share, score, share * weight)
+            contribution = (value, affinity, share, lift, score, strength * weight)
             if content_id in found:
                 found[content_id].append(contribution)
             else:
@@ -99,7 +105,7 @@ def _candidates(
     for content_id, contributions in found.items():
         score = 0.0
         for contribution in contributions:
-            score += contribution[4]
+            score += contribution[5]
         if score > 0.0:
             candidates.append((catalogue.contents[content_id], score, contributions))
     candidates.sort(key=lambda one: (-steps(one[1]), -one[0].base_weight, one[0].content_id))
@@ -116,15 +122,15 @@ def _exclusion(rule: Slot, profile: Profile, unwanted: set[str], content: Conten
 
 
 def _affinity_reasons(interest: str, contributions: list[Contribution]) -> list[dict[str, Any]]:
-    strongest = sorted(contributions, key=lambda one: -one[4])[:REASONS_MAX]
+    strongest = sorted(contributions, key=lambda one: -one[5])[:REASONS_MAX]
     return [
         {
             "code": "affinity",
             "weight": weight,
-            "evidence": f"{interest} {value}: share {share:.3f}, score {score:.3f}, "
-            f"{affinity.evidence} events",
+            "evidence": f"{interest} {value}: share {share:.3f}, {'' if lift is None else f'lift {lift:.3f}, '}"
+            f"score {score:.3f}, {affinity.evidence} events",
         }
-        for value, affinity, share, score, weight in strongest
+        for value, affinity, share, lift, score, weight in strongest
     ]
 
 

@@ -1,7 +1,8 @@
-"""What a source record becomes: an event, or a piece of content."""
+"""What a source record becomes: an event, a piece of content, or what a site's visitors like."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 # (item id, category, brand, price in hundredths, quantity)
@@ -67,3 +68,18 @@ class Content(NamedTuple):
     def shown(self) -> str:
         """The product that it shows, else its own id."""
         return self.content_id if self.item_id is None else self.item_id
+
+
+@dataclass(slots=True)
+class SiteShares:
+    """How all visitors of a site are drawn to the values of one interest."""
+
+    interest: str
+    as_of: int
+    persons: int
+    shares: list[tuple[str, float]]  # in the order of values
+    # The same to look one up, since every affinity of every decision does.
+    by_value: dict[str, float] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self.by_value = dict(self.shares)

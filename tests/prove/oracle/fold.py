@@ -1,6 +1,6 @@
 """The fold of one partition: what each command does to each person, in the order of the log. Changes that
-fall due are settled when their person, the content or the definitions are touched next, and at the end: the
-product promises that settling them at any other time gives the same."""
+fall due are settled when their person, the content, the definitions or the site's shares are touched next, and at
+the end: the product promises that settling them at any other time gives the same."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from . import decide, rulebook, validity
 from .book import Book
 from .catalogue import Catalogue
 from .change import Change
-from .event import Content, Event
+from .event import Content, Event, SiteShares
+from .lift import Site
 from .profile import Profile
 
 Emit = Callable[[str, str, dict[str, Any]], None]
@@ -28,11 +29,18 @@ class Fold:
         self.catalogue = Catalogue(contents)
         self.changed_contents: dict[str, Content | None] = {}
         self.definitions: str | None = None
+        # All that were ever in force: an update may be of after the change that it tells of.
+        self.sites: list[Site] = [{}]
         self.stream_time = 0
         self.persons: dict[str, Profile] = {}
         self.counts = {"applied": 0, "answered": 0, "duplicates": 0, "knowledge": 0, "due": 0, "forgotten": 0}
         self.emit = emit
         self.heap: list[tuple[int, str]] = []
+
+    @property
+    def site(self) -> Site:
+        """The site's shares in force."""
+        return self.sites[-1]
 
     def event(self, event: Event) -> None:
         """Applies one event, or answers it if it asks for a decision."""
@@ -79,6 +87,14 @@ class Fold:
                 self.heap.append((profile.due, person))
         heapq.heapify(self.heap)
 
+    def share(self, shares: SiteShares) -> None:
+        self._knowledge()
+        self.sites.append({**self.site, shares.interest: shares})
+
+    def withdraw_shares(self, interest: str) -> None:
+        self._knowledge()
+        self.sites.append({name: shares for name, shares in self.site.items() if name != interest})
+
     def settle_all(self) -> None:
         """Settles everything that is due by the partition's time."""
         while self.heap and self.heap[0][0] <= self.stream_time:
@@ -90,7 +106,7 @@ class Fold:
                     heapq.heappush(self.heap, (profile.due, person))
 
     def _knowledge(self) -> None:
-        """What is due before a change of content or definitions does not see it."""
+        """What is due before a change of content, definitions or the site's shares does not see it."""
         self.settle_all()
         self.counts["knowledge"] += 1
 
@@ -135,7 +151,9 @@ class Fold:
         cause: dict[str, str | None], name: str, request_id: str | None,
     ) -> None:  # fmt: skip
         """Decides for a person and emits the decision."""
-        ladder, ranked, excluded = decide.decide(self.book, self.catalogue, profile, now, slot, exclude)
+        ladder, ranked, excluded = decide.decide(
+            self.book, self.catalogue, self.site, profile, now, slot, exclude
+        )
         record = {
             "decision_id": decide.stable_id(f"decision|{slot}|{name}"),
             "request_id": request_id,

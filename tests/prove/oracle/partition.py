@@ -12,7 +12,7 @@ from confluent_kafka import Message
 from .compare import Tolerated, difference
 from .configuration import Configuration
 from .emissions import Emissions
-from .event import Content, Event
+from .event import Content, Event, SiteShares
 from .fold import Fold
 from .interleaving import Interleaving
 from .log import CannotCheck, Log
@@ -94,7 +94,7 @@ class PartitionCheck:
                     hashed = self._compare_doubles(command, message, expected)
                 follow.take(hashed, message.offset(), command.person, f"message {command.message_id}")
             else:
-                follow.take(hashed, message.offset(), None, "a change of content or definitions")
+                follow.take(hashed, message.offset(), None, "a change for every partition")
         follow.finish()
         self.report.read(c.commands, count)
         self.report.count("commands", count)
@@ -107,7 +107,7 @@ class PartitionCheck:
         self.explained += 1
         for at, offset in follow.heads_at():
             source = expected[at]
-            if source.topic in (self.configuration.catalogue_topic, self.configuration.definitions_topic):
+            if source.topic in self.configuration.broadcast_topics:
                 continue
             message = next(self.log.records(source.topic, source.partition, offset), None)
             if message is None or message.offset() != offset:
@@ -145,8 +145,12 @@ class PartitionCheck:
             self._violation(message, None, f"expected no key found {message.key()!r}")
         if isinstance(command, Content):
             self.fold.content(command)
+        elif isinstance(command, SiteShares):
+            self.fold.share(command)
         elif command[0] == "withdrawn":
             self.fold.withdraw(command[1])
+        elif command[0] == "site shares withdrawn":
+            self.fold.withdraw_shares(command[1])
         else:
             try:
                 self.fold.define(command[1])

@@ -7,7 +7,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from .event import Content, Event
+from .event import Content, Event, SiteShares
 
 VERSION = 1
 DOUBLE = struct.Struct("<d")
@@ -116,6 +116,17 @@ def encode_definitions(text: str) -> bytes:
     return b"\1\3" + _text(text)
 
 
+def encode_site_shares(change: SiteShares | str) -> bytes:
+    """The bytes of a command that changes a site's shares or, given an interest alone, withdraws them."""
+    if isinstance(change, str):
+        return b"\1\5" + _text(change)
+    parts = [b"\1\4", _text(change.interest), _signed(change.as_of), _varint(change.persons)]
+    parts.append(_varint(len(change.shares)))
+    for value, share in change.shares:
+        parts += (_text(value), DOUBLE.pack(share))
+    return b"".join(parts)
+
+
 def has_doubles(event: Event) -> bool:
     """Whether an event has a property that is a double."""
     if not event.properties and not event.traits:
@@ -208,11 +219,14 @@ class Bytes:
             raise Unreadable(f"{len(self.data) - self.at} bytes follow")
 
 
-Command = Event | Content | tuple[str, str]
+Command = Event | Content | SiteShares | tuple[str, str]
+# The commands that are one text.
+TEXTS = {2: "withdrawn", 3: "definitions", 5: "site shares withdrawn"}
 
 
 def decode_command(data: bytes | None) -> Command:
-    """An event, a content, ("withdrawn", id) or ("definitions", text)."""
+    """An event, a content, a site's shares, ("withdrawn", id), ("definitions", text) or ("site shares withdrawn",
+    interest)."""
     if not data or data[0] != VERSION:
         raise Unreadable("no command of version 1")
     reader = Bytes(data, 1)
@@ -223,8 +237,10 @@ def decode_command(data: bytes | None) -> Command:
             command = _event(reader)
         elif kind == 1:
             command = content(reader)
-        elif kind in (2, 3):
-            command = ("withdrawn" if kind == 2 else "definitions", reader.text())
+        elif kind == 4:
+            command = site_shares(reader)
+        elif kind in TEXTS:
+            command = (TEXTS[kind], reader.text())
         else:
             raise Unreadable(f"a command of kind {kind}")
     except (IndexError, UnicodeDecodeError, struct.error) as error:
@@ -264,3 +280,8 @@ def content(reader: Bytes) -> Content:
         reader.optional_signed(),
         reader.optional_signed(),
     )
+
+
+def site_shares(reader: Bytes) -> SiteShares:
+    interest, as_of, persons = reader.text(), reader.signed(), reader.number()
+    return SiteShares(interest, as_of, persons, [(reader.text(), reader.double()) for _ in range(reader.number())])

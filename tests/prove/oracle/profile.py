@@ -67,8 +67,8 @@ class Profile:
         "affinities", "as_of", "book", "buckets", "cause", "due", "events", "fired", "fires", "first_at",
         "held", "items_bought", "last_at", "latest",
         "ledger", "made_by", "order_first", "order_last", "orders", "parked", "recent", "revenue",
-        "forgotten_until", "previous", "rendered", "seen", "segments", "session_count", "session_open", "sums", "tags", "totals",
-        "traits", "units", "version", "visit",
+        "forgotten_until", "previous", "rendered", "seen", "segments", "session_count", "session_open", "sited",
+        "sums", "tags", "totals", "traits", "units", "version", "visit",
     )  # fmt: skip
 
     def __init__(self, book: Book) -> None:
@@ -104,6 +104,7 @@ class Profile:
         self.due: int | None = None
         self.parked: dict[tuple[str, str], Any] = {}
         self.rendered = 0  # which definitions were in force at the last change
+        self.sited = 0  # and which shares of the site
         self.made_by: Book | None = None  # and these themselves
 
     def move_to(self, book: Book) -> None:
@@ -217,18 +218,26 @@ class Profile:
 
     def shares(self, at: int, hour: int) -> list[tuple[str, Affinity, float, float]]:
         """(value, affinity, score, share) of an interest's positive affinities, in the order of values."""
-        rule = self.book.interests[at]
-        positive = [
-            (value, affinity, score)
-            for value, affinity in sorted(self.affinities[at].items())
-            if (score := affinity.at(hour, rule)) > 0.0
-        ]
-        total = 0.0
-        for value, _, score in positive:
-            # Where values roll up, the widest are the whole of which all have a share.
-            if rule.roll_up is None or rule.roll_up not in value:
-                total += score
+        positive = self._positive(at, hour)
+        total = self._total(at, positive)
         return [
             (value, affinity, score, min(1.0, score / total) if total else 0.0)
             for value, affinity, score in positive
         ]
+
+    def total(self, at: int, hour: int) -> float:
+        """What the shares of an interest are shares of."""
+        return self._total(at, self._positive(at, hour))
+
+    def _positive(self, at: int, hour: int) -> list[tuple[str, Affinity, float]]:
+        rule = self.book.interests[at]
+        scores = [(value, one, one.at(hour, rule)) for value, one in sorted(self.affinities[at].items())]
+        return [one for one in scores if one[2] > 0.0]
+
+    def _total(self, at: int, positive: list[tuple[str, Affinity, float]]) -> float:
+        rule, total = self.book.interests[at], 0.0
+        for value, _, score in positive:
+            # Where values roll up, the widest are the whole of which all have a share.
+            if rule.roll_up is None or rule.roll_up not in value:
+                total += score
+        return total

@@ -8,11 +8,12 @@ from . import aggregates, validity
 from .aggregates import MISSING
 from .book import Interest
 from .decide import steps
+from .lift import Site, lifts
 from .profile import HOUR_MS, TIME, Profile
 
 
-def profile_update(person: str, profile: Profile) -> dict[str, Any]:
-    """The record of a profile as of its last change."""
+def profile_update(person: str, profile: Profile, site: Site) -> dict[str, Any]:
+    """The record of a profile as of its last change, where the site has these shares."""
     book, known = profile.book, profile.session_count > 0
     cause = profile.cause
     kind = "NONE" if cause is None else "TIME" if cause is TIME else "EVENT"
@@ -26,7 +27,7 @@ def profile_update(person: str, profile: Profile) -> dict[str, Any]:
         "cause": {"kind": kind, "message_id": cause if kind == "EVENT" else None},
         "traits": [{"name": name, "value": value} for name, value in sorted(profile.traits.items())],
         "attributes": [_attribute(profile, at) for at in range(len(book.attributes))],
-        "interests": [_interest(one, at, profile) for at, one in enumerate(book.interests)],
+        "interests": [_interest(one, at, profile, site) for at, one in enumerate(book.interests)],
         "tags": [
             {"interest": rule.name, "value": value}
             for at, rule in enumerate(book.interests)
@@ -93,7 +94,7 @@ def _pages(profile: Profile) -> list[dict[str, Any]]:
     ]
 
 
-def _interest(rule: Interest, at: int, profile: Profile) -> dict[str, Any]:
+def _interest(rule: Interest, at: int, profile: Profile, site: Site) -> dict[str, Any]:
     hour = profile.as_of // HOUR_MS
     shares = profile.shares(at, hour)
     if rule.show_negative:
@@ -101,15 +102,19 @@ def _interest(rule: Interest, at: int, profile: Profile) -> dict[str, Any]:
         scores = [(value, affinity, affinity.at(hour, rule)) for value, affinity in others]
         shares += [(value, affinity, score, 0.0) for value, affinity, score in scores if score <= 0.0]
     shares.sort(key=lambda one: -steps(one[2]))
+    shown = shares[: rule.top]
+    lifted = lifts(site, profile, at, hour, {value: score for value, _, score, _ in shown})
     affinities = [
         {
             "value": value,
             "score": score,
             "share": share,
+            "lift": lifted.get(value),
             "evidence": affinity.evidence,
             "n_eff": affinity.n_eff(),
             "tagged_at": affinity.tagged_at,
         }
-        for value, affinity, score, share in shares[: rule.top]
+        for value, affinity, score, share in shown
     ]
-    return {"name": rule.name, "affinities": affinities}
+    of_site = site.get(rule.name)
+    return {"name": rule.name, "affinities": affinities, "site_as_of": of_site.as_of if of_site else None}

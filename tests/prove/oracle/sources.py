@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import xxhash
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
-from . import contents, postcard, rulebook
+from . import contents, postcard, rulebook, site_shares
 from .aliases import Aliases
 from .configuration import Configuration
 from .document import ConfigurationError
@@ -62,6 +62,12 @@ def take_of(configuration: Configuration, topic: str) -> Take:
         )
     if topic == configuration.definitions_topic:
         return _definitions
+    if topic == configuration.site_shares_topic:
+        return lambda message: (
+            postcard.encode_site_shares(site_shares.read(message.key(), message.value())),
+            None,
+            [],
+        )
     reader = reader_of(configuration, topic)
 
     def event(message: Message) -> tuple[bytes, bytes | None, list[float]]:

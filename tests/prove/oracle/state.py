@@ -1,6 +1,6 @@
 """The changelog of one partition, folded: one row of its position and of the digest of all others, the rows
-of content and definitions that changed, and one row for each person, compared with the fold field by
-field."""
+of content, definitions and site shares that changed, and one row for each person, compared with the fold
+field by field."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .compare import Tolerated, difference
 from .fold import Fold
 from .journeys import Funnel, Lifecycle
 from .log import Log
-from .postcard import Bytes, Unreadable, content
+from .postcard import Bytes, Unreadable, content, site_shares
 from .profile import TIME, Profile
 from .report import Report
 from .rows import profile_of
@@ -60,6 +60,7 @@ class State:
         self._check_definitions(rows.pop(b"r", None), fold)
         rows.pop(b"i", None)  # with which definitions due times were worked out: the product's own note
         self._check_contents(rows, fold)
+        self._check_site_shares(rows, fold)
         for person, profile in fold.persons.items():
             row = rows.pop(b"p" + person.encode(), None)
             if row is None and not profile.version and not profile.seen:
@@ -133,6 +134,23 @@ class State:
                 said = f"content {content_id}: expected {wanted!r} found {found!r}"
                 self.report.violation("I5", self._where(row[0] if row else self.end), None, said)
             self.report.count("content rows")
+
+    def _check_site_shares(self, rows: dict[bytes, tuple[int, bytes]], fold: Fold) -> None:
+        """Shares that were withdrawn have no row: one that remains is told of as a row that nobody expects."""
+        for interest, expected in fold.site.items():
+            row = rows.pop(b"s" + interest.encode(), None)
+            found: Any = None
+            if row is not None:
+                try:
+                    reader = _body(row[1])
+                    found = site_shares(reader)
+                    reader.end()
+                except (Unreadable, IndexError, UnicodeDecodeError, struct.error) as error:
+                    found = str(error)
+            if found != expected:
+                said = f"site shares of {interest}: expected {expected!r} found {found!r}"
+                self.report.violation("I5", self._where(row[0] if row else self.end), None, said)
+            self.report.count("site share rows")
 
     def _check_profile(self, person: str, profile: Profile, offset: int, value: bytes) -> None:
         try:

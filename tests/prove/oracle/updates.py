@@ -81,14 +81,27 @@ class Updates:
         except Undecodable as error:
             self.report.violation("I5", self._where(offset), person, f"expected an update found {error}")
             return
-        expected = profile_update(person, profile)
-        said = None if expected == found else difference(expected, found, self.tolerated)
+        said = self._difference(person, profile, fold, found)
         if said is not None and profile.rendered < len(fold.books) - 1:
             # The update shows the names in force at its commit: the same as at the change, or later.
             self.report.count("updates from before a change of definitions, compared by version alone")
             said = None if found["version"] == profile.version else said
         if said is not None:
             self.report.violation("I5", self._where(offset), person, said)
+
+    def _difference(self, person: str, profile: Profile, fold: Fold, found: dict[str, Any]) -> str | None:
+        """The update shows the site's shares in force at its commit: the same as at the change, or later ones. Where
+        it fits none, how it differs from the first of these is told."""
+        first: str | None = None
+        for later, site in enumerate(fold.sites[profile.sited :]):
+            expected = profile_update(person, profile, site)
+            said = None if expected == found else difference(expected, found, self.tolerated)
+            if said is None:
+                if later:
+                    self.report.count("updates with the site's shares of after their change")
+                return None
+            first = first or said
+        return first
 
     def _version(self, value: bytes | None) -> int:
         """The second field, without decoding all of them, where the schema begins as the first one did."""

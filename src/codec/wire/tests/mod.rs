@@ -7,6 +7,7 @@ mod hostile;
 mod rejects;
 mod schema;
 mod shapes;
+mod site;
 
 use std::sync::Arc;
 
