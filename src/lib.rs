@@ -10,15 +10,15 @@
 //! orders       ─┼ intake: decode, validate,   task: load the person's profile,
 //! requests     ─┤ correct clocks, key by  ──► react (pure), stage the changes,  ──► profile-updates (compacted)
 //! content      ─┤ person; or broadcast        commit all in one transaction     ──► content-decisions
-//! definitions  ─┘        │                              │                       ──► segment-changes
-//!                        └─► dead-letters               └─► <app>-profile-changelog (compacted)
+//! definitions  ─┤        │                              │                       ──► segment-changes
+//! site-shares  ─┘        └─► dead-letters               └─► <app>-profile-changelog (compacted)
 //! ```
 //!
 //! 1. [`runtime::worker`] polls a record. One worker is one thread, one group member and one transactional
 //!    producer; nothing is shared with other workers.
 //! 2. A source's record goes through [`runtime::intake`]: [`codec::wire`] makes an event of it or says why
-//!    not; the event becomes a command in the partition of its person, the reject a dead letter. Content and
-//!    definitions become commands in every partition, so that they are ordered with the events.
+//!    not; the event becomes a command in the partition of its person, the reject a dead letter. Content,
+//!    definitions and site shares become commands in every partition, so that they are ordered with the events.
 //! 3. A command goes to the [`runtime::task`] of its partition, which raises stream time, finds the profile
 //!    in its [`store::overlay`], and hands both to [`domain::react`].
 //! 4. `react` settles what is due, applies the event and answers with emissions. Decisions and segment

@@ -117,6 +117,8 @@ mutants! {
     ReadTheLastAgain = "read-the-last-again",
     /// Does not keep content in the state.
     ForgetContent = "forget-content",
+    /// Does not keep what all persons together are drawn to in the state.
+    ForgetSiteShares = "forget-site-shares",
     /// Changes what falls due and tells nobody.
     SweepInSilence = "sweep-in-silence",
 

@@ -12,6 +12,7 @@ mod replay;
 mod run;
 mod schema;
 mod site_shares;
+mod stored;
 mod test;
 mod topics;
 mod view;

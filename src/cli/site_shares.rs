@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::load::print;
+use super::stored::{self, partitions, unreadable};
 use super::view::instant;
 use super::{ConfigSource, Format};
 use crate::codec::row;
 use crate::codec::wire::{SHARES_MAX, encode_site_shares};
 use crate::config::Config;
-use crate::config::definitions::parse_definitions;
 use crate::config::overlay::Flags;
 use crate::domain::rulebook::RuleBook;
 use crate::domain::site::SiteShares;
@@ -56,8 +56,14 @@ pub(super) fn run(arguments: SiteSharesArguments) -> Result<i32, Exit> {
         return Err(Exit { code: ExitCode::Misconfigured, text: text.to_owned() });
     };
     let admin = KafkaAdmin::connect(&config.kafka, Duration::from_secs(30)).map_err(exit)?;
-    let partitions = partitions(&config, &admin, &config.topics.changelog)?;
-    partitions_of_input(&admin, topic)?;
+    let changelog: Arc<str> = Arc::from(&*config.topics.changelog);
+    let count = partitions(&config, &admin, &config.topics.changelog)?;
+    let partitions: Vec<Partition> =
+        (0..count).map(|number| Partition::new(Arc::clone(&changelog), number)).collect();
+    if admin.describe(topic).map_err(exit)?.is_none() {
+        let text = format!("the topic {topic} of site_shares does not exist. Create it, compacted");
+        return Err(Exit { code: ExitCode::Misconfigured, text });
+    }
     let states = partitions.iter().map(|partition| State::read(&config, partition));
     let states = states.collect::<Result<Vec<State>, Exit>>()?;
     let as_of = states.iter().filter_map(|state| state.stream_time).max();
@@ -75,25 +81,6 @@ pub(super) fn run(arguments: SiteSharesArguments) -> Result<i32, Exit> {
     }
     show(&told, arguments.output);
     Ok(0)
-}
-
-fn partitions(config: &Config, admin: &KafkaAdmin, topic: &CompactString) -> Result<Vec<Partition>, Exit> {
-    let Some(state) = admin.describe(topic).map_err(exit)? else {
-        let text = format!("the topic {topic} does not exist: has {} ever run?", config.application);
-        return Err(Exit { code: ExitCode::Misconfigured, text });
-    };
-    let topic: Arc<str> = Arc::from(&**topic);
-    Ok((0..state.partitions).map(|number| Partition::new(Arc::clone(&topic), number)).collect())
-}
-
-fn partitions_of_input(admin: &KafkaAdmin, topic: &CompactString) -> Result<i32, Exit> {
-    match admin.describe(topic).map_err(exit)? {
-        Some(state) => Ok(state.partitions),
-        None => {
-            let text = format!("the topic {topic} of site_shares does not exist. Create it, compacted");
-            Err(Exit { code: ExitCode::Misconfigured, text })
-        }
-    }
 }
 
 /// What is known of a partition of the changelog before its persons are added up.
@@ -118,10 +105,7 @@ impl State {
         let meta = meta.map(|bytes| row::decode_meta(&bytes)).transpose().map_err(unreadable)?;
         let rules = match definitions {
             None => Arc::clone(&config.rules),
-            Some(bytes) => {
-                let (_, text) = row::decode_definitions(&bytes).map_err(unreadable)?;
-                Arc::new(parse_definitions(&text, "the definitions in force").map_err(unreadable)?)
-            }
+            Some(bytes) => Arc::new(stored::definitions(&bytes)?),
         };
         Ok(State { latest, stream_time: meta.map(|meta| meta.stream_time), rules })
     }
@@ -202,9 +186,4 @@ fn text(told: &SiteShares) -> String {
     let (interest, persons, values) = (&told.interest, told.persons, told.shares.len());
     let shown = shown.collect::<Vec<_>>().join(", ");
     format!("{interest} as of {}: {persons} persons, {values} values: {shown}", instant(told.as_of.ms()))
-}
-
-fn unreadable(error: impl ToString) -> Exit {
-    let text = format!("what is there cannot be read with this version: {}", error.to_string());
-    Exit { code: ExitCode::Failed, text }
 }

@@ -9,10 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use compact_str::CompactString;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use super::load::print;
+use super::stored::{definitions, partitions, unreadable};
 use super::{ConfigSource, Format, view};
 use crate::codec::output::content_decision::ContentDecision;
 use crate::codec::output::reading::{decode_decision, decode_segment_change};
@@ -20,7 +22,6 @@ use crate::codec::output::segment_change::SegmentChangeRecord;
 use crate::codec::partition::partition_of;
 use crate::codec::row;
 use crate::config::Config;
-use crate::config::definitions::parse_definitions;
 use crate::config::overlay::Flags;
 use crate::domain::person::Person;
 use crate::domain::profile::Profile;
@@ -171,12 +172,9 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    fn each(&self, topic: &str, mut take: impl FnMut(Record)) -> Result<(), Exit> {
-        let Some(state) = self.admin.describe(topic).map_err(exit)? else {
-            let text = format!("the topic {topic} does not exist: has {} ever run?", self.config.application);
-            return Err(Exit { code: ExitCode::Misconfigured, text });
-        };
-        let partition = Partition::new(topic, partition_of(self.person.as_bytes(), state.partitions));
+    fn each(&self, topic: &CompactString, mut take: impl FnMut(Record)) -> Result<(), Exit> {
+        let count = partitions(self.config, self.admin, topic)?;
+        let partition = Partition::new(&**topic, partition_of(self.person.as_bytes(), count));
         let (kafka, application) = (&self.config.kafka, &self.config.application);
         let mut log = LogReader::open(kafka, application, &partition, 0).map_err(exit)?;
         let (clocks, total) = (Clocks::start(), log.remaining().unsigned_abs());
@@ -185,7 +183,7 @@ impl Scan<'_> {
         while log.finished().is_none() {
             log.next(10_000, Duration::from_millis(200)).map_err(exit)?.into_iter().for_each(&mut take);
             if bar.is_none() && is_terminal && clocks.now().monotonic > BAR_AFTER {
-                bar = Some(ProgressBar::new(total).with_message(topic.to_owned()));
+                bar = Some(ProgressBar::new(total).with_message(topic.to_string()));
             }
             if let Some(bar) = &bar {
                 bar.set_position(total.saturating_sub(log.remaining().unsigned_abs()));
@@ -217,14 +215,4 @@ impl<T> Latest<T> {
     fn finish(self) -> Result<Vec<T>, Exit> {
         self.kept.into_iter().collect::<Result<_, String>>().map_err(unreadable)
     }
-}
-
-fn definitions(bytes: &[u8]) -> Result<RuleBook, Exit> {
-    let (_, text) = row::decode_definitions(bytes).map_err(unreadable)?;
-    parse_definitions(&text, "the definitions in force").map_err(unreadable)
-}
-
-fn unreadable(error: impl ToString) -> Exit {
-    let text = format!("what is there cannot be read with this version: {}", error.to_string());
-    Exit { code: ExitCode::Failed, text }
 }

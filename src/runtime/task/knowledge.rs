@@ -33,7 +33,9 @@ impl Task {
                 self.overlay.stage(row::content_key(&content_id), value);
             }
             Command::SiteSharesChanged(shares) => {
-                self.overlay.stage(row::site_key(&shares.interest), Some(row::encode_site(&shares)));
+                if !is_armed(Mutant::ForgetSiteShares) {
+                    self.overlay.stage(row::site_key(&shares.interest), Some(row::encode_site(&shares)));
+                }
                 self.site.put(shares);
             }
             Command::SiteSharesWithdrawn { interest } => {
