@@ -167,7 +167,7 @@ class SiteRecords(unittest.TestCase):
         many = {f"v{at}": 0.5 for at in range(1_001)}
         for value, code, path in (
             (b"", "empty", "$"),
-            (b" " * 262_145, "too_large", "$"),
+            (b" " * 1_048_577, "too_large", "$"),
             (b'{"asOf"', "malformed_json", "$"),
             (b'{"persons":1,"persons":2}', "malformed_json", "$"),
             (b'{"asOf":1767607200,"persons":1,"shares":{"a":0.5,"a":0.5}}', "malformed_json", "$"),

@@ -15,7 +15,7 @@ use crate::domain::command::Command;
 use crate::domain::site::{SHARE_MIN, SiteShares};
 
 /// The longest record of site shares, in bytes.
-const RECORD_BYTES_MAX: usize = 256 * 1024;
+const RECORD_BYTES_MAX: usize = 1024 * 1024;
 /// The most values of an interest whose site shares are told; the largest are worth telling.
 pub const SHARES_MAX: usize = 1_000;
 

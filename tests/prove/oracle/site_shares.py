@@ -11,7 +11,7 @@ from .event import SiteShares
 from .fields import CONTROL, as_object
 from .reject import Reject, invalid
 
-RECORD_BYTES_MAX = 262_144
+RECORD_BYTES_MAX = 1_048_576
 NAME_BYTES_MAX = 256
 SHARES_MAX = 1_000
 SHARE_MIN = 1e-9

@@ -41,7 +41,7 @@ fn what_is_wrong_is_said_with_its_path() {
     let cases = [
         ("[]".to_owned(), RejectCode::InvalidField, "$"),
         ("{".to_owned(), RejectCode::MalformedJson, "$"),
-        (" ".repeat(300_000), RejectCode::TooLarge, "$"),
+        (" ".repeat(1_048_577), RejectCode::TooLarge, "$"),
         (r#"{"persons": 1, "shares": {}}"#.to_owned(), RejectCode::MissingField, "$.asOf"),
         (r#"{"asOf": 0, "persons": -1, "shares": {}}"#.to_owned(), RejectCode::InvalidField, "$.persons"),
         (r#"{"asOf": 0, "persons": 1.5, "shares": {}}"#.to_owned(), RejectCode::InvalidField, "$.persons"),
