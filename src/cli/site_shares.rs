@@ -102,7 +102,8 @@ impl State {
             }
             _ => {}
         })?;
-        let meta = meta.map(|bytes| row::decode_meta(&bytes)).transpose().map_err(unreadable)?;
+        let meta = meta.map(|bytes| row::decode_meta(&bytes)).transpose();
+        let meta = meta.map_err(|error| unreadable(format!("{partition}: {error}")))?;
         let rules = match definitions {
             None => Arc::clone(&config.rules),
             Some(bytes) => Arc::new(stored::definitions(&bytes)?),
@@ -129,7 +130,7 @@ impl State {
                         totals.add(profile.affinities(rule.id), rule, as_of);
                     }
                 }
-                Err(error) => wrong = Some(error),
+                Err(error) => wrong = Some(format!("{partition} at {}: {error}", record.offset)),
             }
         })?;
         wrong.map_or(Ok(()), |error| Err(unreadable(error)))

@@ -60,9 +60,11 @@ pub fn all_shares<'a>(
     for share in shares.iter_mut().filter(|share| share.score > 0.0 && sum > 0.0) {
         share.share = (share.score / sum).min(1.0);
     }
-    for share in shares.iter_mut().filter(|_| site.is_some()) {
-        // What makes a tag is what it takes to outweigh the site.
-        share.lift = site.and_then(|site| site.lift(&share.affinity.value, share.score, sum, interest.enter));
+    if let Some(site) = site {
+        for share in &mut shares {
+            // What makes a tag is what it takes to outweigh the site.
+            share.lift = site.lift(&share.affinity.value, share.score, sum, interest.enter);
+        }
     }
     shares
 }

@@ -75,10 +75,17 @@ fn a_position_of_format_1_has_an_unknown_digest() {
 }
 
 #[test]
+fn site_shares_come_back_as_they_were() {
+    let shares = arbitrary::site_shares();
+    assert_eq!(decode_site(&encode_site(&shares)), Ok(shares));
+}
+
+#[test]
 fn keys_tell_what_they_are_of() {
     let person = Person::bare("user:42");
     assert_eq!(profile_key(&person), b"puser:42");
     assert_eq!(content_key("banner-1"), b"cbanner-1");
+    assert_eq!(site_key("category"), b"scategory");
     for key in [META_KEY, DEFINITIONS_KEY, RESTORING_KEY, &content_key("p"), b"", b"p\xff"] {
         assert_eq!(person_of_key(key), None);
     }
