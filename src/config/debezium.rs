@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use compact_str::CompactString;
+
 use super::keys;
 use super::problems::Problems;
 use super::section::Section;
@@ -23,6 +25,7 @@ pub(crate) fn read(source: &mut Section<'_>, keyed: bool, problems: &mut Problem
     }
     let mut section = source.section("debezium", keys::DEBEZIUM, problems)?;
     let columns = settings::table(&mut section, "columns", problems);
+    refuse_names_of_calls(&section, &columns, problems);
     let events = settings::table(&mut section, "events", problems);
     let column = section.text("column", problems);
     if column.is_some() != section.has("events") {
@@ -39,4 +42,25 @@ pub(crate) fn read(source: &mut Section<'_>, keyed: bool, problems: &mut Problem
     let deleted = section.text("deleted", problems).map(|deleted| deleted.text);
     let event = section.text("event", problems)?.text;
     Some(Arc::new(Table { event, deleted, by_column, columns }))
+}
+
+/// A row becomes a call that has members of its own, beside its properties: columns of these names cannot be others.
+fn refuse_names_of_calls(
+    section: &Section<'_>,
+    columns: &[(CompactString, CompactString)],
+    problems: &mut Problems<'_>,
+) {
+    for (column, field) in columns {
+        let is_beside = matches!(&**field, "user_id" | "anonymous_id" | "message_id" | "timestamp");
+        let is_taken = match &**column {
+            "event" | "properties" => is_beside,
+            "timestamp" => &**field != "timestamp",
+            _ => false,
+        };
+        if is_taken {
+            let message = format!("debezium.columns: a column `{column}` cannot be the {field}");
+            let hint = Some("let the connector give the column another name".into());
+            problems.error(&section.place_of("columns"), message, hint);
+        }
+    }
 }

@@ -50,9 +50,7 @@ pub fn plan(
 /// How the records of a source are read.
 pub fn wire_source(config: &Config, source: &SourceConfig) -> Source {
     let mut aliases = config.aliases.aliases();
-    for (column, field) in source.table.iter().flat_map(|table| &table.columns) {
-        aliases.add_field(column, field);
-    }
+    source.table.iter().for_each(|table| aliases.add_columns(&table.columns));
     Source {
         topic: source.topic.clone(),
         clock: source.clock,

@@ -203,7 +203,7 @@ impl Aliases {
         }
     }
 
-    fn add_in(&mut self, scope: Scope, alias: &str, canonical: &str) {
+    pub(super) fn add_in(&mut self, scope: Scope, alias: &str, canonical: &str) {
         let names = self.names(scope).values().filter(|target| target.canonical.name() == canonical);
         let rank = names.map(|target| target.rank).max().unwrap_or(0) + 1;
         let canonical = match Field::of(canonical) {

@@ -8,7 +8,7 @@ use compact_str::CompactString;
 use serde_json::Number;
 
 use super::Source;
-use super::aliases::{Canonical, Scope};
+use super::aliases::{Aliases, Canonical, Scope};
 use super::event;
 use super::field::Field;
 use super::found::Found;
@@ -42,6 +42,8 @@ pub struct ByColumn {
 
 /// A change of a row.
 struct Change<'t> {
+    /// Where it stands in the database's log.
+    place: Option<Found<'t>>,
     /// The row, as it is now or, once deleted, as it was.
     row: Found<'t>,
     /// What it tells.
@@ -63,17 +65,17 @@ pub(super) fn event(
 ) -> Result<Option<Event>, Reject> {
     let Some(change) = change(source, table, tree)? else { return Ok(None) };
     let call = call(source, &change)?;
-    let id = || {
-        // A connector that starts again tells its last changes again, with another time of telling.
-        let place = Found::whole(tree).value().member("payload").unwrap_or(tree).member("source");
-        derived_id(format!("{}|{place:?}|{:?}", change.event, change.row.value()).as_bytes())
-    };
     let row = change.row.path();
-    event::assemble(source, &call, record_time, id).map(Some).map_err(|reject| {
-        let path = reject.path.strip_prefix('$').unwrap_or(&reject.path);
-        let path = path.strip_prefix(".properties").unwrap_or(path);
-        Reject { path: format!("{row}{path}").into(), ..reject }
-    })
+    event::assemble(source, &call, record_time, || derived_id(&change.identity())).map(Some).map_err(
+        |reject| {
+            if let Some(at) = change.at.filter(|_| &*reject.path == "$.timestamp") {
+                return Reject { path: at.path().into(), ..reject };
+            }
+            let path = reject.path.strip_prefix('$').unwrap_or(&reject.path);
+            let path = path.strip_prefix(".properties").unwrap_or(path);
+            Reject { path: format!("{row}{path}").into(), ..reject }
+        },
+    )
 }
 
 fn change<'t>(source: &Source, table: &'t Table, tree: &'t Tree<'t>) -> Result<Option<Change<'t>>, Reject> {
@@ -102,16 +104,36 @@ fn change<'t>(source: &Source, table: &'t Table, tree: &'t Tree<'t>) -> Result<O
     };
     row.members().map(drop)?;
     let told = match &table.by_column {
-        Some(by) if !is_deleted => by.decide(row, told),
-        _ => Some(told),
+        // What a row has never told is not undone with it.
+        Some(by) if is_deleted => by.decide(row, told).map(|_| told),
+        Some(by) => by.decide(row, told),
+        None => Some(told),
     };
     let Some(told) = told else { return Ok(None) };
     // The time that a row says is when what it tells of happened, not when it was corrected or cancelled.
     let is_first = matches!(op.value().text(), Some("c" | "r"));
-    let says_when = is_first && row.members()?.any(|found| field(source, found) == Some(Field::Timestamp));
-    let at =
-        || envelope.member("source").and_then(|source| source.member("ts_ms")).or(envelope.member("ts_ms"));
-    Ok(Some(Change { row, event: told, at: if says_when { None } else { at() } }))
+    let is_time =
+        |found: Found<'_>| field(source, found) == Some(Field::Timestamp) && *found.value() != Tree::Null;
+    let says_when = is_first && row.members()?.any(is_time);
+    let place = envelope.member("source");
+    let at = || place.and_then(|place| place.member("ts_ms")).or(envelope.member("ts_ms"));
+    Ok(Some(Change { place, row, event: told, at: if says_when { None } else { at() } }))
+}
+
+impl Change<'_> {
+    /// What tells it from all others. A connector that starts again tells its last changes again, with another time of
+    /// telling, and perhaps with another version of itself.
+    fn identity(&self) -> Vec<u8> {
+        let place = self.place.and_then(|place| place.members().ok()).into_iter().flatten();
+        let place = place.filter(|found| found.key() != "version");
+        let members =
+            place.map(|found| Member { key: Cow::Borrowed(found.key()), value: found.value().clone() });
+        let mut bytes = Vec::new();
+        Tree::Text(Cow::Borrowed(self.event)).write_for_id(&mut bytes);
+        Tree::Object(members.collect()).write_for_id(&mut bytes);
+        self.row.value().write_for_id(&mut bytes);
+        bytes
+    }
 }
 
 /// The change as a call: ids and times beside the properties, all other columns among them.
@@ -168,5 +190,20 @@ impl ByColumn {
         });
         let decided = self.events.iter().find(|(of, _)| Some(&**of) == value.as_deref());
         decided.map_or(Some(otherwise), |(_, event)| event.as_deref())
+    }
+}
+
+impl Aliases {
+    /// Lets the columns of a table stand for fields, but not inside the products of a column of JSON. Its own
+    /// `client_id` and `event_id` are, unlike Google's, no device and no message.
+    pub fn add_columns(&mut self, columns: &[(CompactString, CompactString)]) {
+        let own = ["client_id", "event_id"].map(|column| (column.into(), column.into()));
+        for (column, field) in own.iter().chain(columns) {
+            self.add_in(Scope::Properties, column, field);
+            // The call that a row becomes has an event and properties of its own.
+            if !matches!(&**column, "event" | "properties") {
+                self.add_in(Scope::Envelope, column, field);
+            }
+        }
     }
 }

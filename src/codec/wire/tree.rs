@@ -67,6 +67,38 @@ impl<'r> Tree<'r> {
         }
     }
 
+    /// Writes it so that equal values are the same bytes and others are not: whatever a derived id is of. Members of
+    /// objects come in the order of their keys, texts and keys after their lengths, and doubles as their bits.
+    pub(super) fn write_for_id(&self, bytes: &mut Vec<u8>) {
+        let text = |kind: char, text: &str, bytes: &mut Vec<u8>| {
+            bytes.extend(format!("{kind}{}:{text}", text.len()).bytes());
+        };
+        match self {
+            Tree::Null => bytes.push(b'n'),
+            Tree::Bool(flag) => bytes.push(if *flag { b't' } else { b'f' }),
+            Tree::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
+                Some(double) => bytes.extend(format!("d{:016x}", double.to_bits()).bytes()),
+                None => bytes.extend(format!("i{number};").bytes()),
+            },
+            Tree::Text(one) => text('s', one, bytes),
+            Tree::List(list) => {
+                bytes.push(b'[');
+                list.iter().for_each(|part| part.write_for_id(bytes));
+                bytes.push(b']');
+            }
+            Tree::Object(members) => {
+                let mut members: Vec<&Member<'_>> = members.iter().collect();
+                members.sort_by(|one, other| one.key.cmp(&other.key));
+                bytes.push(b'{');
+                for member in members {
+                    text('k', &member.key, bytes);
+                    member.value.write_for_id(bytes);
+                }
+                bytes.push(b'}');
+            }
+        }
+    }
+
     /// The JSON path from here to `value`, which must be a part of this tree: the same one, not an equal one.
     /// It is looked for, since a path is only said of what is wrong, and of one value of a record at most.
     pub(super) fn path_to(&self, value: &Tree<'r>) -> String {
@@ -105,6 +137,21 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_ids_are_derived_from_stays_the_same() {
+        let bytes = |value: serde_json::Value| {
+            let mut bytes = Vec::new();
+            Tree::of(&value).write_for_id(&mut bytes);
+            String::from_utf8(bytes).unwrap()
+        };
+        let value =
+            json!({"b": [1, -2, 0.5, 1e300], "a": {"": null, "é": "\u{0}\"", "z": [true, false, []]}});
+        let expected = "{k1:a{k0:nk1:z[tf[]]k2:és2:\u{0}\"}k1:b[i1;i-2;d3fe0000000000000d7e37e43c8800759c]}";
+        assert_eq!(bytes(value), expected);
+        assert_ne!(bytes(json!(["a", "b"])), bytes(json!(["as1:b"])));
+        assert_ne!(bytes(json!(1)), bytes(json!(1.0)), "senders tell them apart");
+    }
 
     #[test]
     fn a_path_leads_to_the_value_itself_and_not_to_its_equal() {

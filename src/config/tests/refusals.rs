@@ -52,6 +52,8 @@ fn tables_of_a_database() {
             ("    debezium: {event: a, column: status}", "4:15", "only one of column and events"),
             ("    debezium: {event: a, events: {x: none}}", "4:15", "only one of column and events"),
             ("    debezium: {event: a, colums: {}}", "4:26", "`colums` is not known"),
+            ("    debezium: {event: a, columns: {timestamp: at}}", "4:35", "`timestamp` cannot be the at"),
+            ("    debezium: {event: a, columns: {event: user_id}}", "4:35", "`event` cannot be the user_id"),
             ("    keyed: true\n    debezium: {event: a}", "5:15", "keyed by its rows"),
         ],
         head,
