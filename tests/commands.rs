@@ -44,7 +44,7 @@ fn every_scenario_of_the_shop_holds() {
     let text = standard_output(&output);
     assert_eq!(output.status.code(), Some(0), "{text}{}", standard_error(&output));
     let verdicts: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(verdicts.len(), 32);
+    assert_eq!(verdicts.len(), 34);
     assert!(verdicts.iter().all(|verdict| verdict["passed"] == true && verdict["expectations"] != 0));
 }
 

@@ -101,7 +101,8 @@ python_that_kills() {
 
 # Prints the Python that reads what Bespoke writes; the benchmark is run with it too.
 python_that_proves() {
-  locked python python_with prove confluent-kafka==2.16.1 fastavro==1.13.1 PyYAML==6.0.3 tzdata==2026.6 xxhash==4.1.0
+  locked python python_with prove confluent-kafka==2.16.1 fastavro==1.13.1 jsonschema==4.26.0 PyYAML==6.0.3 \
+    tzdata==2026.6 xxhash==4.1.0
 }
 
 # What fails is made smaller, named, and kept in tests/fuzz/corpus, where every later test finds it.

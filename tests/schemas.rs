@@ -24,6 +24,7 @@ use bespoke::domain::affinity::{Affinity, Decay};
 use bespoke::domain::decision::{
     Decision, DecisionCause, Excluded, LadderStep, Ranked, Reason, SegmentChange,
 };
+use bespoke::domain::freshness::Status;
 use bespoke::domain::person::{IdKind, Person};
 use bespoke::domain::points::{Keep, Point, Points};
 use bespoke::domain::profile::{
@@ -227,7 +228,10 @@ fn rules() -> RuleBook {
         attributes: vec![
             attribute("views_7d", Aggregation::Count, Some(window)),
             attribute("units", Aggregation::Units, None),
-            attribute("spent", Aggregation::Value, None),
+            AttributeRule {
+                purposes: vec!["analytics", "ads"],
+                ..attribute("spent", Aggregation::Value, None)
+            },
             attribute("scrolled", Aggregation::Sum(Field::Property("depth".into())), None),
             attribute("entry", Aggregation::First(Field::Page), None),
             attribute("categories", Aggregation::List(Field::Item(Facet::Category), 5), None),
@@ -297,14 +301,17 @@ fn traits() -> Properties {
 
 fn counters() -> Vec<Counter> {
     let window = Window { bucket_ms: HOUR_MS, buckets: 168, timed: true, zone: None };
-    let mut counters =
-        [("views_7d", Some(&window), 12), ("spent", None, 4998), ("scrolled", None, 2_750_000)].map(
-            |(name, window, amount)| {
-                let mut counter = Counter::new(NameId::of(name));
-                counter.add(amount, at(-150), at(0), window);
-                counter
-            },
-        );
+    let sums = [
+        ("views_7d", Some(&window), 12),
+        ("spent", None, 4998),
+        ("spent|evidence|0", None, 2),
+        ("scrolled", None, 2_750_000),
+    ];
+    let mut counters = sums.map(|(name, window, amount)| {
+        let mut counter = Counter::new(NameId::of(name));
+        counter.add(amount, at(-150), at(0), window);
+        counter
+    });
     counters.reverse();
     counters.into()
 }
@@ -365,6 +372,7 @@ fn decision() -> Decision {
         code: "affinity",
         weight: 0.5,
         evidence: "category boots: share 0.500, score 8.000, 4 events".into(),
+        n_eff: 2.5,
     };
     Decision {
         decision_id: "7f1f3c52-8f5e-5f7a-9a36-0d1c1f6f2a11".into(),
@@ -382,6 +390,8 @@ fn decision() -> Decision {
         excluded: vec![Excluded { content_id: "banner-1".into(), reason: "bought" }],
         definitions: 0x0123_4567_89ab_cdef,
         valid_until: Some(at(24)),
+        last_at: Some(at(-1)),
+        status: Status::Stale,
     }
 }
 

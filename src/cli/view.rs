@@ -34,6 +34,10 @@ pub(super) fn profile(person: &Person, profile: &Profile, rules: &RuleBook, site
     let due = due(profile, rules).into_iter();
     let statuses = update.attributes.iter().filter(|of| of.status != AttributeStatus::Present);
     let statuses = statuses.map(|of| (of.name.to_string(), lower(&of.status)));
+    let rests = update.attributes.iter().filter(|of| of.n_eff != 0.0);
+    let rests = rests.map(|of| (of.name.to_string(), number(of.n_eff)));
+    let segment_rests = update.segments.iter().map(|of| (of.segment.to_string(), number(of.n_eff)));
+    let segment_statuses = update.segments.iter().map(|of| (of.segment.to_string(), lower(&of.status)));
     let until = update.segments.iter().map(|of| (of.segment.to_string(), json!(of.valid_until.map(instant))));
     let since = update.segments.iter().map(|of| (of.segment.to_string(), json!(instant(of.entered_at))));
     json!({
@@ -47,6 +51,7 @@ pub(super) fn profile(person: &Person, profile: &Profile, rules: &RuleBook, site
         "traits": Map::from_iter(traits),
         "attributes": Map::from_iter(attributes),
         "statuses": Map::from_iter(statuses),
+        "n_eff": Map::from_iter(rests),
         "interests": interests(&update),
         "site_as_of": Map::from_iter(site_as_of),
         "tags": Map::from_iter(tags),
@@ -66,6 +71,8 @@ pub(super) fn profile(person: &Person, profile: &Profile, rules: &RuleBook, site
         "segments": Value::from_iter(update.segments.iter().map(|of| of.segment.to_string())),
         "in_segment_since": Map::from_iter(since),
         "in_segment_until": Map::from_iter(until),
+        "in_segment_n_eff": Map::from_iter(segment_rests),
+        "in_segment_status": Map::from_iter(segment_statuses),
         "completeness": number(update.completeness),
         "contradictions": update.contradictions,
         "due": Value::from_iter(due.map(|(at, what)| json!({ "at": instant(at.ms()), "what": what }))),
@@ -76,7 +83,7 @@ pub(super) fn profile(person: &Person, profile: &Profile, rules: &RuleBook, site
 pub(super) fn decision(decision: &ContentDecision<'_>) -> Value {
     let items = decision.ranked.iter().map(|item| {
         let reasons = item.reasons.iter().map(
-            |reason| json!({ "code": reason.code, "weight": reason.weight, "evidence": reason.evidence }),
+            |of| json!({ "code": of.code, "weight": of.weight, "evidence": of.evidence, "n_eff": of.n_eff }),
         );
         json!({
             "rank": item.rank, "content_id": item.content_id, "score": item.score,
@@ -100,6 +107,8 @@ pub(super) fn decision(decision: &ContentDecision<'_>) -> Value {
         "items": Value::from_iter(items),
         "excluded": Map::from_iter(excluded),
         "valid_until": decision.valid_until.map(instant),
+        "last_at": decision.last_at.map(instant),
+        "status": lower(&decision.status),
     })
 }
 

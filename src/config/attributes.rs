@@ -1,7 +1,10 @@
 //! Reads `attributes`: what is counted, over which window.
 
 mod derived;
+mod purposes;
 mod window;
+
+use std::ops::RangeInclusive;
 
 use compact_str::CompactString;
 
@@ -25,8 +28,11 @@ const BUCKETS_MAX: i64 = 2_400;
 /// The longest window, in milliseconds.
 const WINDOW_MS_MAX: i64 = 2_400 * DAY_MS;
 
+/// From which ages on something may be stale, in milliseconds.
+pub(crate) const AGE_MS: RangeInclusive<i64> = MINUTE_MS..=WINDOW_MS_MAX;
+
 /// How many steps a funnel has.
-const FUNNEL_STEPS: std::ops::RangeInclusive<usize> = 2..=16;
+const FUNNEL_STEPS: RangeInclusive<usize> = 2..=16;
 
 /// What an attribute may be; exactly one of them is given.
 const KINDS: [&str; 21] = [
@@ -82,12 +88,13 @@ pub(crate) fn read(
         each(definitions, "attributes", keys::ATTRIBUTE, problems, |_, name, mut section, problems| {
             let section = &mut section;
             let kind = one_of(section, &format!("attributes.{name}"), &KINDS, problems)?;
+            let purposes = purposes::read(section, problems);
             if derived::KINDS.contains(&kind) {
                 let (rule, named) = derived::read(name, kind, section, interests, problems);
                 parts.push((rule.name.clone(), named));
-                return Some(rule);
+                return Some(AttributeRule { purposes, ..rule });
             }
-            attribute(name, kind, section, names, problems)
+            attribute(name, kind, section, names, problems).map(|rule| AttributeRule { purposes, ..rule })
         });
     derived::resolve(&mut rules, parts, problems);
     rules
@@ -129,7 +136,7 @@ fn freshness(
 ) -> Option<Freshness> {
     let mut age_ms = |key| {
         let given = section.has(key);
-        given.then(|| section.duration_ms(key, MINUTE_MS..=WINDOW_MS_MAX, problems))
+        given.then(|| section.duration_ms(key, AGE_MS, problems))
     };
     let [stale_ms, expires_ms] = [age_ms("stale_after"), age_ms("expires_after")];
     stale_ms.or(expires_ms)?;

@@ -11,9 +11,8 @@ use super::keys::Key;
 use super::names::Names;
 use super::node::{Node, Place, Source, Value};
 use super::problems::Problems;
-use super::quantity::Quantity;
 use super::section::{self, Section};
-use super::{attributes, document, functions, interests, keys, segments, slots};
+use super::{attributes, document, functions, interests, keys, lateness, segments, slots};
 use crate::codec::wire::Aliases;
 use crate::domain::rulebook::{IntakeRule, OrdersRule, RecentRule, RuleBook, SessionRule};
 use crate::domain::time::{DAY_MS, Timestamp};
@@ -81,32 +80,26 @@ pub(crate) fn read(root: &mut Node, problems: &mut Problems<'_>) -> Option<(Rule
 
 fn intake(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<IntakeRule> {
     let lateness_ms_max = section.duration_ms("lateness", WAIT_MS, problems);
+    let lateness_by_source = lateness::by_source(section, problems);
     let retention = section.has("retention").then(|| {
         let place = section.place_of("retention");
         (section.duration_ms("retention", DAY_MS..=3_650 * DAY_MS, problems), place)
     });
+    let place =
+        section.place_of(if lateness_by_source.is_empty() { "lateness" } else { "lateness_by_source" });
     let mut dedupe = section.section("dedupe", keys::DEDUPE, problems)?;
     let rule = IntakeRule {
         seen_ids_max: dedupe.whole("ids_max", 1..=4_096, problems).unsigned_abs() as usize,
         seen_horizon_ms: dedupe.duration_ms("horizon", 60_000..=90 * DAY_MS, problems),
         lateness_ms_max,
+        lateness_by_source,
         retention_ms: retention.as_ref().map(|(retention_ms, _)| *retention_ms),
     };
+    lateness::check_repetitions(&rule, &place, problems);
     if let Some((retention_ms, place)) = retention {
-        check_retention(&rule, retention_ms, &place, problems);
+        lateness::check_retention(&rule, retention_ms, &place, problems);
     }
     Some(rule)
-}
-
-/// Who is forgotten must not come back by a repetition, or by an event that was on its way.
-fn check_retention(rule: &IntakeRule, retention_ms: i64, place: &Place, problems: &mut Problems<'_>) {
-    let least_ms = rule.lateness_ms_max.max(rule.seen_horizon_ms);
-    if retention_ms < least_ms {
-        let least = Quantity::Duration.show(least_ms);
-        let message =
-            format!("retention is shorter than lateness or dedupe.horizon, which are up to {least}");
-        problems.error(place, message, Some(format!("set at least {least}")));
-    }
 }
 
 fn session(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<SessionRule> {

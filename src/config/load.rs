@@ -141,7 +141,7 @@ fn read_config(
     all.extend(broadcast.iter().filter_map(|(_, topic)| topic.clone()));
     all.extend(topics.iter().flat_map(|topics| &topics.places).cloned());
     sources::check_topics(&all, problems);
-    sources::check_trusted(defined, &sources, problems);
+    sources::check_mentions(defined, &sources, problems);
     check_keyed(&sources, &broadcast, problems);
     let broadcast = broadcast.map(|(_, topic)| topic.map(|(topic, _)| topic));
     let [catalogue_topic, definitions_topic, site_shares_topic] = broadcast;

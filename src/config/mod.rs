@@ -20,6 +20,7 @@ pub mod finding;
 mod functions;
 mod interests;
 mod keys;
+mod lateness;
 mod lints;
 mod load;
 mod names;

@@ -2,6 +2,7 @@
 
 use compact_str::CompactString;
 
+use super::attributes::AGE_MS;
 use super::condition::{self, Sight};
 use super::definitions::{WAIT_MS, each, event, one_of};
 use super::names::{Declared, Names, Spelling, check_spelling, names_of, position};
@@ -41,6 +42,7 @@ fn slot(
     let exclude_bought = section.truth("exclude_bought", problems);
     let fallback =
         section.texts("fallback", FALLBACK_MAX, problems).into_iter().map(|text| text.text).collect();
+    let stale_ms = section.has("stale_after").then(|| section.duration_ms("stale_after", AGE_MS, problems));
     let rank_by = section.choice("rank_by", &[("share", RankBy::Share), ("lift", RankBy::Lift)], problems);
     let interest = declared(&mut section, "interest", "interest", &names.interests, problems)?;
     Some(SlotRule {
@@ -50,6 +52,7 @@ fn slot(
         rank_by,
         exclude_recent,
         exclude_bought,
+        stale_ms,
         fallback,
     })
 }

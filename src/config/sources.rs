@@ -1,12 +1,12 @@
 //! Reads `sources`, and checks what is said of their topics elsewhere: that all names of topics go
-//! together, and that trusted sources are sources.
+//! together, and that the sources that definitions speak of are sources.
 
 use compact_str::CompactString;
 
 use super::node::{Node, Place, Value};
 use super::problems::Problems;
 use super::section::Section;
-use super::{Format, SourceConfig, Start, debezium, expected_fields, keys, suggestion};
+use super::{Format, SourceConfig, Start, debezium, expected_fields, keys, lateness, suggestion};
 use crate::codec::wire::{Aliases, Clock};
 
 /// The most sources.
@@ -90,18 +90,24 @@ fn records_per_hour(section: &mut Section<'_>, problems: &mut Problems<'_>) -> [
     [least, most]
 }
 
-/// Looks for trusted sources of orders that are no sources. Definitions may come before the source that they
-/// speak of, so this is odd and not wrong; but as long as it is so, nobody is trusted.
-pub(crate) fn check_trusted(defined: &Node, sources: &Sources, problems: &mut Problems<'_>) {
+/// Looks for sources that definitions speak of and that are none: in `orders.trusted` and `lateness_by_source`.
+/// Definitions may come before the source that they speak of, so this is odd and not wrong; but as long as it is so,
+/// what they say of it is for nothing.
+pub(crate) fn check_mentions(defined: &Node, sources: &Sources, problems: &mut Problems<'_>) {
+    let names = || sources.topics.iter().map(|(topic, _)| topic.as_str());
+    let mut check = |key: &str, topic: &str, place: &Place| {
+        if !names().any(|name| name == topic) {
+            let message = format!("{key} names `{topic}`, which is no source");
+            problems.warning(place, message, suggestion::hint(topic, names()));
+        }
+    };
     let trusted = defined.member("orders").and_then(|orders| orders.member("trusted"));
     for node in trusted.map_or(&[][..], Node::elements) {
         let Value::Scalar(topic) = &node.value else { continue };
-        let names = || sources.topics.iter().map(|(topic, _)| topic.as_str());
-        if !names().any(|name| name == topic.text) {
-            let message = format!("orders.trusted names `{}`, which is no source", topic.text);
-            let hint = suggestion::hint(&topic.text, names());
-            problems.warning(&node.place, message, hint);
-        }
+        check("orders.trusted", &topic.text, &node.place);
+    }
+    if let Some(Value::Map(entries)) = defined.member(lateness::KEY).map(|node| &node.value) {
+        entries.iter().for_each(|entry| check(lateness::KEY, &entry.key, &entry.place));
     }
 }
 

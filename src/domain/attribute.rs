@@ -129,10 +129,14 @@ impl AttributeRule {
                 NameId::of(&format!("{name}|{shape}|{bucket_ms}{days}")),
                 NameId::of(&format!("{name}|{shape}|evidence|{bucket_ms}{days}")),
             ],
-            None => [NameId::of(&format!("{name}{days}")); 2],
+            None if aggregation == Aggregation::Count => [NameId::of(&format!("{name}{days}")); 2],
+            None => [
+                NameId::of(&format!("{name}{days}")),
+                NameId::of(&format!("{name}|evidence|{bucket_ms}{days}")),
+            ],
         };
         let name = name.into();
-        let (filter, of_session, freshness, parts) = (None, false, None, Vec::new());
+        let (filter, of_session, freshness, purposes, parts) = (None, false, None, Vec::new(), Vec::new());
         AttributeRule {
             id,
             evidence,
@@ -143,6 +147,7 @@ impl AttributeRule {
             window,
             of_session,
             freshness,
+            purposes,
             parts,
         }
     }
@@ -270,8 +275,10 @@ impl AttributeRule {
             return profile.change_frequencies(self.id, |frequencies| frequencies.expire(now, window));
         }
         let fallen = profile.counter_mut(self.id).expire(now, window);
-        let mean = matches!(self.aggregation, Aggregation::Mean(_));
-        (mean && profile.counter_mut(self.evidence).expire(now, window)) || fallen
+        let evidence_fell =
+            self.evidence != self.id && profile.counter_mut(self.evidence).expire(now, window);
+        // Of a mean of several values the same may be left when one has left.
+        fallen || (evidence_fell && matches!(self.aggregation, Aggregation::Mean(_)))
     }
 
     fn counts(&self, event: &Event, change: &Change<'_>) -> bool {
@@ -282,16 +289,25 @@ impl AttributeRule {
     /// Adds an event that counts. Returns whether that can change the value.
     fn add(&self, profile: &mut Profile, event: &Event, now: Timestamp) -> bool {
         let (at, window) = (event.timestamp, self.window.as_ref());
-        let mut sum = |amount| profile.counter_mut(self.id).add(amount, at, now, window);
+        // How many values there were is no news of a sum, but it is of a mean.
+        let mut sum = |amount: i64, values: usize| {
+            let news = profile.counter_mut(self.evidence).add(values as i64, at, now, window);
+            let changed = profile.counter_mut(self.id).add(amount, at, now, window);
+            if matches!(self.aggregation, Aggregation::Mean(_)) { news } else { changed }
+        };
         match &self.aggregation {
-            Aggregation::Count => sum(1),
-            Aggregation::Units => sum(event.items.iter().map(|item| i64::from(item.quantity)).sum()),
-            Aggregation::Value => sum(event.money().hundredths),
-            Aggregation::Sum(field) => sum(field.sum(event)),
+            Aggregation::Count => profile.counter_mut(self.id).add(1, at, now, window),
+            Aggregation::Units => {
+                sum(event.items.iter().map(|item| i64::from(item.quantity)).sum(), event.items.len())
+            }
+            Aggregation::Value => {
+                let hundredths = event.money().hundredths;
+                sum(hundredths, usize::from(hundredths != 0))
+            }
+            Aggregation::Sum(field) => sum(field.sum(event), field.numbers(event).len()),
             Aggregation::Mean(field) => {
                 let numbers = field.numbers(event);
-                sum(numbers.iter().copied().fold(0, i64::saturating_add));
-                profile.counter_mut(self.evidence).add(numbers.len() as i64, at, now, window)
+                sum(numbers.iter().copied().fold(0, i64::saturating_add), numbers.len())
             }
             Aggregation::Min(field) | Aggregation::Max(field) => {
                 let numbers = field.numbers(event).into_iter().map(Scalar::Integer);

@@ -8,6 +8,7 @@ use compact_str::CompactString;
 
 use super::catalogue::{Catalogue, Content};
 use super::decision::{Decision, DecisionCause, Excluded, LadderStep, Ranked, Reason};
+use super::freshness::Status;
 use super::person::Person;
 use super::profile::Profile;
 use super::react::Knowledge;
@@ -29,6 +30,8 @@ pub(crate) struct Answer {
     excluded: Vec<Excluded>,
     definitions: u64,
     valid_until: Option<Timestamp>,
+    last_at: Option<Timestamp>,
+    status: Status,
 }
 
 /// Content with its score.
@@ -55,9 +58,10 @@ pub(crate) fn decide(
         excluded: Vec::new(),
         definitions: knowledge.rules.fingerprint,
         valid_until: None,
+        last_at: profile.last_at,
+        status: Status::Missing,
     };
     let Some(rule) = knowledge.rules.slot(slot) else { return answer };
-    answer.valid_until = validity::of_answer(knowledge, profile, slot, now);
     let interest = knowledge.rules.interest(&rule.interest);
     let site = knowledge.site.of(&rule.interest);
     let shares = interest.map(|interest| shares(profile.affinities(interest.id), interest, site, now));
@@ -81,9 +85,21 @@ pub(crate) fn decide(
     if answer.ranked.is_empty() {
         answer.fall_back(knowledge.catalogue, rule, exclude);
     }
+    answer.status = status(answer.ladder, rule, profile, now);
+    answer.valid_until = validity::of_answer(knowledge, profile, rule, answer.status, now);
     answer.excluded.sort_by(|one, other| one.content_id.cmp(&other.content_id));
     answer.excluded.truncate(EXCLUDED_MAX);
     answer
+}
+
+/// Whether an answer is the person's own, and whether that was lately enough.
+fn status(ladder: LadderStep, rule: &SlotRule, profile: &Profile, now: Timestamp) -> Status {
+    let is_stale = || validity::stale_from(rule, profile).is_some_and(|from| from <= now);
+    match ladder {
+        LadderStep::Personal if is_stale() => Status::Stale,
+        LadderStep::Personal => Status::Present,
+        LadderStep::Popular | LadderStep::Fallback | LadderStep::Nothing => Status::Missing,
+    }
 }
 
 /// The content that the affinities speak for, the best on top. What they add up to is summed in the order of
@@ -148,6 +164,7 @@ impl Candidate<'_> {
             code: "affinity",
             weight,
             evidence: evidence(share, rule),
+            n_eff: share.affinity.n_eff(),
         });
         Ranked { content_id: self.content.content_id.clone(), score: self.score, reasons: reasons.collect() }
     }
@@ -208,6 +225,8 @@ impl Answer {
             excluded: self.excluded,
             definitions: self.definitions,
             valid_until: self.valid_until,
+            last_at: self.last_at,
+            status: self.status,
         }
     }
 
@@ -246,6 +265,7 @@ impl Answer {
                     code: "popular",
                     weight,
                     evidence: format!("base weight {weight:.3}").into(),
+                    n_eff: 0.0,
                 }],
             });
         }
@@ -270,6 +290,7 @@ impl Answer {
                     code: "fallback",
                     weight: 0.0,
                     evidence: "declared for the slot".into(),
+                    n_eff: 0.0,
                 }],
             })
             .collect();

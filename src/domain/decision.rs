@@ -3,6 +3,7 @@
 
 use compact_str::CompactString;
 
+use super::freshness::Status;
 use super::person::Person;
 use super::time::Timestamp;
 
@@ -48,6 +49,10 @@ pub struct Decision {
     /// Until when the same question has the same answer at least, if nothing happens; none for as long as nothing
     /// happens.
     pub valid_until: Option<Timestamp>,
+    /// When the latest of the person's events was.
+    pub last_at: Option<Timestamp>,
+    /// Whether the person's interests ranked the content, and whether they are believed: present, stale or missing.
+    pub status: Status,
 }
 
 /// What asked for a decision.
@@ -105,6 +110,9 @@ pub struct Reason {
     pub weight: f64,
     /// What it rests on, such as `category shoes, share 0.62, score 11.2, 9 events`.
     pub evidence: CompactString,
+    /// On how many contributions of equal weight, as [`super::affinity::Affinity::n_eff`] says; 0 where on nothing
+    /// that the person did.
+    pub n_eff: f64,
 }
 
 /// Content that was left out.

@@ -113,7 +113,7 @@ impl AttributeRule {
 }
 
 impl Part {
-    fn value<'p>(&self, profile: &'p Profile) -> AttributeValue<'p> {
+    pub(super) fn value<'p>(&self, profile: &'p Profile) -> AttributeValue<'p> {
         match self {
             Part::Affinity(part) => AttributeValue::Whole(part.points(profile, profile.as_of)),
             Part::Attribute(rule) => rule.value(profile),
@@ -150,7 +150,7 @@ impl AffinityPart {
         }
     }
 
-    fn affinity<'p>(&self, profile: &'p Profile) -> Option<&'p Affinity> {
+    pub(super) fn affinity<'p>(&self, profile: &'p Profile) -> Option<&'p Affinity> {
         profile.affinities(self.id).iter().find(|affinity| affinity.value == self.value)
     }
 }

@@ -79,6 +79,11 @@ impl Frequencies {
         self.0.iter().filter_map(|(_, counter)| counter.due(window)).min()
     }
 
+    /// How often all values that are counted occurred.
+    pub fn total(&self) -> i64 {
+        self.0.iter().fold(0, |total, (_, counter)| total.saturating_add(counter.total))
+    }
+
     /// The most frequent values, the most frequent first and equals in the order of values.
     pub fn top(&self, most: usize) -> Vec<&str> {
         let mut values: Vec<&(CompactString, Counter)> = self.0.iter().collect();

@@ -124,7 +124,7 @@ pub fn react(
         person,
         profile,
         event: Some(event),
-        late: now.since_ms(event.timestamp) > rules.intake.lateness_ms_max,
+        late: rules.intake.is_late(event, now),
         repeated: false,
         joined: None,
         before: now,

@@ -7,6 +7,7 @@ pub use super::derived::{AffinityPart, OrdersPart, Part, Scale};
 use super::expression::Expression;
 use super::freshness::Freshness;
 use super::funnel::Funnel;
+pub use super::intake::{IntakeRule, SessionRule};
 use super::lifecycle::Lifecycle;
 use super::scalar::Scalar;
 use super::time::Timestamp;
@@ -54,34 +55,6 @@ pub struct RuleBook {
     pub slots: Vec<SlotRule>,
 }
 
-/// De-duplication and lateness.
-#[derive(Clone, Debug)]
-pub struct IntakeRule {
-    /// How many message ids are remembered for a person, 1 to 4,096.
-    pub seen_ids_max: usize,
-    /// How long a message id is remembered, in milliseconds of event time.
-    pub seen_horizon_ms: i64,
-    /// Events that lie further than this behind stream time count in lifetime values only, in milliseconds.
-    pub lateness_ms_max: i64,
-    /// Persons whose latest event is this old are forgotten, in milliseconds of event time; none are
-    /// where it is not said.
-    pub retention_ms: Option<i64>,
-}
-
-/// Sessions by a gap in event time.
-#[derive(Clone, Debug)]
-pub struct SessionRule {
-    /// A session ends when this many milliseconds pass without an event.
-    pub gap_ms: i64,
-    /// Whether the end of a session is itself a change, at its due time.
-    pub timed: bool,
-    /// How many of its last pages are remembered, at most 50; 0 for none, and no entry page either.
-    pub pages_max: usize,
-    /// Whether what is heard of late belongs to the visit in which it happened, which then began earlier, lasted
-    /// longer or is one with the next; else an event from before the current visit belongs to none.
-    pub extends_back: bool,
-}
-
 /// Who is believed about orders.
 #[derive(Clone, Debug, Default)]
 pub struct OrdersRule {
@@ -105,7 +78,7 @@ pub struct AttributeRule {
     /// The number under which rows hold it. What is no sum has another one when its aggregation, its field or
     /// its bucket is declared anew, and starts afresh.
     pub id: NameId,
-    /// The number under which rows hold how many values a mean is of.
+    /// The number under which rows hold how many values a sum or a mean is of.
     pub evidence: NameId,
     /// Its name, as rules and outputs call it.
     pub name: CompactString,
@@ -121,6 +94,8 @@ pub struct AttributeRule {
     pub of_session: bool,
     /// How long what it says is believed; for ever where it is not said.
     pub freshness: Option<Freshness>,
+    /// What it may be used for, as consents call it; nothing where that is not said.
+    pub purposes: Vec<&'static str>,
     /// What it is made of, where it holds nothing itself: what a `Coalesce` chooses from, the best first, the affinity
     /// of an `Affinity`, and the number of a `Score`.
     pub parts: Vec<Part>,
@@ -350,6 +325,8 @@ pub struct SlotRule {
     pub exclude_recent: bool,
     /// Whether content that shows an item bought before is left out.
     pub exclude_bought: bool,
+    /// From which age of the person's latest event on a personal answer is stale, in milliseconds.
+    pub stale_ms: Option<i64>,
     /// Content ids to answer with when there is nothing better, best first.
     pub fallback: Vec<CompactString>,
 }
@@ -361,23 +338,6 @@ pub enum RankBy {
     Share,
     /// Its share times its lift: what the person likes more than others do comes first.
     Lift,
-}
-
-impl Default for IntakeRule {
-    fn default() -> IntakeRule {
-        IntakeRule {
-            seen_ids_max: 256,
-            seen_horizon_ms: 72 * super::time::HOUR_MS,
-            lateness_ms_max: 72 * super::time::HOUR_MS,
-            retention_ms: None,
-        }
-    }
-}
-
-impl Default for SessionRule {
-    fn default() -> SessionRule {
-        SessionRule { gap_ms: 30 * 60 * 1000, timed: true, pages_max: 10, extends_back: true }
-    }
 }
 
 impl RuleBook {

@@ -79,7 +79,7 @@ fn forget(change: &mut Change<'_>) {
 }
 
 fn is_reachable(rules: &RuleBook, last_at: Timestamp, now: Timestamp) -> bool {
-    let reach_ms = rules.session.gap_ms.saturating_add(rules.intake.lateness_ms_max);
+    let reach_ms = rules.session.gap_ms.saturating_add(rules.intake.lateness_ms_of_any());
     rules.session.extends_back && now.since_ms(last_at) <= reach_ms
 }
 

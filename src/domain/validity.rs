@@ -1,11 +1,12 @@
 //! Until when what is said of a person holds if nothing happens, so that caches need not guess. It may hold longer,
 //! never shorter.
 
+use super::freshness::Status;
 use super::interest;
 use super::profile::{Profile, SegmentStatus};
 use super::react::Knowledge;
 use super::retention;
-use super::rulebook::{AttributeRule, Membership, Part, RuleBook, SegmentRule};
+use super::rulebook::{AttributeRule, Membership, Part, RuleBook, SegmentRule, SlotRule};
 use super::session;
 use super::time::Timestamp;
 
@@ -49,13 +50,21 @@ pub fn of_segment(
 }
 
 /// Until when a slot has the same answer for a person: when the next content for it begins or ceases to be shown.
-/// The person's interests rank it, and keep their shares while they decay, for a thousand half-lives.
+/// The person's interests rank it, and keep their shares while they decay, for a thousand half-lives; but they may
+/// become stale.
 pub(crate) fn of_answer(
     knowledge: Knowledge<'_>,
     profile: &Profile,
-    slot: &str,
+    rule: &SlotRule,
+    status: Status,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let shown = knowledge.catalogue.next_change(slot, now);
-    shown.into_iter().chain(retention::due(knowledge.rules, profile)).min()
+    let shown = knowledge.catalogue.next_change(&rule.name, now);
+    let stale = stale_from(rule, profile).filter(|_| status == Status::Present);
+    shown.into_iter().chain(stale).chain(retention::due(knowledge.rules, profile)).min()
+}
+
+/// From when on a personal answer is stale, if nothing happens.
+pub(crate) fn stale_from(rule: &SlotRule, profile: &Profile) -> Option<Timestamp> {
+    Some(profile.last_at?.plus_ms(rule.stale_ms?))
 }

@@ -159,6 +159,9 @@ mod tests {
         let mut tally = Tally::default();
         tally.decided.insert(("home".into(), "affinity"), 1);
         tally.stopped.insert("greet".into(), 2);
+        tally.late.insert("web".into(), 3);
+        tally.clamped.insert("web".into(), 4);
+        tally.skews.push(("web".into(), 61.0));
         instruments.task(tally);
         instruments.committed(5, Duration::from_millis(20));
         instruments.aborted("rebalance");
@@ -189,6 +192,10 @@ mod tests {
             "bespoke_duplicates_total{source=\"web\"} 1",
             "bespoke_decisions_total{ladder=\"affinity\",slot=\"home\"} 1",
             "bespoke_stopped_rules_total{rule=\"greet\"} 2",
+            "bespoke_late_events_total{source=\"web\"} 3",
+            "bespoke_clamped_events_total{source=\"web\"} 4",
+            "bespoke_clock_skew_seconds_bucket{source=\"web\",le=\"60\"} 0",
+            "bespoke_clock_skew_seconds_bucket{source=\"web\",le=\"300\"} 1",
             "bespoke_committed_records_total 5",
             "bespoke_commit_duration_seconds_count 1",
             "bespoke_aborts_total{reason=\"rebalance\"} 1",

@@ -194,6 +194,7 @@ pub(crate) fn shop() -> RuleBook {
             name: "home".into(),
             items_max: 3,
             interest: "category".into(),
+            stale_ms: Some(5 * HOUR_MS),
             rank_by: RankBy::Share,
             exclude_recent: true,
             exclude_bought: true,
@@ -258,6 +259,7 @@ pub(crate) fn shop_of_all_kinds() -> RuleBook {
         attribute("views_in_session", &views, Aggregation::Count, None),
         attribute("dearest_in_session", &views, Aggregation::Max(Field::Price), None),
         attribute("typical_in_session", &views, Aggregation::Mean(Field::Price), None),
+        attribute("worth_in_session", &[], Aggregation::Sum(Field::Worth), None),
         attribute("top_in_session", &views, Aggregation::Top(category(), 3), None),
     ];
     rules.attributes.extend(of_session.map(|rule| AttributeRule { of_session: true, ..rule }));
@@ -407,14 +409,20 @@ impl Story {
         self.profile.number(NameId::of(attribute))
     }
 
-    /// What each attribute says, by name.
+    /// What each attribute says, by name, and on how much that rests.
     pub(crate) fn readings(&self) -> Vec<(CompactString, String)> {
         let reading = |rule: &AttributeRule| (rule.name.clone(), format!("{:?}", rule.value(&self.profile)));
         let believed = self.rules.attributes.iter().filter(|rule| rule.freshness.is_some());
         let status = |rule: &AttributeRule| {
             (format!("{} status", rule.name).into(), format!("{:?}", rule.status(&self.profile)))
         };
-        self.rules.attributes.iter().map(reading).chain(believed.map(status)).collect()
+        // The order of additions shows in the last digits.
+        let rests = |rule: &AttributeRule| {
+            let n_eff = rule.n_eff(&self.profile, &rule.value(&self.profile));
+            (format!("{} n_eff", rule.name).into(), format!("{n_eff:.6}"))
+        };
+        let all = || self.rules.attributes.iter();
+        all().map(reading).chain(believed.map(status)).chain(all().map(rests)).collect()
     }
 
     pub(crate) fn is_in(&self, segment: &str) -> bool {

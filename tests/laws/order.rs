@@ -149,6 +149,18 @@ proptest! {
         prop_assert_eq!(said("entry"), text(first.map(category)));
         let different: std::collections::BTreeSet<&str> = views(24).into_iter().map(category).collect();
         prop_assert_eq!(said("variety"), format!("Whole({})", different.len()));
+        let rests = |name: &str| said(&format!("{name} n_eff")).parse::<f64>().unwrap() as usize;
+        let kept = |name: &'static str, hours: i64| {
+            let of_name = events.iter().filter(move |event| &*event.name == name);
+            of_name.filter(move |event| event.timestamp.hour() > end().hour() - hours).count()
+        };
+        prop_assert_eq!(rests("views_day"), kept("product_viewed", 24));
+        prop_assert_eq!(rests("spent_two_days"), kept("order_completed", 48));
+        prop_assert_eq!(rests("units"), kept("order_completed", 999));
+        prop_assert_eq!(rests("typical"), kept("product_viewed", 24));
+        prop_assert_eq!(rests("dearest_ever"), usize::from(kept("product_viewed", 999) > 0));
+        prop_assert_eq!(rests("favourites"), kept("product_viewed", 999));
+        prop_assert_eq!(rests("stage"), kept("order_completed", 999).min(2));
     }
 
     #[test]

@@ -41,6 +41,7 @@ fn declared() -> RuleBook {
             seen_ids_max: 32,
             seen_horizon_ms: i64::MAX,
             lateness_ms_max: i64::MAX,
+            lateness_by_source: Vec::new(),
             retention_ms: None,
         },
         session: SessionRule { gap_ms: 30 * MINUTE_MS, timed: false, pages_max: 0, extends_back: false },

@@ -123,6 +123,26 @@ fn an_event_beyond_the_lateness_bound_counts_for_the_lifetime_only() {
 }
 
 #[test]
+fn a_source_may_be_waited_for_longer_than_others() {
+    let mut rules = shop();
+    rules.intake.lateness_by_source = vec![("phones".into(), 100 * HOUR_MS)];
+    let month = hourly(720, true);
+    rules.attributes.push(attribute("views_month", &["product_viewed"], Aggregation::Count, month));
+    let mut story = Story::new(rules);
+    story.send(&event("m1", "page_viewed", at(200, 0)));
+    story.send(&about("m2", "product_viewed", "shoes", at(127, 0)));
+    assert_eq!(story.number("views_month"), 0, "from the shop, which is waited for as long as usual");
+    let of_phone = |id: &str, hour| Event {
+        source: "phones".into(),
+        ..about(id, "product_viewed", "shoes", at(hour, 0))
+    };
+    story.send(&of_phone("m3", 100));
+    assert_eq!(story.number("views_month"), 1);
+    story.send(&of_phone("m4", 99));
+    assert_eq!((story.number("views_month"), story.number("events")), (1, 4), "no source for ever");
+}
+
+#[test]
 fn an_order_that_two_sources_tell_of_counts_once() {
     let mut story = Story::new(shop());
     story.send(&order("from the page", "o1", at(0, 0)));

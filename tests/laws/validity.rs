@@ -46,7 +46,7 @@ proptest! {
     fn a_question_has_the_same_answer_until_then((mut story, exclude) in asked()) {
         let shown = |decision: &Decision| {
             let ranked = decision.ranked.iter().map(|ranked| ranked.content_id.clone());
-            (decision.ladder, ranked.collect::<Vec<_>>())
+            (decision.ladder, decision.status, ranked.collect::<Vec<_>>())
         };
         let now = story.now;
         let first = answer(&mut story, now, &exclude);

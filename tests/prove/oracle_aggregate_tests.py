@@ -12,9 +12,10 @@ from typing import Any
 from xxhash import xxh3_64_intdigest
 
 from oracle import aggregates, rulebook
-from oracle.aggregates import MISSING, Bests, Frequencies, Mean, estimate
+from oracle.book import MISSING
 from oracle.days import EPOCH, Days
 from oracle.document import ConfigurationError
+from oracle.holdings import Bests, Frequencies, Mean, estimate
 from oracle.render import profile_update
 from oracle_stage import AT, HOUR, Folded
 

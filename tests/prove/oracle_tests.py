@@ -16,20 +16,42 @@ from oracle.fold import Fold
 from oracle.wire import Reader
 from oracle_aggregate_tests import Aggregates
 from oracle_checking_tests import Checking
+from oracle_debezium_tests import ConfiguredTables, IdsOfChanges, ScenariosOfTheProduct, TableChanges
+from oracle_lateness_tests import LatenessBySource, Receipts
 from oracle_lift_tests import Lifts, SiteRecords
 from oracle_reading_tests import Conditions, Configurations, Reading
+from oracle_schema_tests import CanonicalForm, ConfiguredSchemas, DemandsOfSchemas, Upcasts, VersionsOfSchemas
+from oracle_sources_tests import LettersFound, SourceRecords
 from oracle_stage import AT, HOUR, README, Folded, configuration
+from oracle_trust_tests import TrustInDecisions, TrustInOtherAttributes, TrustInSegments, TrustInSums
 
 __all__ = [
     "Aggregates",
+    "CanonicalForm",
     "Checking",
     "Conditions",
     "Configurations",
+    "ConfiguredSchemas",
+    "ConfiguredTables",
+    "DemandsOfSchemas",
     "Folding",
+    "IdsOfChanges",
+    "LatenessBySource",
+    "LettersFound",
     "Lifts",
     "Reading",
+    "Receipts",
+    "ScenariosOfTheProduct",
     "SiteRecords",
+    "SourceRecords",
+    "TableChanges",
     "TheReadmesExample",
+    "TrustInDecisions",
+    "TrustInOtherAttributes",
+    "TrustInSegments",
+    "TrustInSums",
+    "Upcasts",
+    "VersionsOfSchemas",
 ]
 
 

@@ -234,6 +234,14 @@ def other_code(records: list[Record]) -> None:
     records[place] = replace(records[place], headers=headers)
 
 
+def other_keyword(records: list[Record]) -> None:
+    """Another demand of the schema that an event does not fit."""
+    rule = "bespoke.error.rule"
+    place = _middle(records, lambda one: any(name == rule for name, _ in one.headers))
+    headers = [(n, b"maxProperties" if n == rule else v) for n, v in records[place].headers]
+    records[place] = replace(records[place], headers=headers)
+
+
 def other_lift(records: list[Record]) -> None:
     """Another first digit of a lift that the evidence of a decision tells."""
     place = _middle(records, lambda one: b", lift " in (one.value or b""))
@@ -290,6 +298,7 @@ CASES = [
     Case("dead letter doubled", "dead_letters", double, ("I2",)),
     Case("dead letter changed", "dead_letters", flip, ("I5",)),
     Case("dead letter with another code", "dead_letters", other_code, ("I5",)),
+    Case("dead letter with another keyword", "dead_letters", other_keyword, ("I5",)),
     Case("command lost", "commands", drop, ("I1",)),
     Case("command doubled", "commands", double, ("I2",)),
     Case("commands swapped", "commands", swap, ("I3",)),

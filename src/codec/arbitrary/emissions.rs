@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::{instant, number, person, text};
 use crate::domain::decision::{Decision, DecisionCause, Excluded, LadderStep, Ranked, Reason, SegmentChange};
+use crate::domain::freshness::Status;
 
 pub(crate) fn decision() -> impl Strategy<Value = Decision> {
     let names = (text(), option::of(text()), text(), person());
@@ -19,35 +20,50 @@ pub(crate) fn decision() -> impl Strategy<Value = Decision> {
         Just(LadderStep::Fallback),
         Just(LadderStep::Nothing),
     ];
-    let reason =
-        (number(), text()).prop_map(|(weight, evidence)| Reason { code: "affinity", weight, evidence });
+    let status = prop_oneof![Just(Status::Present), Just(Status::Stale), Just(Status::Missing)];
+    let reason = (number(), text(), number()).prop_map(|(weight, evidence, n_eff)| Reason {
+        code: "affinity",
+        weight,
+        evidence,
+        n_eff,
+    });
     let ranked = (text(), number(), vec(reason, 0..3));
     let ranked = ranked.prop_map(|(content_id, score, reasons)| Ranked { content_id, score, reasons });
     let excluded = text().prop_map(|content_id| Excluded { content_id, reason: "recent" });
     let lists = (vec(ranked, 0..4), vec(excluded, 0..3));
-    (names, any::<u64>(), (instant(), option::of(instant())), cause, ladder, lists).prop_map(
-        |(
-            (decision_id, request_id, slot, person),
-            profile_version,
-            (at, valid_until),
-            cause,
-            ladder,
-            lists,
-        )| Decision {
-            decision_id,
-            request_id,
-            slot,
-            person,
-            profile_version,
-            at,
-            cause,
-            ladder,
-            ranked: lists.0,
-            excluded: lists.1,
-            definitions: profile_version,
-            valid_until,
-        },
+    (
+        names,
+        any::<u64>(),
+        (instant(), option::of(instant()), option::of(instant())),
+        cause,
+        (ladder, status),
+        lists,
     )
+        .prop_map(
+            |(
+                (decision_id, request_id, slot, person),
+                profile_version,
+                (at, valid_until, last_at),
+                cause,
+                (ladder, status),
+                lists,
+            )| Decision {
+                decision_id,
+                request_id,
+                slot,
+                person,
+                profile_version,
+                at,
+                cause,
+                ladder,
+                ranked: lists.0,
+                excluded: lists.1,
+                definitions: profile_version,
+                valid_until,
+                last_at,
+                status,
+            },
+        )
 }
 
 pub(crate) fn segment_change() -> impl Strategy<Value = SegmentChange> {

@@ -27,6 +27,10 @@ pub struct Attribute<'a> {
     pub texts: Vec<Cow<'a, str>>,
     /// When it changes next if nothing happens.
     pub valid_until: Option<i64>,
+    /// On how many contributions of equal weight it rests.
+    pub n_eff: f64,
+    /// What it may be used for.
+    pub purposes: Vec<Cow<'a, str>>,
 }
 
 /// Whether an attribute says anything.
@@ -49,6 +53,7 @@ impl<'a> Attribute<'a> {
     /// The attribute of a profile, as of its last change.
     pub(super) fn of(rule: &'a AttributeRule, profile: &'a Profile) -> Attribute<'a> {
         let value = rule.value(profile);
+        let n_eff = rule.n_eff(profile, &value);
         let number = match &value {
             AttributeValue::Whole(number) => *number as f64,
             AttributeValue::Number(number) => *number,
@@ -68,12 +73,14 @@ impl<'a> Attribute<'a> {
             text,
             texts,
             valid_until: rule.due(profile).map(Timestamp::ms),
+            n_eff,
+            purposes: rule.purposes.iter().map(|purpose| Cow::from(*purpose)).collect(),
         }
     }
 }
 
 impl AttributeStatus {
-    fn of(status: Status) -> AttributeStatus {
+    pub(super) fn of(status: Status) -> AttributeStatus {
         match status {
             Status::Present => AttributeStatus::Present,
             Status::Missing => AttributeStatus::Missing,

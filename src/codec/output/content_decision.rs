@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{fingerprint, long};
 use crate::domain::decision::{self, Decision, Excluded, Ranked, Reason};
+use crate::domain::freshness::Status;
 use crate::domain::time::Timestamp;
 
 /// How content is scored: the person's shares of an interest times the content's weights for it.
@@ -42,6 +43,24 @@ pub struct ContentDecision<'a> {
     pub definitions: Cow<'a, str>,
     /// Until when the same question has the same answer at least, if nothing happens.
     pub valid_until: Option<i64>,
+    /// The time of the person's latest event.
+    pub last_at: Option<i64>,
+    /// Whether the person's interests ranked the content, and whether they are believed.
+    pub status: DecisionStatus,
+}
+
+/// Whether an answer is the person's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DecisionStatus {
+    /// A status that was added after the reader's schema; never written.
+    Unknown,
+    /// The person's interests ranked the content.
+    Present,
+    /// Nothing that is known of the person did.
+    Missing,
+    /// They did, but none of the person's events was lately.
+    Stale,
 }
 
 /// What asked for a decision.
@@ -105,6 +124,8 @@ pub struct RankingReason<'a> {
     pub weight: f64,
     /// What it rests on, for people.
     pub evidence: Cow<'a, str>,
+    /// On how many contributions of equal weight.
+    pub n_eff: f64,
 }
 
 /// Content that was left out.
@@ -135,6 +156,8 @@ impl<'a> ContentDecision<'a> {
             excluded: decision.excluded.iter().map(ExcludedContent::of).collect(),
             definitions: fingerprint(decision.definitions),
             valid_until: decision.valid_until.map(Timestamp::ms),
+            last_at: decision.last_at.map(Timestamp::ms),
+            status: DecisionStatus::of(decision.status),
         }
     }
 }
@@ -167,6 +190,16 @@ impl LadderStep {
     }
 }
 
+impl DecisionStatus {
+    fn of(status: Status) -> DecisionStatus {
+        match status {
+            Status::Present => DecisionStatus::Present,
+            Status::Stale => DecisionStatus::Stale,
+            Status::Missing | Status::Expired => DecisionStatus::Missing,
+        }
+    }
+}
+
 impl<'a> RankedContent<'a> {
     fn of((rank, ranked): (i32, &'a Ranked)) -> RankedContent<'a> {
         RankedContent {
@@ -184,6 +217,7 @@ impl<'a> RankingReason<'a> {
             code: Cow::from(reason.code),
             weight: reason.weight,
             evidence: Cow::from(&*reason.evidence),
+            n_eff: reason.n_eff,
         }
     }
 }

@@ -8,6 +8,7 @@
 pub mod attribute;
 pub mod content_decision;
 mod datum;
+pub mod membership;
 pub mod profile_update;
 pub mod reading;
 pub mod segment_change;

@@ -10,16 +10,16 @@ use serde::{Deserialize, Serialize};
 
 use super::attribute::Attribute;
 use super::long;
+use super::membership::SegmentMembership;
 use crate::domain::person::Person;
-use crate::domain::profile::{self, Cause, Orders, Profile, SegmentStatus, Session};
+use crate::domain::profile::{self, Cause, Orders, Profile, Session};
 use crate::domain::quality;
 use crate::domain::react;
-use crate::domain::rulebook::{InterestRule, RuleBook, SegmentRule};
+use crate::domain::rulebook::{InterestRule, RuleBook};
 use crate::domain::scalar::Scalar;
 use crate::domain::share::{Share, all_shares};
 use crate::domain::site::Site;
 use crate::domain::time::Timestamp;
-use crate::domain::validity;
 
 /// What is known about a person after a change. The schema documents the fields for consumers. Instants are
 /// milliseconds of event time since 1970.
@@ -206,17 +206,6 @@ pub struct Revenue<'a> {
     pub amount_hundredths: i64,
 }
 
-/// A segment that the person is in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SegmentMembership<'a> {
-    /// Its name.
-    pub segment: Cow<'a, str>,
-    /// Since when.
-    pub entered_at: i64,
-    /// Until when at least, if nothing happens.
-    pub valid_until: Option<i64>,
-}
-
 impl<'a> ProfileUpdate<'a> {
     /// The record of a profile, as of its last change.
     pub fn of(
@@ -244,7 +233,7 @@ impl<'a> ProfileUpdate<'a> {
             segments: rules
                 .segments
                 .iter()
-                .filter_map(|rule| membership(rules, rule, profile, due))
+                .filter_map(|rule| SegmentMembership::of(rules, rule, profile, due))
                 .collect(),
             valid_until: due.map(Timestamp::ms),
             completeness: quality::completeness(rules, profile),
@@ -350,22 +339,6 @@ impl<'a> ProfileOrders<'a> {
 impl<'a> Revenue<'a> {
     fn of(revenue: &'a profile::Revenue) -> Revenue<'a> {
         Revenue { currency: Cow::from(&*revenue.currency), amount_hundredths: revenue.hundredths }
-    }
-}
-
-fn membership<'a>(
-    rules: &RuleBook,
-    rule: &'a SegmentRule,
-    profile: &Profile,
-    due: Option<Timestamp>,
-) -> Option<SegmentMembership<'a>> {
-    match profile.segment(rule.id)?.status {
-        SegmentStatus::In { entered_at } => Some(SegmentMembership {
-            segment: Cow::from(&*rule.name),
-            entered_at: entered_at.ms(),
-            valid_until: validity::of_segment(rules, rule, profile, due).map(Timestamp::ms),
-        }),
-        SegmentStatus::Out | SegmentStatus::Pending { .. } => None,
     }
 }
 

@@ -8,8 +8,12 @@ use super::fields::Fields;
 use super::found::Found;
 use super::tree::Tree;
 use crate::codec::reject::{Reject, RejectCode};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{HOUR_MS, Timestamp};
 
+/// How long after its record's own time a message may say that it was received, before that is not believed: no
+/// collector takes a day to write what it received, and one instant from next year would move the time of all persons
+/// of its partition.
+const RECEIVED_MS_MAX: i64 = 24 * HOUR_MS;
 /// How far in the future an event may lie before its time is taken as received.
 const FUTURE_MS_MAX: i64 = 5 * 60 * 1000;
 
@@ -27,7 +31,7 @@ pub(super) struct Times {
 }
 
 /// The instants of an event: `originalTimestamp`, else `timestamp`, else the time of receipt; and
-/// `receivedAt`, else the time of the Kafka record.
+/// `receivedAt`, where that can be believed, else the time of the Kafka record.
 ///
 /// # Errors
 /// `InvalidField` for what is no instant, `ImplausibleTime` for one before 1970 or after 2199.
@@ -37,6 +41,8 @@ pub(super) fn times(envelope: &mut Fields, clock: Clock, record_time: Timestamp)
             .map(|field| envelope.take(field));
     let [original, stated, sent, received_at] =
         [instant(original)?, instant(stated)?, instant(sent)?, instant(received_at)?];
+    let can_be = |received: &Timestamp| received.since_ms(record_time) <= RECEIVED_MS_MAX;
+    let received_at = received_at.filter(|received| !record_time.is_plausible() || can_be(received));
     let received = match received_at {
         Some(received) => received,
         None if record_time.is_plausible() => record_time,
@@ -285,6 +291,22 @@ mod tests {
         assert_eq!(clamped.original.ms(), RECORD.ms() + 300_001);
         let just_before = times_of(json!({"timestamp": "2026-01-05T10:06:00Z"}), Clock::Trust).unwrap();
         assert_eq!((just_before.timestamp.ms(), just_before.is_clamped), (RECORD.ms() + 300_000, false));
+    }
+
+    #[test]
+    fn a_receipt_long_after_the_record_was_written_is_not_believed() {
+        let at = |received_ms: i64| {
+            let said = json!({
+                "timestamp": "2199-01-05T09:00:00Z", "sentAt": "2199-01-05T09:00:02Z", "receivedAt": received_ms,
+            });
+            times_of(said, Clock::Automatic).unwrap()
+        };
+        let last = RECORD.plus_ms(RECEIVED_MS_MAX);
+        let believed = at(last.ms());
+        assert_eq!((believed.timestamp, believed.is_clamped), (last.plus_ms(-2_000), false));
+        let not_believed = at(last.ms() + 1);
+        assert_eq!((not_believed.timestamp, not_believed.is_clamped), (RECORD, true));
+        assert_eq!(not_believed.received, RECORD);
     }
 
     #[test]

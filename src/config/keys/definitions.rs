@@ -11,6 +11,10 @@ pub(crate) const DEFINITIONS: &[Key] = &[
          dedupe.horizon; without, nobody is",
     ),
     key("lateness", "72h", "older events count in lifetime values only, 0s to 365d behind stream time"),
+    optional(
+        "lateness_by_source",
+        "the same for the events of single sources, as {phone-events: 14d}; at most 64",
+    ),
     optional("session", "how events form sessions"),
     optional("orders", "whose word on orders counts"),
     optional("recent_items", "which items are remembered"),
@@ -122,6 +126,11 @@ pub(crate) const ATTRIBUTE: &[Key] = &[
         "from which age of its latest event on it says nothing any more, as if it were missing, 1m to 2,400d; longer \
          than `stale_after`",
     ),
+    optional(
+        "purposes",
+        "what it may be used for, which outputs tell: of store, analytics, profile_content, select_content, measure, ads \
+         and share_third_party",
+    ),
     key("scope", "profile", "session: it starts afresh with every session, and has no window; or profile"),
     optional("window", "the sliding window, 1m to 2,400 buckets; without, the lifetime"),
     optional(
@@ -224,5 +233,9 @@ pub(crate) const SLOT: &[Key] = &[
     ),
     key("exclude_recent", "true", "whether content that shows a recent item is left out"),
     key("exclude_bought", "false", "whether content that shows an item bought before is left out"),
+    optional(
+        "stale_after",
+        "from which age of the person's latest event on a personal answer says that it is stale, 1m to 2,400d",
+    ),
     optional("fallback", "content ids for when there is nothing better, best first; at most 100"),
 ];

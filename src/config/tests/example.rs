@@ -109,7 +109,8 @@ fn what_is_odd_is_a_warning_at_its_name() {
                 interests: {i: {facet: brand, weights: {x: 1}, enter: 2}, \
                 j: {facet: item, weights: {x: 1}, enter: 2, leave: 1}, \
                 k: {facet: item, weights: {x: -1}, enter: 2, leave: 1}}\n\
-                slots: {t: {interest: i}}\norders: {trusted: [a.b, c_e]}\n";
+                slots: {t: {interest: i}}\norders: {trusted: [a.b, c_e]}\n\
+                lateness_by_source: {c_e: 4d}\n";
     let text = format!("application: a\nsources: [{{topic: a.b}}, {{topic: c_d}}]\n{text}");
     let config = load(&text).unwrap_or_else(|errors| panic!("{errors}"));
     let found: Vec<String> = config
@@ -126,6 +127,8 @@ fn what_is_odd_is_a_warning_at_its_name() {
             "5:114 nothing adds to the interest `k`",
             "6:9 the slot `t` has no fallback",
             "7:25 orders.trusted names `c_e`, which is no source",
+            "8:21 events may be 4d late, but their ids are known for 3d only: a repetition after that counts",
+            "8:22 lateness_by_source names `c_e`, which is no source",
         ]
     );
 }

@@ -94,6 +94,23 @@ fn attributes_of_several_values() {
     let attributes = "attributes:\n  a: {last: x, of: any}\n  n: {count: any}\n";
     check(&rows, &format!("{HEAD}{attributes}"));
     check(&[("lateness: 5d\nretention: 4d", "4:12", "shorter than lateness")], HEAD);
+    let rows = [
+        ("  p: {count: any, purposes: [add]}", "6:30", "did you mean `ads`?"),
+        ("  p: {count: any, purposes: [ads, ads]}", "6:35", "names `ads` twice"),
+        ("  p: {coalesce: [a, traits.b], purposes: [add]}", "6:43", "there is no purpose `add`"),
+    ];
+    check(&rows, &format!("{HEAD}{attributes}"));
+}
+
+#[test]
+fn how_late_the_events_of_a_source_may_be() {
+    let rows = [
+        ("lateness_by_source: {phone: 366d}", "3:29", "between 0s and 365d"),
+        ("lateness_by_source: {phone: soon}", "3:29", "lateness_by_source.phone is `soon`"),
+        ("lateness_by_source: [phone]", "3:21", "must be a mapping"),
+        ("lateness_by_source: {phone: 20d}\nretention: 19d", "4:12", "which are up to 20d"),
+    ];
+    check(&rows, HEAD);
 }
 
 #[test]

@@ -11,6 +11,9 @@ use crate::runtime::broker::{Header, Partition, Record};
 /// One shared name for each topic, so that records do not carry copies.
 pub(super) type TopicNames = BTreeMap<String, Arc<str>>;
 
+/// The time of a record without one, as Kafka's protocol has it: no event happened then.
+const NO_TIMESTAMP_MS: i64 = -1;
+
 /// The record that a message is.
 pub(super) fn record(topics: &TopicNames, message: &BorrowedMessage<'_>) -> Record {
     let headers = message.headers().map_or_else(Vec::new, |headers| {
@@ -22,7 +25,7 @@ pub(super) fn record(topics: &TopicNames, message: &BorrowedMessage<'_>) -> Reco
     Record {
         partition: partition(topics, message.topic(), message.partition()),
         offset: message.offset(),
-        timestamp: Timestamp::from_ms(message.timestamp().to_millis().unwrap_or(0)),
+        timestamp: Timestamp::from_ms(message.timestamp().to_millis().unwrap_or(NO_TIMESTAMP_MS)),
         key: message.key().map(<[u8]>::to_vec),
         value: message.payload().map(<[u8]>::to_vec),
         headers,

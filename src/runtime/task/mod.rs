@@ -290,6 +290,9 @@ impl Task {
         if (outcome != Outcome::Duplicate || entry.profile.version != before) && !once {
             self.overlay.changed(&self.rules, &event.person);
         }
+        if outcome == Outcome::Applied {
+            self.tally.event(event, self.rules.intake.is_late(event, self.stream_time));
+        }
         self.emit(emissions, outputs);
         let times = Times { received_at: event.received_at };
         Ok(match outcome {

@@ -6,7 +6,11 @@ use std::collections::BTreeMap;
 use compact_str::CompactString;
 
 use crate::domain::decision::Decision;
+use crate::domain::event::Event;
 use crate::domain::rulebook::RuleBook;
+
+/// Of how many events the clock of one is looked at: to look at each would cost more than it tells.
+const SAMPLE: u64 = 64;
 
 /// What was done since somebody asked.
 #[derive(Debug, Default)]
@@ -17,9 +21,29 @@ pub struct Tally {
     pub stopped: BTreeMap<CompactString, u64>,
     /// How many persons were forgotten.
     pub forgotten: u64,
+    /// How many events came too late for all but lifetime values, by source.
+    pub late: BTreeMap<CompactString, u64>,
+    /// How many events lay in the future and were taken as of when they were received, by source.
+    pub clamped: BTreeMap<CompactString, u64>,
+    /// By how many seconds devices' clocks were put right, of every 64th event, by source.
+    pub skews: Vec<(CompactString, f64)>,
+    events: u64,
 }
 
 impl Tally {
+    pub(super) fn event(&mut self, event: &Event, late: bool) {
+        if late {
+            *self.late.entry(event.source.clone()).or_default() += 1;
+        }
+        if event.time_clamped {
+            *self.clamped.entry(event.source.clone()).or_default() += 1;
+        } else if self.events.is_multiple_of(SAMPLE) {
+            let skew_ms = event.timestamp.since_ms(event.original_timestamp).unsigned_abs();
+            self.skews.push((event.source.clone(), skew_ms as f64 / 1000.0));
+        }
+        self.events += 1;
+    }
+
     pub(super) fn decision(&mut self, decision: &Decision, rules: &RuleBook) {
         // A slot that no definition names may be any text that somebody asked for.
         let known = rules.slot(&decision.slot).is_some();

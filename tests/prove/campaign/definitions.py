@@ -6,7 +6,9 @@ All of it is changed as text: as Python's library reads YAML, the key `on` is a 
 from __future__ import annotations
 
 from .place import CampaignFailed
+from .rows import DEBEZIUM, SOURCE
 from .settings import OWN_PARTITIONS, ROOT
+from .versions import ATTRIBUTE, DIRECTORY
 
 # While a broker is away, partitions drift apart by days of event time. The concurrent check does not know by how
 # much, so a repetition is known again for as long as can be configured. Nobody may be forgotten before.
@@ -18,6 +20,11 @@ OWN = {
     "definitions:\n  topic: definitions\n\nsite_shares:\n  topic: site-shares\n",
     # One slot by what lifts somebody's interests above those of all visitors, the other by shares alone.
     "    items: 3\n    interest: category\n": "    items: 3\n    interest: category\n    rank_by: lift\n",
+    # A table beside the sources, whose word on its orders counts, and events that have schemas.
+    "  - topic: orders\n": f"  - topic: {SOURCE}\n    clock: trust\n{DEBEZIUM}  - topic: orders\n",
+    "\ntopics:\n": f"\nschemas:\n  directory: {DIRECTORY}\n\ntopics:\n",
+    "  trusted: [orders]\n": f"  trusted: [orders, {SOURCE}]\n",
+    "  units_bought: {units: order_completed}\n": "  units_bought: {units: order_completed}\n" + ATTRIBUTE,
 }
 PROCESS = (
     "application:",
@@ -25,6 +32,7 @@ PROCESS = (
     "catalogue:",
     "definitions:",
     "site_shares:",
+    "schemas:",
     "topics:",
     "commit:",
     "state:",

@@ -30,8 +30,9 @@ from random import Random
 from confluent_kafka import KafkaError, Message, Producer
 
 from .definitions import CHANGES, definitions
+from .sent import iso
 from .shop import changed_content, changed_shares, contents
-from .story import HOUR_MS, START_MS, Story, iso
+from .story import HOUR_MS, START_MS, Story
 
 STEP_S = 0.05
 REPORT_S = 0.5
@@ -175,7 +176,7 @@ class Generator:
         self.flush()
         report(
             done="small",
-            small={**counts, **{kind: story.counts[kind] for kind in ("duplicate", "malformed")}},
+            small={**counts, **{kind: story.counts[kind] for kind in ("duplicate", "malformed", "silent")}},
         )
 
     def finish(self) -> None:

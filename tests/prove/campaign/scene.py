@@ -16,6 +16,7 @@ from .disk import SmallDisk
 from .member import Member
 from .place import CampaignFailed, Journal, cpu_seconds, free_ports
 from .settings import APPLICATION, MEMBERS, SESSION_S, SOURCES, Settings
+from .versions import lay
 
 START_S = 30
 
@@ -109,6 +110,7 @@ class Scene:
     def _configure(self) -> None:
         """The shop's configuration, with where this run's broker and registry are."""
         session = f"{SESSION_S:.0f}s"
+        lay(self.home)
         self.configuration.write_text(
             configuration()
             + f"\nkafka: {{bootstrap: '{self.broker.bootstrap}', session_timeout: {session}, transaction_tags: on}}\n"

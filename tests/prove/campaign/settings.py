@@ -8,8 +8,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 APPLICATION = "shop"
 OWN_PARTITIONS = 6
-# As the demo has them.
-SOURCES = {"clickstream": 4, "orders": 2, "content": 1, "definitions": 1, "site-shares": 1}
+# As the demo has them, and the table of the orders by telephone.
+SOURCES = {"clickstream": 4, "orders": 2, "order-rows": 2, "content": 1, "definitions": 1, "site-shares": 1}
 MEMBERS = 3
 # How long the group waits for a member that says nothing; the least that the configuration takes.
 SESSION_S = 6.0

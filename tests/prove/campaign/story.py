@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from random import Random
-from typing import NamedTuple
 
+from .rows import Rows
+from .sent import Sent, iso
 from .shop import Product, products
+from .versions import Speaker, Versions
 
 # In the past, since no event may lie in the future, and with room for millions of steps after it.
 START_MS = 1_600_000_000_000  # 2020-09-13T12:26:40Z
@@ -29,15 +30,9 @@ LATE = 0.03
 TOO_LATE = 0.003
 ANONYMOUS = 0.15
 SKEWED = 0.05
-
-
-class Sent(NamedTuple):
-    """One record for a source: which source, key, value, and when it was sent, in milliseconds."""
-
-    source: str
-    key: bytes
-    value: bytes
-    at_ms: int
+# What is told beside the story: orders by telephone, and events that have schemas.
+ROWS = 0.03
+VERSIONED = 0.02
 
 
 @dataclass
@@ -50,10 +45,6 @@ class Visit:
     left: int
     skew_ms: int
     cart: list[Product] = field(default_factory=list)
-
-
-def iso(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
 
 
 class Story:
@@ -69,11 +60,16 @@ class Story:
         self.visits = [self._visit() for _ in range(OPEN_VISITS)]
         self.recent: list[Sent] = []
         self.counts: Counter[str] = Counter()
+        self.beside = Random(f"beside {seed}")
+        self.rows = Rows(seed, self.counts)
+        self.versions = Versions(seed, self.counts)
 
     def next(self) -> Sent:
         """The next record; a copy or a broken one now and then."""
         self.made += 1
         self.at_ms += STEP_MS
+        if (beside := self._beside()) is not None:
+            return beside
         draw = self.random.random()
         if draw < DUPLICATES and self.recent:
             self.counts["duplicate"] += 1
@@ -82,7 +78,22 @@ class Story:
         if draw > 1 - MALFORMED:
             self.counts["malformed"] += 1
             return self._malformed()
-        sent = self._deed()
+        return self._remembered(self._deed())
+
+    def _beside(self) -> Sent | None:
+        """What is told beside the story, mostly nothing; its own draws leave those of the story as they are."""
+        draw = self.beside.random()
+        if draw >= ROWS + VERSIONED:
+            return None
+        visit, of = self.beside.choice(self.visits), self.beside.choices(self.products, k=2)
+        if draw < ROWS:
+            return self.rows.next(self.at_ms, visit.user, visit.device, of)
+        speaker = Speaker(visit.user, visit.device, of[0], f"{self.prefix}-{self.made}")
+        sent, fits = self.versions.next(self.at_ms, speaker)
+        return self._remembered(sent) if fits else sent
+
+    def _remembered(self, sent: Sent) -> Sent:
+        """It may be sent again."""
         if len(self.recent) < RECENT:
             self.recent.append(sent)
         else:

@@ -35,13 +35,15 @@ def difference(after: dict[str, float], before: dict[str, float]) -> dict[str, f
 def expected(sent: dict[str, int], partitions: int) -> dict[str, float]:
     """What the processes must say about a small load and one change of the catalogue.
 
-    What is malformed ends as a dead letter where it comes in; all else becomes a command, duplicates too; and
-    content becomes one for each partition.
+    What is malformed ends as a dead letter where it comes in, and what a table says that tells nothing ends there; all
+    else becomes a command, duplicates too; and content becomes one for each partition.
     """
-    commands = sent["clickstream"] + sent["orders"] - sent["malformed"] + partitions
+    events = sent["clickstream"] + sent["orders"] + sent["order-rows"]
+    commands = events - sent["malformed"] - sent["silent"] + partitions
     return {
         "clickstream": sent["clickstream"],
         "orders": sent["orders"],
+        "order-rows": sent["order-rows"],
         "content": 1,
         "definitions": 0,
         "site-shares": 0,

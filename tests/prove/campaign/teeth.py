@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 import unittest
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -17,8 +18,13 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from . import disk
+import oracle.configuration
+import oracle.sources
+from oracle.reject import Reject
+
+from . import disk, versions
 from .course import Course
+from .definitions import configuration
 from .member import Exit, Member, Supervisor, judge
 from .oracle import check
 from .place import CampaignFailed, Findings, Journal
@@ -217,7 +223,7 @@ class Checking(WithPlace):
 
 
 class Summing(WithPlace):
-    SENT = {"clickstream": 90, "orders": 10, "malformed": 3, "duplicate": 2}
+    SENT = {"clickstream": 90, "orders": 10, "order-rows": 20, "malformed": 3, "silent": 4, "duplicate": 2}
 
     def compared(self, **wrong: float) -> None:
         """What the course finds when the processes tell the right sums, but for these."""
@@ -236,7 +242,7 @@ class Summing(WithPlace):
             course.compare_metrics()
 
     def test_a_small_load_is_known_to_the_record(self) -> None:
-        self.assertEqual(expected(self.SENT, 6)[COMMANDS], 90 + 10 - 3 + 6)
+        self.assertEqual(expected(self.SENT, 6)[COMMANDS], 90 + 10 + 20 - 3 - 4 + 6)
         self.compared()
         self.assertFalse(self.findings.any)
         self.compared(dead_letters=2.0)
@@ -250,7 +256,7 @@ class Summing(WithPlace):
 class Drawing(WithPlace):
     def test_the_same_seed_tells_the_same_story(self) -> None:
         stories = [Story(seed, 50) for seed in (7, 7, 8)]
-        told = [[story.next() for _ in range(2_000)] for story in stories]
+        told = [[story.next() for _ in range(5_000)] for story in stories]
         self.assertEqual(told[0], told[1])
         self.assertNotEqual(told[0], told[2])
         self.assertEqual(stories[0].counts, stories[1].counts)
@@ -265,8 +271,41 @@ class Drawing(WithPlace):
             "duplicate",
             "malformed",
             "late",
+            "silent",
+            "row inserted",
+            "row updated",
+            "row deleted",
+            "row read again",
+            "version 1",
+            "version 2",
+            "no version",
+            "unknown version",
+            "misfit",
         ):
             self.assertGreater(stories[0].counts[kind], 0, kind)
+
+    def test_what_a_story_counts_is_what_becomes_of_its_records(self) -> None:
+        """By the independent check's own reading: what the metrics are compared with rests on it."""
+        versions.lay(self.home)
+        (self.home / "shop.yaml").write_text(configuration())
+        told = oracle.configuration.load(self.home / "shop.yaml", {})
+        readers = {source.topic: oracle.sources.reader_of(told, source.topic) for source in told.sources}
+        story, found, known = Story(7, 50), Counter[str](), set()
+        for _ in range(5_000):
+            sent = story.next()
+            try:
+                event = readers[sent.source].read(sent.value, sent.at_ms)
+            except Reject as reject:
+                found.update(("malformed", reject.code))
+                continue
+            found["silent"] += event is None
+            if event is not None:
+                found["duplicate"] += (event.person, event.message_id) in known
+                known.add((event.person, event.message_id))
+        for kind in ("malformed", "silent", "duplicate"):
+            self.assertEqual(found[kind], story.counts[kind], kind)
+        self.assertEqual(found["schema_mismatch"], story.counts["misfit"])
+        self.assertEqual(found["unknown_schema_version"], story.counts["unknown version"])
 
     def test_the_shares_of_a_run_are_told_anew_withdrawn_and_now_and_then_no_shares(self) -> None:
         told = [[changed_shares(random, change, "now") for change in range(40)] for random in map(Random, (7, 7, 8))]

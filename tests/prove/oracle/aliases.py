@@ -72,11 +72,33 @@ class Aliases:
                     self._add(scope, alias, canonical)
         for alias, canonical in (configuration.event_aliases if configuration else {}).items():
             self.events[snake_case(alias)] = canonical
-        for alias, canonical in (configuration.field_aliases if configuration else {}).items():
-            for scope in ("envelope", "properties", "item"):
-                self._add(scope, snake_case(alias), canonical)
         self._events: dict[str, str] = {}
         self._fields: dict[str, dict[str, tuple[str, int]]] = {scope: {} for scope in FIELDS}
+        for alias, canonical in (configuration.field_aliases if configuration else {}).items():
+            self.add_field(alias, canonical)
+
+    @classmethod
+    def none(cls) -> Aliases:
+        """No names but the canonical ones, as they are in an event in canonical form."""
+        aliases = cls()
+        aliases.events = {}
+        aliases.fields = {scope: {} for scope in FIELDS}
+        return aliases
+
+    def add_field(self, alias: str, canonical: str) -> None:
+        """Lets a name stand for a field, in the envelope, in properties and in items."""
+        for scope in ("envelope", "properties", "item"):
+            self._add(scope, snake_case(alias), canonical)
+        self._fields = {scope: {} for scope in FIELDS}
+
+    def add_columns(self, columns: list[tuple[str, str]]) -> None:
+        """Lets the columns of a table stand for fields, but not inside of its products. Unlike those of Google, the
+        ids that it calls so by itself are of no device and no message."""
+        for column, canonical in [("client_id", "client_id"), ("event_id", "event_id"), *columns]:
+            if column not in ("event", "properties"):
+                self._add("envelope", snake_case(column), canonical)
+            self._add("properties", snake_case(column), canonical)
+        self._fields = {scope: {} for scope in FIELDS}
 
     def event(self, name: str) -> str:
         """The canonical name of an event."""

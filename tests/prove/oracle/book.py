@@ -43,6 +43,7 @@ class Attribute:
     # From which age of its latest event on it is stale, and from which expired.
     ages_ms: tuple[int | None, int | None] = (None, None)
     latest_key: str = ""  # what rows hold it under when the latest of its events was
+    purposes: tuple[str, ...] = ()  # what it may be used for, as declared
     days: Days | None = None  # of a zone; then buckets are these
 
     @property
@@ -134,6 +135,7 @@ class Slot:
     exclude_recent: bool
     exclude_bought: bool
     fallback: list[str]
+    stale_ms: int | None = None  # from which age of a person's latest event on a decision is stale
 
 
 @dataclass(slots=True)
@@ -146,6 +148,8 @@ class Book:
     ids_max: int = 256
     horizon_ms: int = 72 * HOUR_MS
     lateness_ms: int = 72 * HOUR_MS
+    lateness_ms_by_source: dict[str, int] = field(default_factory=dict)
+    lateness_ms_max: int = 72 * HOUR_MS  # of them all
     retention_ms: int | None = None
     gap_ms: int = 1_800_000
     session_timed: bool = True
@@ -171,6 +175,10 @@ class Book:
     def shown(self) -> str | None:
         """As outputs name them."""
         return None if self.fingerprint is None else f"{self.fingerprint:016x}"
+
+    def is_late(self, source: str, happened: int, now: int) -> bool:
+        """Whether an event is heard of too late for what is of a time."""
+        return now - happened > self.lateness_ms_by_source.get(source, self.lateness_ms)
 
     def counting(self, event: str) -> list[tuple[int, Attribute]]:
         """The attributes that count an event of this name, whatever their condition says."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import aggregates, condition, decide, interests, membership, visits
+from . import aggregates, condition, contributions, decide, interests, membership, visits
 from .book import ALWAYS, EVENT, ORDERS, RECENT, SESSION, TRAITS, Attribute
+from .contributions import bounded
 from .event import Event
 from .ledger import Order, Word
 from .profile import TIME, Profile
@@ -40,7 +41,7 @@ class Change:
         self.now = now
         self.at = at
         self.round = 0
-        self.late = event is not None and now - event.timestamp > self.book.lateness_ms
+        self.late = event is not None and self.book.is_late(event.source, event.timestamp, now)
         self.repeated = False
         self.joined: Visit | None = None  # the visit that the event belongs to
         self.before = now  # what the profile was as of
@@ -125,6 +126,9 @@ class Change:
         """Takes out what has left the windows. What does not fall by itself shows with the next event."""
         profile, now = self.profile, self.now
         for at, attribute in self.book.windowed:
+            # Of how many values a sum is changes no answer.
+            if (evidence := profile.evidence[at]) is not None:
+                evidence.expire(now, attribute)
             buckets = profile.buckets[at]
             fallen = False
             if buckets:
@@ -164,7 +168,7 @@ class Change:
         gone = next((place for place, bucket in enumerate(buckets) if bucket >= oldest), len(buckets))
         del buckets[:gone], sums[:gone]
         before = self.profile.totals[at]
-        self.profile.totals[at] = aggregates.bounded(sum(sums))
+        self.profile.totals[at] = bounded(sum(sums))
         return before != self.profile.totals[at]
 
     def _count(self, event: Event) -> None:
@@ -183,9 +187,11 @@ class Change:
                 if held.add(event, self.now, attribute):
                     self.touched |= attribute.bit
                 continue
-            amount = aggregates.amount(attribute, event)
+            amount = contributions.amount(attribute, event)
             if amount and self._add(at, attribute, amount, event.timestamp):
                 self.touched |= attribute.bit
+            if (evidence := self.profile.evidence[at]) is not None:
+                evidence.add(contributions.additions(attribute, event), event.timestamp, self.now, attribute)
 
     def _add(self, at: int, attribute: Attribute, amount: int, happened: int) -> bool:
         profile = self.profile
@@ -198,13 +204,13 @@ class Change:
             while place and buckets[place - 1] > bucket:
                 place -= 1
             if place and buckets[place - 1] == bucket:
-                sums[place - 1] = aggregates.bounded(sums[place - 1] + amount)
+                sums[place - 1] = bounded(sums[place - 1] + amount)
                 if sums[place - 1] == 0:
                     del buckets[place - 1], sums[place - 1]
             else:
                 buckets.insert(place, bucket)
                 sums.insert(place, amount)
-        profile.totals[at] = aggregates.bounded(profile.totals[at] + amount)
+        profile.totals[at] = bounded(profile.totals[at] + amount)
         return True
 
     def _learn_traits(self, event: Event) -> None:
@@ -288,7 +294,7 @@ class Change:
     def _revenue(self, currency: str, amount: int) -> None:
         revenue = self.profile.revenue
         if currency in revenue or len(revenue) < REVENUES_MAX:
-            revenue[currency] = aggregates.bounded(revenue.get(currency, 0) + amount)
+            revenue[currency] = bounded(revenue.get(currency, 0) + amount)
 
     def _recent(self, event: Event) -> None:
         if event.name in self.book.recent_events:

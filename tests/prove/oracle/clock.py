@@ -12,6 +12,7 @@ from .reject import Reject, invalid
 
 LATEST_MS = 7_258_118_399_999
 FUTURE_MS_MAX = 300_000
+RECEIPT_AHEAD_MS_MAX = 86_400_000
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 ISO_8601 = re.compile(
@@ -98,6 +99,14 @@ def round_half_up(number: float) -> int:
     """Half away from zero, of a number that is not negative."""
     whole = math.floor(number)
     return whole + (number - whole >= 0.5)
+
+
+def believed(receipt: int | None, record_ms: int) -> int | None:
+    """When somebody says that an event was received. A record is written after that, so what lies more than a day
+    after the record, which is more than clocks differ, is no receipt."""
+    if receipt is None or not 0 <= record_ms <= LATEST_MS:
+        return receipt
+    return receipt if receipt - record_ms <= RECEIPT_AHEAD_MS_MAX else None
 
 
 def corrected(

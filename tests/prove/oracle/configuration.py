@@ -15,7 +15,10 @@ from .book import Book
 from .clock import timestamp_of_text
 from .document import ConfigurationError, parse
 from .event import Content
+from .event_schemas import EventSchemas
+from .event_schemas import load as load_schemas
 from .section import Section
+from .table import Table, read_table
 
 ENVIRONMENT_PREFIX = "BESPOKE__"
 
@@ -25,6 +28,7 @@ class Source:
     topic: str
     clock: str
     keyed: bool
+    table: Table | None = None
 
 
 @dataclass(slots=True)
@@ -45,6 +49,7 @@ class Configuration:
     record_bytes_max: int
     event_aliases: dict[str, str]
     field_aliases: dict[str, str]
+    schemas: EventSchemas
     book: Book
 
     @property
@@ -80,7 +85,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Configurat
             _lay_over(tree, name[len(ENVIRONMENT_PREFIX) :].lower().split("__"), value, name)
     process = {key: value for key, value in tree.items() if key in rulebook.PROCESS_KEYS}
     tree.update(_filled(process, variables))
-    return of_tree(tree)
+    return of_tree(tree, path.parent)
 
 
 def _lay_over(tree: dict[str, Any], path: list[str], value: str, name: str) -> None:
@@ -112,8 +117,8 @@ def _filled(tree: Any, variables: Mapping[str, str]) -> Any:
     return re.sub(r"\$?\$\{([^}]*)\}", look_up, tree) if isinstance(tree, str) else tree
 
 
-def of_tree(tree: Any) -> Configuration:
-    """Reads a configuration's tree."""
+def of_tree(tree: Any, beside: Path = Path()) -> Configuration:
+    """Reads a configuration's tree; directories that it names are `beside` it."""
     section = Section(tree, "")
     book = rulebook.read(section)
     application = section.needed("application")
@@ -151,6 +156,7 @@ def of_tree(tree: Any) -> Configuration:
         record_bytes_max=limits.size_bytes("record_bytes_max", 1024, 64 << 20, "1MiB"),
         event_aliases=_aliases(aliases, "events"),
         field_aliases=_aliases(aliases, "fields"),
+        schemas=_schemas(section, beside),
         book=book,
     )
     for part in (definitions, site_shares, topics, limits, aliases, section):
@@ -165,9 +171,21 @@ def _source(section: Section) -> Source:
     section.choice("start", ("earliest",), "earliest")
     section.skip("expected", "records_per_hour_min", "records_per_hour_max")
     clock = section.choice("clock", ("automatic", "correct", "trust"), "automatic")
-    source = Source(section.needed("topic"), clock, section.truth("keyed", False))
+    table = read_table(section.section("debezium")) if section.has("debezium") else None
+    source = Source(section.needed("topic"), clock, section.truth("keyed", False), table)
+    if source.keyed and table:
+        raise ConfigurationError(f"{section.path}: a table's changes are keyed by its rows, not by persons")
     section.done()
     return source
+
+
+def _schemas(section: Section, beside: Path) -> EventSchemas:
+    if not section.has("schemas"):
+        return {}
+    inside = section.section("schemas")
+    schemas = load_schemas(beside / inside.needed("directory"))
+    inside.done()
+    return schemas
 
 
 def _content(section: Section, book: Book) -> Content:

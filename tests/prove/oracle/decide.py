@@ -78,7 +78,7 @@ def decide(
             excluded.append({"content_id": content.content_id, "reason": reason})
             continue
         weight = content.base_weight
-        reasons = [{"code": "popular", "weight": weight, "evidence": f"base weight {weight:.3f}"}]
+        reasons = [_reason("popular", weight, f"base weight {weight:.3f}")]
         ranked.append(_ranked(len(ranked) + 1, content.content_id, 0.0 if shares else weight, reasons))
     if not ranked:
         ranked = _fallback(catalogue, rule, unwanted)
@@ -124,14 +124,20 @@ def _exclusion(rule: Slot, profile: Profile, unwanted: set[str], content: Conten
 def _affinity_reasons(interest: str, contributions: list[Contribution]) -> list[dict[str, Any]]:
     strongest = sorted(contributions, key=lambda one: -one[5])[:REASONS_MAX]
     return [
-        {
-            "code": "affinity",
-            "weight": weight,
-            "evidence": f"{interest} {value}: share {share:.3f}, {'' if lift is None else f'lift {lift:.3f}, '}"
+        _reason(
+            "affinity",
+            weight,
+            f"{interest} {value}: share {share:.3f}, {'' if lift is None else f'lift {lift:.3f}, '}"
             f"score {score:.3f}, {affinity.evidence} events",
-        }
+            affinity.n_eff(),
+        )
         for value, affinity, share, lift, score, weight in strongest
     ]
+
+
+def _reason(code: str, weight: float, evidence: str, n_eff: float = 0.0) -> dict[str, Any]:
+    """Only what is known of the person rests on anything that the person has done."""
+    return {"code": code, "weight": weight, "evidence": evidence, "n_eff": n_eff}
 
 
 def _ranked(rank: int, content_id: str, score: float, reasons: list[dict[str, Any]]) -> dict[str, Any]:
@@ -145,6 +151,6 @@ def _fallback(catalogue: Catalogue, rule: Slot, unwanted: set[str]) -> list[dict
         content = catalogue.contents.get(content_id)
         shown = content.shown if content else content_id
         if content_id not in unwanted and shown not in unwanted and len(ranked) < rule.items:
-            reasons = [{"code": "fallback", "weight": 0.0, "evidence": "declared for the slot"}]
+            reasons = [_reason("fallback", 0.0, "declared for the slot")]
             ranked.append(_ranked(len(ranked) + 1, content_id, 0.0, reasons))
     return ranked

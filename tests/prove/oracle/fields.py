@@ -79,16 +79,20 @@ class Fields:
         return min(founds, key=_goodness).value if founds else None
 
     def rest(self) -> list[tuple[str, Any]]:
+        """What nobody took, by its names."""
+        return [(name, found.value) for name, found in self.rest_found()]
+
+    def rest_found(self) -> list[tuple[str, Found]]:
         """What nobody took. A member goes by its canonical name, unless a better one has it: then by its
         own."""
-        rest: list[tuple[str, Any]] = []
+        rest: list[tuple[str, Found]] = []
         for name in sorted(self.members):
             founds = self.members[name]
             used = name in self.taken
             for found in sorted(founds, key=_goodness) if len(founds) > 1 else founds:
                 own = snake_case(found.key) if used else name
                 if not used or own not in (name, rest[-1][0] if rest else None):
-                    rest.append((own, found.value))
+                    rest.append((own, found))
                 used = True
         return rest
 

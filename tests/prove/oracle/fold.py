@@ -8,7 +8,7 @@ import heapq
 from collections.abc import Callable
 from typing import Any
 
-from . import decide, rulebook, validity
+from . import decide, rulebook, trust, validity, visits
 from .book import Book
 from .catalogue import Catalogue
 from .change import Change
@@ -76,7 +76,9 @@ class Fold:
 
     def define(self, text: str) -> None:
         self._knowledge()
-        self.book = rulebook.of_text(text)
+        book = rulebook.of_text(text)
+        visits.refuse_other_scopes(self.books, book)
+        self.book = book
         self.book.since = self.stream_time
         self.books.append(self.book)
         self.definitions = text
@@ -154,6 +156,7 @@ class Fold:
         ladder, ranked, excluded = decide.decide(
             self.book, self.catalogue, self.site, profile, now, slot, exclude
         )
+        rule = self.book.slots.get(slot)
         record = {
             "decision_id": decide.stable_id(f"decision|{slot}|{name}"),
             "request_id": request_id,
@@ -168,8 +171,8 @@ class Fold:
             "ranked": ranked,
             "excluded": excluded,
             "definitions": self.book.shown(),
-            "valid_until": None,
+            "valid_until": None if rule is None else validity.of_answer(self.catalogue, profile, rule, ladder, now),
+            "last_at": profile.last_at,
+            "status": trust.of_decision(profile, rule, ladder, now),
         }
-        if slot in self.book.slots:
-            record["valid_until"] = validity.of_answer(self.catalogue, profile, slot, now)
         self.emit("decision", person, record)

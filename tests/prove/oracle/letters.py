@@ -1,5 +1,5 @@
 """Dead letters: exactly the records that cannot be used, each once, byte for byte, with the code and the path
-of what is wrong and where the record came from."""
+of what is wrong, the demand of a schema that is not met, and where the record came from."""
 
 from __future__ import annotations
 
@@ -90,6 +90,11 @@ class Letters:
         code, path = ours.get("bespoke.error.code"), ours.get("bespoke.error.path")
         if (code, path) != (letter.code, letter.path):
             said = f"{name}: expected {letter.code} at {letter.path} found {code} at {path}"
+            self.report.violation("I5", where, None, said)
+        rule = tuple(ours.get(f"bespoke.error.{part}") for part in ("schema", "schema_version", "rule"))
+        wanted = (None, None, None) if letter.rule is None else tuple(map(str, letter.rule))
+        if rule != wanted:
+            said = f"{name}: expected the demand {wanted} found {rule}"
             self.report.violation("I5", where, None, said)
         if ours.get("__streams.errors.exception") != code or not ours.get("__streams.errors.message"):
             self.report.violation(

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import aggregates
-from .aggregates import MISSING
-from .book import ALWAYS, EVENT, ORDERS, RECENT, SEGMENTS, SESSION, TRAITS
+from .book import ALWAYS, EVENT, MISSING, ORDERS, RECENT, SEGMENTS, SESSION, TRAITS
 from .document import ConfigurationError
 from .values import Closure, Unknown
 

@@ -21,7 +21,7 @@ from .postcard import Unreadable, decode_command, encode_event, has_doubles
 from .reject import Reject
 from .report import Report
 from .schemas import Schemas
-from .sources import Expected, Letter, letter_digest, reader_of, record_ms
+from .sources import Expected, Letter, letter_of, reader_of, record_ms
 from .state import State
 from .transactions import Transactions
 from .updates import Updates
@@ -85,7 +85,7 @@ class PartitionCheck:
                 command = decode_command(value)
             except Unreadable as error:
                 follow.take(hashed, message.offset(), None, f"a record that is no command ({error})")
-                self._letter(message, "unreadable_command", "$")
+                self._letter(message, Reject("unreadable_command"))
                 continue
             self._apply(command, message, partitions)
             if isinstance(command, Event):
@@ -114,7 +114,7 @@ class PartitionCheck:
                 continue
             reader = reader_of(self.configuration, source.topic)
             said = reader.read(message.value(), record_ms(message))
-            if said.message_id == event.message_id:
+            if said is not None and said.message_id == event.message_id:
                 names = said.differences(event)
                 pairs = [f"{n}: expected {getattr(said, n)!r} found {getattr(event, n)!r}" for n in names]
                 return f": {source.topic}-{source.partition}@{offset} says {'; '.join(pairs)}"
@@ -175,17 +175,18 @@ class PartitionCheck:
             next_offset = message.offset() + 1
             try:
                 event = reader.read(message.value(), record_ms(message))
+                assert event is not None, "a source that is keyed is no table"
                 if message.key() != event.person.encode():
                     raise Reject("invalid_field", "$key")
             except Reject as reject:
-                self._letter(message, reject.code, reject.path)
+                self._letter(message, reject)
                 continue
             self.fold.event(event)
         self.report.read(topic, count)
         return next_offset
 
-    def _letter(self, message: Message, code: str, path: str) -> None:
-        self.letters[message.offset()] = Letter(code, path, letter_digest(message, message.headers() or []))
+    def _letter(self, message: Message, reject: Reject) -> None:
+        self.letters[message.offset()] = letter_of(message, reject)
 
     def _violation(self, message: Message, person: str | None, what: str) -> None:
         where = f"{message.topic()}-{message.partition()}@{message.offset()}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from . import aggregates, visits
+from . import holdings, visits
 from .book import Book, Interest
 from .ledger import Order
 
@@ -64,7 +64,7 @@ class Profile:
     what earlier definitions knew and these do not is parked by name."""
 
     __slots__ = (
-        "affinities", "as_of", "book", "buckets", "cause", "due", "events", "fired", "fires", "first_at",
+        "affinities", "as_of", "book", "buckets", "cause", "due", "events", "evidence", "fired", "fires", "first_at",
         "held", "items_bought", "last_at", "latest",
         "ledger", "made_by", "order_first", "order_last", "orders", "parked", "recent", "revenue",
         "forgotten_until", "previous", "rendered", "seen", "segments", "session_count", "session_open", "sited",
@@ -82,7 +82,8 @@ class Profile:
         self.totals = [0] * len(book.attributes)
         self.buckets: list[list[int]] = [[] for _ in book.attributes]  # numbers of buckets, ascending
         self.sums: list[list[int]] = [[] for _ in book.attributes]
-        self.held: list[Any] = [aggregates.empty(one) for one in book.attributes]  # of what is no sum
+        self.evidence = [holdings.evidence(one) for one in book.attributes]  # of how many values each sum is
+        self.held: list[Any] = [holdings.empty(one) for one in book.attributes]  # of what is no sum
         self.latest: list[int | None] = [None] * len(book.attributes)  # of those that are not believed for ever
         self.affinities: list[dict[str, Affinity]] = [{} for _ in book.interests]
         self.tags = [0] * len(book.interests)  # how many affinities are tags
@@ -109,13 +110,12 @@ class Profile:
 
     def move_to(self, book: Book) -> None:
         """Goes over to other definitions; what keeps its name keeps its state."""
-        visits.refuse_to_lose(self, book)
         old, parked = self.book, self.parked
         for at in old.sums:
             state = (self.totals[at], self.buckets[at], self.sums[at], old.attributes[at].bucket_ms)
             parked["attribute", old.attributes[at].key] = state
         for at in old.aggregates:
-            parked["aggregate", aggregates.shape(old.attributes[at])] = (old.attributes[at], self.held[at])
+            parked["aggregate", holdings.shape(old.attributes[at])] = (old.attributes[at], self.held[at])
         for at in old.aging:
             parked["latest", old.attributes[at].latest_key] = self.latest[at]
         for at, interest in enumerate(old.interests):
@@ -125,10 +125,10 @@ class Profile:
         self.latest = [None] * len(book.attributes)
         for at in book.aging:
             self.latest[at] = parked.pop(("latest", book.attributes[at].latest_key), None)
-        self.held = [aggregates.empty(one) for one in book.attributes]
+        self.held = [holdings.empty(one) for one in book.attributes]
         for at in book.aggregates:
             rule = book.attributes[at]
-            self.held[at] = parked.pop(("aggregate", aggregates.shape(rule)), (rule, self.held[at]))[1]
+            self.held[at] = parked.pop(("aggregate", holdings.shape(rule)), (rule, self.held[at]))[1]
         counters = [
             (0, [], [], one.bucket_ms)
             if at in book.aggregates
@@ -139,6 +139,7 @@ class Profile:
             if counter[3] != one.bucket_ms and (counter[0] or counter[1]):
                 raise NotImplementedError(f"attributes.{one.name} changed its bucket while it held something")
         self.totals, self.buckets, self.sums = ([c[part] for c in counters] for part in range(3))
+        self._move_evidence(book)
         interests = [parked.pop(("interest", one.name), ({}, 0)) for one in book.interests]
         self.affinities, self.tags = [one[0] for one in interests], [one[1] for one in interests]
         for rule, affinities in zip(book.interests, self.affinities, strict=True):
@@ -147,6 +148,17 @@ class Profile:
         self.segments = [parked.pop(("segment", one.name), OUT) for one in book.segments]
         self.book = book
         self.find_due()
+
+    def _move_evidence(self, book: Book) -> None:
+        for rule, evidence in zip(self.book.attributes, self.evidence, strict=True):
+            if evidence is not None:
+                self.parked["evidence", holdings.evidence_key(rule)] = (evidence, rule.bucket_ms)
+        self.evidence = [holdings.evidence(rule) for rule in book.attributes]
+        for at, rule in enumerate(book.attributes):
+            known = self.parked.pop(("evidence", holdings.evidence_key(rule)), None) if self.evidence[at] else None
+            if known and known[1] != rule.bucket_ms and (known[0].total or known[0].buckets):
+                raise NotImplementedError(f"attributes.{rule.name} changed its bucket while it held something")
+            self.evidence[at] = known[0] if known else self.evidence[at]
 
     def attribute_due(self, at: int) -> int | None:
         """When an attribute changes next if nothing happens, where that is a change of its own."""

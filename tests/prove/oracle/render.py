@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import aggregates, validity
-from .aggregates import MISSING
+from . import aggregates, trust, validity
 from .book import Interest
 from .decide import steps
 from .lift import Site, lifts
@@ -55,15 +54,7 @@ def profile_update(person: str, profile: Profile, site: Site) -> dict[str, Any]:
             "first_at": profile.order_first,
             "last_at": profile.order_last,
         },
-        "segments": [
-            {
-                "segment": rule.name,
-                "entered_at": profile.segments[at][1],
-                "valid_until": validity.of_segment(profile, at),
-            }
-            for at, rule in enumerate(book.segments)
-            if profile.segments[at][0] == 2
-        ],
+        "segments": [_membership(profile, at) for at in range(len(book.segments)) if profile.segments[at][0] == 2],
         "valid_until": profile.due,
         "completeness": aggregates.completeness(profile),
         "contradictions": aggregates.contradictions(profile),
@@ -73,15 +64,27 @@ def profile_update(person: str, profile: Profile, site: Site) -> dict[str, Any]:
 def _attribute(profile: Profile, at: int) -> dict[str, Any]:
     rule = profile.book.attributes[at]
     value = aggregates.value(profile, at)
-    due, aged = profile.attribute_due(at), aggregates.aged(profile, at, profile.as_of)
     return {
         "name": rule.name,
         "value": float(value) if isinstance(value, int | float) else 0.0,
         "window_ms": rule.bucket_ms * rule.buckets if rule.bucket_ms else None,
-        "status": "MISSING" if value is MISSING and aged != "EXPIRED" else aged,
+        "status": aggregates.status(profile, at),
         "text": value if isinstance(value, str) else None,
         "texts": value if isinstance(value, list) else [],
-        "valid_until": due,
+        "valid_until": profile.attribute_due(at),
+        "n_eff": trust.of_attribute(profile, at),
+        "purposes": list(rule.purposes),
+    }
+
+
+def _membership(profile: Profile, at: int) -> dict[str, Any]:
+    n_eff, status = trust.of_membership(profile, at)
+    return {
+        "segment": profile.book.segments[at].name,
+        "entered_at": profile.segments[at][1],
+        "valid_until": validity.of_segment(profile, at),
+        "n_eff": n_eff,
+        "status": status,
     }
 
 

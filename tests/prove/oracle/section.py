@@ -75,6 +75,12 @@ class Section:
             raise ConfigurationError(f"{self.name(key)} has more than {most} entries or one of them twice")
         return items
 
+    def event_names(self, key: str, default: tuple[str, ...] = ()) -> list[str]:
+        events = self.texts(key, 64, default)
+        if any(len(event.encode()) > 200 for event in events):
+            raise ConfigurationError(f"{self.name(key)} names an event of more than 200 bytes")
+        return events
+
     def choice(self, key: str, words: tuple[str, ...], default: str) -> str:
         value = self.text(key, default)
         if value not in words:
@@ -116,6 +122,18 @@ class Section:
         if not all(isinstance(one, str) and one.strip() and len(one.encode()) <= 4096 for one in tree.values()):
             raise ConfigurationError(f"{self.name(key)} must map names to single values")
         return list(tree.items())
+
+    def durations_ms(self, key: str, most: int, low: int, high: int) -> dict[str, int]:
+        """A mapping of names to durations."""
+        tree = self.raw(key)
+        if tree is None:
+            return {}
+        if not isinstance(tree, dict) or len(tree) > most:
+            raise ConfigurationError(f"{self.name(key)} must be a mapping of at most {most} entries")
+        if not all(name.strip() for name in tree):
+            raise ConfigurationError(f"{self.name(key)} must be a mapping of names")
+        each = Section(tree, self.name(key))
+        return {name: each.duration_ms(name, low, high, None) for name in tree}
 
     def numbers(self, key: str, most: int, low: float, high: float) -> dict[str, float]:
         """A mapping of names to numbers."""

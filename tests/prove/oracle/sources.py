@@ -13,10 +13,11 @@ from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 from . import contents, postcard, rulebook, site_shares
 from .aliases import Aliases
 from .configuration import Configuration
+from .debezium import TableReader
 from .document import ConfigurationError
 from .log import Log
 from .murmur2 import partition_of
-from .reject import Reject
+from .reject import Reject, Rule
 from .report import Report
 from .wire import Reader
 
@@ -30,6 +31,7 @@ class Letter:
     code: str
     path: str
     digest: int  # of key, value and headers
+    rule: Rule | None = None  # the demand of a schema that is not met
 
 
 @dataclass(slots=True)
@@ -48,8 +50,9 @@ class Expected:
 
 
 # The bytes of the command that a record becomes, the person's key, none for all partitions, and the
-# doubles that the bytes leave out.
-Take = Callable[[Message], tuple[bytes, bytes | None, list[float]]]
+# doubles that the bytes leave out. Nothing for a record that tells nothing.
+Taken = tuple[bytes, bytes | None, list[float]]
+Take = Callable[[Message], Taken | None]
 
 
 def take_of(configuration: Configuration, topic: str) -> Take:
@@ -70,26 +73,30 @@ def take_of(configuration: Configuration, topic: str) -> Take:
         )
     reader = reader_of(configuration, topic)
 
-    def event(message: Message) -> tuple[bytes, bytes | None, list[float]]:
-        event, doubles = reader.read(message.value(), record_ms(message)), []
+    def event(message: Message) -> Taken | None:
+        event = reader.read(message.value(), record_ms(message))
+        if event is None:
+            return None
+        doubles: list[float] = []
         return postcard.encode_event(event, doubles), event.person.encode(), doubles
 
     return event
 
 
-def reader_of(configuration: Configuration, topic: str) -> Reader:
+def reader_of(configuration: Configuration, topic: str) -> Reader | TableReader:
     source = next(one for one in configuration.sources if one.topic == topic)
-    aliases = Aliases(configuration)
-    return Reader(topic, source.clock, configuration.ids, configuration.record_bytes_max, aliases)
+    c, aliases = configuration, Aliases(configuration)
+    reader = Reader(topic, source.clock, c.ids, c.record_bytes_max, aliases, c.schemas)
+    return TableReader(reader, source.table) if source.table else reader
 
 
 def record_ms(message: Message) -> int:
-    """The Kafka record's own time."""
+    """The Kafka record's own time; before all time where it has none."""
     kind, at = message.timestamp()
-    return 0 if kind == TIMESTAMP_NOT_AVAILABLE else int(at)
+    return -1 if kind == TIMESTAMP_NOT_AVAILABLE else int(at)
 
 
-def _definitions(message: Message) -> tuple[bytes, bytes | None, list[float]]:
+def _definitions(message: Message) -> Taken:
     try:
         text = (message.value() or b"").decode("utf-8")
         rulebook.of_text(text)
@@ -98,6 +105,12 @@ def _definitions(message: Message) -> tuple[bytes, bytes | None, list[float]]:
     if message.value() is None:
         raise Reject("invalid_definitions")
     return postcard.encode_definitions(text), None, []
+
+
+def letter_of(message: Message, reject: Reject) -> Letter:
+    """The dead letter that a record must become."""
+    kept = letter_digest(message, message.headers() or [])
+    return Letter(reject.code, reject.path, kept, reject.rule)
 
 
 def letter_digest(message: Message, headers: list[tuple[str, bytes | None]]) -> int:
@@ -125,11 +138,13 @@ def read(log: Log, configuration: Configuration, topic: str, partition: int, rep
         offset = message.offset()
         expected.next_offset = offset + 1
         try:
-            command, person, doubles = take(message)
+            taken = take(message)
         except Reject as reject:
-            kept = letter_digest(message, message.headers() or [])
-            expected.letters[offset] = Letter(reject.code, reject.path, kept)
+            expected.letters[offset] = letter_of(message, reject)
             continue
+        if taken is None:
+            continue
+        command, person, doubles = taken
         hashed = digest(command)
         if person is None:
             expected.broadcasts += 1

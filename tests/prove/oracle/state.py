@@ -10,10 +10,10 @@ from typing import Any
 
 import xxhash
 
-from .aggregates import Bests, Frequencies, Gaps, Mean, shape, span
 from .book import Attribute
 from .compare import Tolerated, difference
 from .fold import Fold
+from .holdings import Bests, Frequencies, Gaps, Mean, Ring, evidence_key, shape, span
 from .journeys import Funnel, Lifecycle
 from .log import Log
 from .postcard import Bytes, Unreadable, content, site_shares
@@ -233,10 +233,11 @@ def _held(rule: Attribute, held: Any) -> Iterator[tuple[str, int, Any]]:
 
 def _visit(visit: Visit) -> dict[str, Any]:
     values: dict[int, Any] = {}
-    for rule, events in visit.told.values():
-        total, held = counted(rule, events)
-        if held is None and total:
-            values[number_of(rule.key)] = ["sum", total]
+    for told in visit.told.values():
+        rule = told[-1][0]
+        total, evidence, held = counted(told)
+        sums = {rule.key: total, evidence_key(rule): evidence.total}
+        values |= {number_of(key): ["sum", sum_] for key, sum_ in sums.items() if sum_}
         for kind, number, row in _held(rule, held):
             values[number] = [kind, row[0] if kind == "sum" else row]
     return {
@@ -249,6 +250,13 @@ def _visit(visit: Visit) -> dict[str, Any]:
     }
 
 
+def _evidence(p: Profile) -> Iterator[tuple[str, Ring]]:
+    """Of how many values each sum is, by what rows hold that under."""
+    declared = zip(p.book.attributes, p.evidence, strict=True)
+    yield from ((evidence_key(rule), ring) for rule, ring in declared if ring is not None)
+    yield from ((key, parked[0]) for (kind, key), parked in p.parked.items() if kind == "evidence")
+
+
 def _expected(p: Profile) -> dict[str, Any]:
     """The row that the fold's profile must have. What holds nothing is left out on both sides."""
     cause = "none" if p.cause is None else "time" if p.cause is TIME else f"event {p.cause}"
@@ -257,6 +265,7 @@ def _expected(p: Profile) -> dict[str, Any]:
         for at, one in enumerate(p.book.attributes)
         if p.totals[at] or p.buckets[at]
     }
+    counters |= {number_of(key): ring.row() for key, ring in _evidence(p) if ring.total or ring.buckets}
     held = [(p.book.attributes[at], p.held[at]) for at in p.book.aggregates]
     held += [parked for (kind, _), parked in p.parked.items() if kind == "aggregate"]
     points: dict[int, Any] = {}

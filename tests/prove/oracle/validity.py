@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .book import ALWAYS, SEGMENTS, SESSION, TRAITS
+from . import trust
+from .book import ALWAYS, SEGMENTS, SESSION, TRAITS, Slot
 from .catalogue import Catalogue
 from .profile import Profile
 
@@ -28,8 +29,9 @@ def of_segment(profile: Profile, at: int) -> int | None:
     return min((due for due in dues if due is not None), default=None)
 
 
-def of_answer(catalogue: Catalogue, profile: Profile, slot: str, now: int) -> int | None:
-    """Until when a slot has the same answer at least."""
-    dues = [at for at, slots in catalogue.changes() if at > now and (not slots or slot in slots)]
-    forgotten = profile.forgotten_at()
-    return min([*dues, *([] if forgotten is None else [forgotten])], default=None)
+def of_answer(catalogue: Catalogue, profile: Profile, slot: Slot, ladder: str, now: int) -> int | None:
+    """Until when a slot has the same answer at least, which is as much to be believed."""
+    changes = [at for at, slots in catalogue.changes() if at > now and (not slots or slot.name in slots)]
+    stale = trust.stale_at(profile, slot) if ladder == "PERSONAL" else None
+    dues = [*changes, profile.forgotten_at(), None if stale is None or stale <= now else stale]
+    return min((due for due in dues if due is not None), default=None)

@@ -1,13 +1,19 @@
 """Visits: the current one, and the one before it for as long as an event may still belong to it. What counted in
-each for attributes of the session is kept as it was told, and counted afresh where two visits turn out to be one."""
+each for attributes of the session is kept as it was told, and counted afresh where two visits turn out to be one.
+
+What is declared no more is counted no more, and keeps what it held: of the current visit that stays with the person
+until it is declared again, whichever visit is the current one by then; of the visit before it that stays with that
+visit, and is lost when it is joined with the current one."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import aggregates
+from . import contributions, holdings
 from .book import SESSION, Attribute, Book
+from .contributions import bounded, cut
 from .event import Event
+from .holdings import Ring
 
 if TYPE_CHECKING:
     from .change import Change
@@ -15,6 +21,19 @@ if TYPE_CHECKING:
 
 PAGES = ("page_viewed", "screen_viewed")
 Page = tuple[int, str, str]  # time, path and medium ("" if unknown)
+# What counted for one attribute of the session, each with how it was declared at the time.
+Told = list[tuple[Attribute, Event]]
+
+
+class Counted(NamedTuple):
+    """What one attribute holds of what it was told."""
+
+    total: int
+    evidence: Ring
+    held: Any  # none where it adds up
+
+    def says_something(self) -> bool:
+        return bool(self.total or (self.held is not None and self.held.holds()))
 
 
 class Visit:
@@ -27,27 +46,25 @@ class Visit:
         self.events = 0
         self.pages: list[Page] = []  # in their order
         self.entry: Page | None = None
-        self.told: dict[str, tuple[Attribute, list[Event]]] = {}
+        self.told: dict[str, Told] = {}  # by what rows hold it under
 
     def add(self, event: Event, pages_max: int) -> None:
         self.events += 1
         self.start, self.last = min(self.start, event.timestamp), max(self.last, event.timestamp)
         if pages_max and event.name in PAGES and event.page is not None:
             told = event.properties.get("referrer_medium")
-            medium = aggregates.cut(told) if isinstance(told, str) else ""
-            page = (event.timestamp, aggregates.cut(event.page), medium)
+            medium = cut(told) if isinstance(told, str) else ""
+            page = (event.timestamp, cut(event.page), medium)
             self._see(page, [page], pages_max)
 
     def join(self, other: Visit, pages_max: int) -> None:
         self.events += other.events
         self.start, self.last = min(self.start, other.start), max(self.last, other.last)
         self._see(other.entry, other.pages, pages_max)
-        for key, (rule, events) in other.told.items():
-            self.told[key] = (rule, events + self.told.get(key, (rule, []))[1])
 
     def note(self, rule: Attribute, event: Event) -> None:
         """Remembers an event that counts for an attribute of the session."""
-        self.told.setdefault(aggregates.key(rule), (rule, []))[1].append(event)
+        self.told.setdefault(holdings.key(rule), []).append((rule, event))
 
     def _see(self, entry: Page | None, pages: list[Page], pages_max: int) -> None:
         entries = [one for one in (self.entry, entry) if one is not None]
@@ -93,7 +110,7 @@ def enter(change: Change, event: Event) -> None:
 
 def _is_reachable(book: Book, ended: int, now: int) -> bool:
     """Whether an event that is not too late can belong to a visit that ended then."""
-    return book.extends_back and now - book.lateness_ms <= ended + book.gap_ms
+    return book.extends_back and now - book.lateness_ms_max <= ended + book.gap_ms
 
 
 def _hold(profile: Profile, visit: Visit | None) -> None:
@@ -109,12 +126,15 @@ def _begin(change: Change) -> None:
     is_held = profile.session_count > 0 and _is_reachable(book, before.last, change.now)
     _hold(profile, before if is_held else None)
     profile.session_count += 1
+    declared = {holdings.key(rule) for rule in book.attributes if rule.of_session}
+    profile.visit.told = {key: before.told.pop(key) for key in before.told.keys() - declared}
     for at, rule in enumerate(book.attributes):
         if rule.of_session:
             held = profile.held[at]
             if profile.totals[at] or (held is not None and held.holds()):
                 change.touched |= rule.bit
-            profile.totals[at], profile.held[at] = 0, aggregates.empty(rule)
+            profile.totals[at], profile.held[at] = 0, holdings.empty(rule)
+            profile.evidence[at] = holdings.evidence(rule)
 
 
 def _join(change: Change) -> None:
@@ -125,28 +145,32 @@ def _join(change: Change) -> None:
     profile.previous = None
     profile.session_count -= 1
     for at, rule in enumerate(change.book.attributes):
-        key = aggregates.key(rule)
+        key = holdings.key(rule)
         if rule.of_session and key in previous.told:
-            total, held = counted(rule, previous.told[key][1])
-            if total or (held is not None and held.holds()):
+            if counted(previous.told[key]).says_something():
                 change.touched |= rule.bit
-            profile.totals[at], profile.held[at] = counted(rule, profile.visit.told[key][1])
+            all_ = profile.visit.told[key] = previous.told[key] + profile.visit.told.get(key, [])
+            total, evidence, held = counted(all_)
+            profile.totals[at], profile.held[at] = total, held
+            profile.evidence[at] = evidence if holdings.evidence(rule) else None
 
 
-def counted(rule: Attribute, events: list[Event]) -> tuple[int, Any]:
-    """The sum, or what else is held, of events without a window."""
-    total, held = 0, aggregates.empty(rule)
-    for event in events:
-        if held is None:
-            total = aggregates.bounded(total + aggregates.amount(rule, event))
-        else:
+def counted(told: Told) -> Counted:
+    """What is held of events without a window."""
+    total, evidence, held = 0, Ring(), holdings.empty(told[0][0])
+    for rule, event in told:
+        if held is not None:
             held.add(event, event.timestamp, rule)
-    return total, held
+            continue
+        total = bounded(total + contributions.amount(rule, event))
+        if holdings.evidence(rule):
+            evidence.add(contributions.additions(rule, event), event.timestamp, event.timestamp, rule)
+    return Counted(total, evidence, held)
 
 
-def refuse_to_lose(profile: Profile, book: Book) -> None:
-    """What is declared no more would come back with what it once held, of which the events are not known."""
-    declared = {aggregates.key(rule) for rule in book.attributes if rule.of_session}
-    for rule in profile.book.attributes:
-        if rule.of_session and aggregates.key(rule) not in declared:
-            raise NotImplementedError(f"attributes.{rule.name} of the session is declared no more")
+def refuse_other_scopes(books: list[Book], book: Book) -> None:
+    """What an attribute holds of which the events are not kept can not be told apart by visits."""
+    of_session = {holdings.key(rule): rule.of_session for one in books for rule in one.attributes}
+    for rule in book.attributes:
+        if of_session.get(holdings.key(rule), rule.of_session) is not rule.of_session:
+            raise NotImplementedError(f"attributes.{rule.name} is of a session, and was not, or was, and is not")

@@ -3,6 +3,7 @@ calls, brought to one form."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import xxhash
@@ -10,48 +11,80 @@ import xxhash
 from . import jsontext
 from . import referrer
 from .aliases import Aliases, snake_case
-from .clock import corrected, instant
+from .clock import believed, corrected, instant
 from .event import Event, Item
-from .fields import CONTROL, Fields, as_id, as_list, as_object, as_text
+from .event_schemas import EventSchemas
+from .fields import Fields, as_id, as_list, as_object, as_text
 from .money import hundredths, stated
 from .reject import Reject, invalid
+from .schema_check import brought_up
+from .shapes import event_name, properties_of, stated_schema
 
 BLOCKED = frozenset(
     ["null", "undefined", "none", "nil", "nan", "n/a", "anonymous", "unknown", "guest", "true", "false", "-1"]
     + ["(not set)", "[object object]"]
 )
-CALLS = {"page": "page_viewed", "screen": "screen_viewed", "identify": "identify"}
 NO_PROPERTIES: dict[str, Any] = {}
 
 
 class Reader:
     """Reads the records of one source."""
 
-    def __init__(self, topic: str, clock: str, ids: str, record_bytes_max: int, aliases: Aliases) -> None:
+    def __init__(
+        self,
+        topic: str,
+        clock: str,
+        ids: str,
+        record_bytes_max: int,
+        aliases: Aliases,
+        schemas: EventSchemas | None = None,
+    ) -> None:
         self.topic = topic
         self.clock = clock
         self.user_only = ids == "user"
         self.record_bytes_max = record_bytes_max
         self.aliases = aliases
+        self.schemas = schemas or {}
+        # What was brought up to a newer version has canonical names alone, and was checked.
+        self.of_canonical = Reader(topic, clock, ids, record_bytes_max, Aliases.none()) if schemas else self
 
     def read(self, value: bytes | None, record_ms: int) -> Event:
         """The event of a record's value."""
+        return self.event_of(self.tree(value), record_ms, lambda: derived_id(value or b""))
+
+    def tree(self, value: bytes | None) -> Any:
+        """The JSON of a record's value."""
         if value and len(value) > self.record_bytes_max:
             raise Reject("too_large")
-        tree = jsontext.parse(value)
+        return jsontext.parse(value)
+
+    def event_of(self, tree: Any, record_ms: int, id_of_none: Callable[[], str]) -> Event:
+        """The event that a tree tells; `id_of_none` gives the message id of one that has none."""
         if type(tree) is not dict:
             raise invalid("$")
         envelope = Fields(self.aliases, "envelope").add_object(tree, "$")
+        name, _ = event_name(envelope, self.aliases)
+        stated_ = stated_schema(envelope)
+        if name in self.schemas:
+            document = brought_up(self.schemas[name], tree, self.aliases, stated_)
+            if document is not None:
+                envelope = Fields(self.of_canonical.aliases, "envelope").add_object(document, "$")
+                envelope.take("event")
+                return self.of_canonical._event(name, envelope, record_ms, id_of_none)
+        return self._event(name, envelope, record_ms, id_of_none)
+
+    def _event(self, name: str, envelope: Fields, record_ms: int, id_of_none: Callable[[], str]) -> Event:
+        """The event of this name that the rest of its envelope holds."""
         event = Event()
         event.source = self.topic
-        event.name = self._name(envelope)
+        event.name = name
         found = envelope.take("message_id")
-        event.message_id = f"x-{xxhash.xxh3_128_hexdigest(value)}" if found is None else _short_id(found)
+        event.message_id = id_of_none() if found is None else _short_id(found)
         event.person = self._person(envelope)
         self._times(event, envelope, record_ms)
         context = _context(envelope)
         traits = self._traits(event.name, envelope)
-        properties = self._properties(envelope, traits is not None)
+        properties = properties_of(envelope, self.aliases, traits is not None)
         self._contents(event, properties)
         event.page = _page(context, properties)
         flat = _flat(properties.rest(), "$.properties") if properties.members else {}
@@ -64,23 +97,6 @@ class Reader:
         event.properties = flat
         event.traits = traits or NO_PROPERTIES
         return event
-
-    def _name(self, envelope: Fields) -> str:
-        kind = envelope.peek("type")
-        kind = kind.lower() if type(kind) is str else ""
-        if kind in CALLS:
-            envelope.take("type")
-            return CALLS[kind]
-        if kind == "track":
-            envelope.take("type")
-        named = kind in ("track", "") or envelope.peek("event") is not None
-        found = envelope.take("event" if named else "type")
-        if found is None:
-            raise Reject("missing_field", "$.event")
-        name = found.value
-        if type(name) is not str or not name.strip() or len(name.encode()) > 128 or CONTROL.search(name):
-            raise invalid(found.path)
-        return self.aliases.event(name)
 
     def _person(self, envelope: Fields) -> str:
         user, device = envelope.take("user_id"), envelope.take("anonymous_id")
@@ -97,6 +113,7 @@ class Reader:
         original, said, sent, says_received = (
             None if f is None else instant(f.value, f.path) for f in founds
         )
+        says_received = believed(says_received, record_ms)
         received = says_received if says_received is not None else record_ms
         if not 0 <= received <= 7_258_118_399_999:
             raise Reject("implausible_time", "$.receivedAt")
@@ -113,20 +130,6 @@ class Reader:
         members = as_object(found.value, found.path)
         fields = Fields(self.aliases, "properties").add_object(members, found.path)
         return _flat(fields.rest(), found.path)
-
-    def _properties(self, envelope: Fields, has_traits: bool) -> Fields:
-        said, beside = envelope.take("properties"), envelope.take("ecommerce")
-        envelope.take("integrations")
-        properties = Fields(self.aliases, "properties")
-        if said is not None:
-            properties.add_object(as_object(said.value, said.path), said.path)
-        inside = properties.take("ecommerce")
-        for found in (inside, beside):
-            if found is not None:
-                properties.add_object(as_object(found.value, found.path), found.path)
-        if said is None and not has_traits:
-            properties.add_rest_of(envelope)
-        return properties
 
     def _contents(self, event: Event, properties: Fields) -> None:
         """Order id, request, items and money, in the order in which their mistakes are told."""
@@ -154,6 +157,11 @@ class Reader:
                 raise Reject("missing_field", f"{path}.item_id")
             items.append(_product(item_id.value, item_id.path, fields))
         return items
+
+
+def derived_id(said: bytes) -> str:
+    """The message id of what has none: the same for the same bytes."""
+    return f"x-{xxhash.xxh3_128_hexdigest(said)}"
 
 
 def _short_id(found: Any) -> str:
