@@ -4,7 +4,7 @@
 use super::attribute::AttributeValue;
 use super::points::{Keep, Point};
 use super::profile::Profile;
-use super::rulebook::{AttributeRule, NameId};
+use super::rulebook::{AttributeRule, NameId, Part};
 use super::scalar::Scalar;
 use super::time::Timestamp;
 
@@ -37,14 +37,28 @@ pub enum Status {
 impl AttributeRule {
     /// Whether it says anything about a person, as of the profile's last change.
     pub fn status(&self, profile: &Profile) -> Status {
-        let aged = self.aged(profile, profile.as_of);
-        let is_missing = || self.value(profile) == AttributeValue::Missing;
-        if aged != Status::Expired && is_missing() { Status::Missing } else { aged }
+        self.status_of(profile, &self.value(profile))
+    }
+
+    /// The same where it is known what it says.
+    pub fn status_of(&self, profile: &Profile, says: &AttributeValue<'_>) -> Status {
+        let age = self.age(profile);
+        if age != Status::Expired && *says == AttributeValue::Missing { Status::Missing } else { age }
     }
 
     /// Present, stale or expired, by the age of the latest event.
     pub(crate) fn aged(&self, profile: &Profile, now: Timestamp) -> Status {
         self.freshness.as_ref().map_or(Status::Present, |freshness| freshness.status(profile, now))
+    }
+
+    /// The same as of the profile's last change. What is made of others is as old as what it is made of.
+    fn age(&self, profile: &Profile) -> Status {
+        let aged = self.aged(profile, profile.as_of);
+        let part = self.parts.iter().find(|part| part.value(profile) != AttributeValue::Missing);
+        match part {
+            Some(Part::Attribute(rule)) => rule.age(profile),
+            _ => aged,
+        }
     }
 
     /// Takes down when an event was that counts. Returns whether it is believed again.

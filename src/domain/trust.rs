@@ -31,8 +31,9 @@ pub fn of_segment(rules: &RuleBook, rule: &SegmentRule, profile: &Profile) -> Op
         match *root {
             "attributes" => {
                 for rule in rules.attributes.iter().filter(|rule| reads.attributes.contains(&rule.name)) {
-                    trust.rests_on(rule.n_eff(profile, &rule.value(profile)));
-                    trust.is_as_old_as(rule.aged(profile, profile.as_of));
+                    let says = rule.value(profile);
+                    trust.rests_on(rule.n_eff(profile, &says));
+                    trust.is_as_old_as(rule.status_of(profile, &says));
                 }
             }
             "tags" => {

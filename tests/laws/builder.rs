@@ -263,7 +263,7 @@ pub(crate) fn shop_of_all_kinds() -> RuleBook {
         attribute("top_in_session", &views, Aggregation::Top(category(), 3), None),
     ];
     rules.attributes.extend(of_session.map(|rule| AttributeRule { of_session: true, ..rule }));
-    let parts = ["entry", "favourite", "exit"].iter().filter_map(|part| {
+    let parts = ["entry", "favourite", "exit_lately", "exit"].iter().filter_map(|part| {
         let rule = rules.attributes.iter().find(|rule| rule.name == part);
         rule.cloned().map(|rule| Part::Attribute(Box::new(rule)))
     });
@@ -412,7 +412,6 @@ impl Story {
     /// What each attribute says, by name, and on how much that rests.
     pub(crate) fn readings(&self) -> Vec<(CompactString, String)> {
         let reading = |rule: &AttributeRule| (rule.name.clone(), format!("{:?}", rule.value(&self.profile)));
-        let believed = self.rules.attributes.iter().filter(|rule| rule.freshness.is_some());
         let status = |rule: &AttributeRule| {
             (format!("{} status", rule.name).into(), format!("{:?}", rule.status(&self.profile)))
         };
@@ -422,7 +421,7 @@ impl Story {
             (format!("{} n_eff", rule.name).into(), format!("{n_eff:.6}"))
         };
         let all = || self.rules.attributes.iter();
-        all().map(reading).chain(believed.map(status)).chain(all().map(rests)).collect()
+        all().map(reading).chain(all().map(status)).chain(all().map(rests)).collect()
     }
 
     pub(crate) fn is_in(&self, segment: &str) -> bool {

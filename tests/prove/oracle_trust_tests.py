@@ -241,6 +241,19 @@ class TrustInOtherAttributes(unittest.TestCase):
         folded.send("seen", AT + 3 * HOUR, properties={"x": 1})
         self.assertEqual(told(folded, "spent"), (11, 3))
 
+    def test_what_is_made_of_others_is_as_old_as_what_it_is_taken_from(self) -> None:
+        folded = Folded(
+            "attributes: {style: {last: x, of: any, stale_after: 1h, expires_after: 3h},"
+            " taste: {coalesce: [traits.taste, style]}}\nsegments: {odd: {enter: attributes.taste == 'odd'}}"
+        )
+        folded.send("seen", AT, properties={"x": "odd"})
+        for hours, status, of_segment in ((0, "PRESENT", "PRESENT"), (1, "STALE", "STALE"), (3, "MISSING", "PRESENT")):
+            folded.pass_to(AT + hours * HOUR)
+            told_ = update(folded)
+            self.assertEqual((told_["attributes"][1]["status"], told_["segments"][0]["status"]), (status, of_segment))
+        folded.send("identify", AT + 3 * HOUR, traits={"taste": "odd"})
+        self.assertEqual(update(folded)["attributes"][1]["status"], "PRESENT")
+
     def test_purposes_are_told_as_they_are_declared(self) -> None:
         folded = Folded(
             "attributes: {a: {count: any, purposes: [measure, ads]},"

@@ -53,7 +53,7 @@ impl<'a> Attribute<'a> {
     /// The attribute of a profile, as of its last change.
     pub(super) fn of(rule: &'a AttributeRule, profile: &'a Profile) -> Attribute<'a> {
         let value = rule.value(profile);
-        let n_eff = rule.n_eff(profile, &value);
+        let (n_eff, status) = (rule.n_eff(profile, &value), rule.status_of(profile, &value));
         let number = match &value {
             AttributeValue::Whole(number) => *number as f64,
             AttributeValue::Number(number) => *number,
@@ -69,7 +69,7 @@ impl<'a> Attribute<'a> {
             name: Cow::from(&*rule.name),
             value: number,
             window_ms: rule.window.as_ref().map(Window::length_ms),
-            status: AttributeStatus::of(rule.status(profile)),
+            status: AttributeStatus::of(status),
             text,
             texts,
             valid_until: rule.due(profile).map(Timestamp::ms),

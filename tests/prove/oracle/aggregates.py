@@ -40,8 +40,14 @@ def aged(profile: Any, at: int, now: int) -> str:
 
 def status(profile: Any, at: int) -> str:
     """What a row of an update tells beside the value."""
-    aged_ = aged(profile, at, profile.as_of)
-    return "MISSING" if aged_ != "EXPIRED" and value(profile, at) is MISSING else aged_
+    age_ = age(profile, at)
+    return "MISSING" if age_ != "EXPIRED" and value(profile, at) is MISSING else age_
+
+
+def age(profile: Any, at: int) -> str:
+    """How far an attribute is believed now. What is made of others is as old as what it is made of."""
+    part, _ = next(saying(profile, profile.book.attributes[at]), (None, MISSING))
+    return age(profile, part) if isinstance(part, int) else aged(profile, at, profile.as_of)
 
 
 def of_orders(profile: Any, name: str) -> int | float:

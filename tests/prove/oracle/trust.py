@@ -12,6 +12,9 @@ from .profile import Profile
 
 ONE_CONTRIBUTION = ("min", "max", "first", "last", "since_first", "since_last")
 
+# What contributions that contradict each other may leave behind by rounding.
+TRACE = 1e-9
+
 
 def of_attribute(profile: Profile, at: int) -> float:
     """On how many contributions of equal weight the value of an attribute rests."""
@@ -61,7 +64,7 @@ def of_membership(profile: Profile, at: int) -> tuple[float, str]:
     rests_on = [of_attribute(profile, place) for place in read] + list(_of_the_rest(profile, reads))
     statuses = {aggregates.status(profile, place) for place in read}
     status = next((one for one in ("EXPIRED", "STALE") if one in statuses), "PRESENT")
-    return min((one for one in rests_on if one > 0.0), default=0.0), status
+    return min((one for one in rests_on if one > TRACE), default=0.0), status
 
 
 def _of_the_rest(profile: Profile, reads: int) -> Iterator[float]:
