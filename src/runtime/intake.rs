@@ -45,6 +45,11 @@ pub enum Taken {
 }
 
 impl Intake {
+    /// Whether its records are events, and not changes that somebody has made to what the pipeline knows.
+    pub fn is_of_events(&self) -> bool {
+        matches!(self, Intake::Json(..) | Intake::Avro(..))
+    }
+
     /// Turns one record into outputs for the command topic of `partitions` partitions.
     pub fn take(
         &self,

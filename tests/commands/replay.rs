@@ -8,13 +8,14 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use bespoke::codec::output::reading::decode_profile_update;
+use bespoke::codec::reject::RejectCode;
 use bespoke::config::Config;
 use bespoke::config::overlay::Flags;
 use bespoke::domain::time::{DAY_MS, Timestamp};
 use bespoke::runtime::broker::Partition;
 use bespoke::runtime::kafka::{KafkaAdmin, OffsetClient, TopicWish, read_topic};
 use bespoke::service::registry_server::{RegistryServer, RunningRegistry};
-use bespoke::shop::{self, Shop, ShopRecord, ShopSettings};
+use bespoke::shop::{self, Kind, Shop, ShopRecord, ShopSettings, ShopTopic};
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::Value;
@@ -78,6 +79,7 @@ fn a_replay_says_the_same_and_a_person_can_be_explained() {
     shop.explains_ada(&decisions);
     shop.refuses_what_would_do_harm(&original);
     shop.tells_the_site();
+    shop.tells_the_log_of_what_it_refuses();
 }
 
 impl Pipeline {
@@ -292,6 +294,22 @@ impl Pipeline {
         let id = shown[0]["decision_id"].as_str().unwrap();
         let one = self.succeed(&["explain", "user:ada", "--decision", id]);
         assert!(one.contains(&format!("decision {id}")) && one.matches("decision ").count() == 1, "{one}");
+    }
+
+    /// Whoever changes content finds in the log that it was refused, and why.
+    fn tells_the_log_of_what_it_refuses(&self) {
+        let at = Timestamp::from_ms(1_768_500_000_000);
+        let (topic, key, value) = (ShopTopic::Content, b"hero".to_vec(), b"{".to_vec());
+        let kind = Kind::Malformed(RejectCode::MalformedJson);
+        self.running(|| {
+            self.send([ShopRecord { topic, key, value, at, kind }]);
+            self.await_read(&["content"]);
+        });
+        let log = std::fs::read_to_string(self.directory.join("run.log")).unwrap();
+        let told: Vec<&str> = log.lines().filter(|line| line.contains("change_refused")).collect();
+        let place = format!("{}-content-0", self.config.application);
+        let is_told = |line: &&str| line.contains("malformed_json") && line.contains(&place);
+        assert!(told.iter().any(is_told), "{told:?}");
     }
 
     fn refuses_what_would_do_harm(&self, original: &str) {

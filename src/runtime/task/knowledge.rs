@@ -47,6 +47,13 @@ impl Task {
                     .map_err(|errors| Reject::new(RejectCode::InvalidDefinitions, "$", errors.to_string()))?;
                 let since = self.stream_time;
                 self.rules = Arc::new(RuleBook { since, ..rules });
+                let fingerprint = format!("{:016x}", self.rules.fingerprint);
+                tracing::info!(
+                    event = "definitions_changed",
+                    fingerprint,
+                    ?since,
+                    "definitions are in force"
+                );
                 // Those in the store come later; some of these may not be in it yet.
                 let touched: Vec<Person> = self.overlay.dirty().map(|dirty| dirty.person.clone()).collect();
                 touched.iter().for_each(|person| self.overlay.changed(&self.rules, person));

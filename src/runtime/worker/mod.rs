@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use self::outputs::Outputs;
 use self::traffic::Traffic;
+use crate::codec::reject::{Reject, RejectCode};
 use crate::mutant::{Mutant, is_armed};
 use crate::runtime::assignment::{Assignment, Work};
 use crate::runtime::batch::Batch;
@@ -281,6 +282,9 @@ fn take(plan: &Plan, intake: &Intake, record: &Record, partitions: i32, outputs:
     match intake.take(record, &topics.commands, partitions, outputs) {
         Taken::Sent | Taken::Silent => true,
         Taken::Rejected(reject) => {
+            if !intake.is_of_events() {
+                tell_refused(record, &reject);
+            }
             plan.instruments.dead_letter(reject.code.as_str());
             let times = match () {
                 () if is_armed(Mutant::DropDeadLetters) => 0,
@@ -293,6 +297,14 @@ fn take(plan: &Plan, intake: &Intake, record: &Record, partitions: i32, outputs:
         }
         Taken::Waiting => false,
     }
+}
+
+/// Whoever has changed content, definitions or site shares looks into the log for what became of it. What stood before
+/// stays in force.
+fn tell_refused(record: &Record, reject: &Reject) {
+    let Record { partition, offset, .. } = record;
+    let (code, message) = (reject.code.as_str(), &*reject.message);
+    tracing::warn!(event = "change_refused", %partition, offset, code, message, "a change was refused");
 }
 
 /// Applies an input record to the state, and reports how long it took to get there where a time is given. False
@@ -316,6 +328,9 @@ fn apply(
         Applied::Duplicate(source) => instruments.duplicate(&source),
         Applied::Knowledge => instruments.site_shares(task.site_shares()),
         Applied::Rejected(reject) => {
+            if reject.code == RejectCode::InvalidDefinitions {
+                tell_refused(record, &reject);
+            }
             instruments.dead_letter(reject.code.as_str());
             outputs.push(dead_letter(&plan.shared.topics.dead_letters, record, &reject));
         }
