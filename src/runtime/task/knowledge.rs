@@ -48,12 +48,8 @@ impl Task {
                 let since = self.stream_time;
                 self.rules = Arc::new(RuleBook { since, ..rules });
                 let fingerprint = format!("{:016x}", self.rules.fingerprint);
-                tracing::info!(
-                    event = "definitions_changed",
-                    fingerprint,
-                    ?since,
-                    "definitions are in force"
-                );
+                let since_ms = since.ms();
+                tracing::info!(event = "definitions_changed", fingerprint, since_ms, "they are in force");
                 // Those in the store come later; some of these may not be in it yet.
                 let touched: Vec<Person> = self.overlay.dirty().map(|dirty| dirty.person.clone()).collect();
                 touched.iter().for_each(|person| self.overlay.changed(&self.rules, person));
