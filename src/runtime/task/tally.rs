@@ -51,3 +51,26 @@ impl Tally {
         *self.decided.entry((slot, decision.ladder.as_str())).or_default() += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::Timestamp;
+
+    #[test]
+    fn the_times_of_events_are_counted_by_source_and_every_64th_clock_is_looked_at() {
+        let event = |time_clamped| Event {
+            source: "web".into(),
+            original_timestamp: Timestamp::from_ms(5_000),
+            timestamp: Timestamp::from_ms(2_500),
+            time_clamped,
+            ..Event::named("page_viewed")
+        };
+        let mut tally = Tally::default();
+        (0..65).for_each(|number| tally.event(&event(false), number < 2));
+        tally.event(&event(true), false);
+        assert_eq!(tally.late, [("web".into(), 2)].into());
+        assert_eq!(tally.clamped, [("web".into(), 1)].into());
+        assert_eq!(tally.skews, [("web".into(), 2.5), ("web".into(), 2.5)]);
+    }
+}
