@@ -427,7 +427,7 @@ fn every_exit_code_is_in_the_table_and_the_other_way_round() {
     ];
     let mut known: Vec<i32> = faults.iter().map(|code| *code as i32).collect();
     // Done, wrong usage, a drain that was cut off, and the two signals.
-    known.extend([0, 2, ExitReason::DrainOverdue.exit_code(), 130, 143]);
+    known.extend([0, 2, ExitReason::DrainOverdue(None).exit_code(), 130, 143]);
     known.sort_unstable();
     assert_eq!(listed, known);
     assert_eq!(ExitReason::StuckStep.exit_code(), ExitCode::Hung as i32);

@@ -25,6 +25,8 @@ mod outputs;
 mod crashes;
 #[path = "kafka/dead_letters.rs"]
 mod dead_letters;
+#[path = "kafka/leaving.rs"]
+mod leaving;
 #[path = "kafka/members.rs"]
 mod members;
 #[path = "kafka/plain.rs"]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::broker::Broker;
 use super::fault::{Exit, ExitCode, Fault, Reason};
-use super::instruments::facts::{Dependency, WorkerState};
+use super::instruments::facts::{Dependency, Step, WorkerState};
 use super::instruments::vitals::{Vitals, WorkerVitals};
 use super::plan::{Now, Plan};
 use super::worker::Worker;
@@ -104,6 +104,7 @@ impl<B: Broker, C: FnMut() -> Result<B, Fault>> Runner<B, C> {
         self.at_rest = None;
         let vitals = self.vitals.worker(self.thread);
         vitals.state(WorkerState::Starting, now.monotonic);
+        vitals.step(Step::Connecting, now.monotonic);
         let broker = (self.connect)()?;
         let worker = Worker::new(Arc::clone(&self.plan), broker, vitals, now)?;
         self.state = State::Working(Box::new(worker));

@@ -263,7 +263,7 @@ fn supervised(name: &str, stop: &Stop, work: impl FnOnce() -> Result<(), Exit>) 
     if let Err(exit) = &result {
         // The others may take a while to end, and one of them may hang: what happened is said now.
         tracing::error!(event = "worker_failed", worker = name, code = exit.code as i32, "{}", exit.text);
-        stop.request();
+        stop.fail(exit.code);
     }
     result
 }

@@ -4,24 +4,43 @@
 //! means that somebody does not want to wait. This ends nothing by itself: the service decides what a signal
 //! and a code are good for, and the watchdog holds the drain's deadline.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::signal::unix::{self, SignalKind};
 
+use crate::runtime::fault::ExitCode;
+
 /// The flag that asks workers to stop; a clone is the same flag. Once raised it stays.
 #[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop(Arc<Request>);
+
+#[derive(Debug, Default)]
+struct Request {
+    made: AtomicBool,
+    failure: OnceLock<ExitCode>,
+}
 
 impl Stop {
     /// Asks for the stop.
     pub fn request(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.made.store(true, Ordering::Release);
+    }
+
+    /// Asks for the stop because of a failure. What has failed first is what the process ends with.
+    pub fn fail(&self, code: ExitCode) {
+        let _ = self.0.failure.set(code);
+        self.request();
     }
 
     /// Whether a stop was asked for.
     pub fn requested(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.made.load(Ordering::Acquire)
+    }
+
+    /// What has failed, if that is why.
+    pub fn failure(&self) -> Option<ExitCode> {
+        self.0.failure.get().copied()
     }
 }
 

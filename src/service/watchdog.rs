@@ -41,18 +41,19 @@ pub struct Limits {
 pub enum ExitReason {
     /// A worker hangs in a step.
     StuckStep,
-    /// The drain did not end in time.
-    DrainOverdue,
+    /// The drain did not end in time. It may have been for something that failed.
+    DrainOverdue(Option<ExitCode>),
     /// The watch itself has panicked: nobody would see a worker hang any more.
     WatchPanicked,
 }
 
 impl ExitReason {
-    /// The code to exit with: 70 for a worker that hangs, 75 for a drain that was cut off, 76 for a panic.
+    /// The code to exit with: 70 for a worker that hangs, 75 for a drain that was cut off, or that of what had failed
+    /// before it, and 76 for a panic.
     pub fn exit_code(self) -> i32 {
         match self {
             Self::StuckStep => 70,
-            Self::DrainOverdue => 75,
+            Self::DrainOverdue(failure) => failure.map_or(75, |code| code as i32),
             Self::WatchPanicked => ExitCode::Panicked as i32,
         }
     }
@@ -84,7 +85,7 @@ impl Watchdog {
         let mut watch = Watch::new(limits);
         let look = move || {
             while !seen.load(Ordering::Acquire) {
-                let mut look = || watch.look(&vitals.workers(), stop.requested(), clock());
+                let mut look = || watch.look(&vitals.workers(), &stop, clock());
                 let found = catch_unwind(AssertUnwindSafe(&mut look)).unwrap_or_else(|_| Some(panicked()));
                 watch.named.drain(..).for_each(|text| tracing::error!(event = "partition_stalled", "{text}"));
                 if let Some(found) = found {
@@ -137,7 +138,7 @@ impl Finding {
     fn event(&self) -> &'static str {
         match self.reason {
             ExitReason::StuckStep => "worker_stuck",
-            ExitReason::DrainOverdue => "drain_overdue",
+            ExitReason::DrainOverdue(_) => "drain_overdue",
             ExitReason::WatchPanicked => "watchdog_panicked",
         }
     }
@@ -164,13 +165,13 @@ impl Watch {
         }
     }
 
-    fn look(&mut self, workers: &[WorkerFacts], stopping: bool, now: Duration) -> Option<Finding> {
+    fn look(&mut self, workers: &[WorkerFacts], stop: &Stop, now: Duration) -> Option<Finding> {
         let looked = self.looked.replace(now).unwrap_or(now);
         if now.saturating_sub(looked) > ASLEEP_AFTER {
             self.awake_since = now;
         }
         workers.iter().for_each(|facts| self.name_stall(facts, now));
-        self.stuck(workers, now).or_else(|| self.overdue(workers, stopping, now))
+        self.stuck(workers, now).or_else(|| self.overdue(workers, stop, now))
     }
 
     /// Names a partition once for each offset that it stands at.
@@ -211,23 +212,24 @@ impl Watch {
         Some(Finding { reason: ExitReason::StuckStep, text })
     }
 
-    fn overdue(&mut self, workers: &[WorkerFacts], stopping: bool, now: Duration) -> Option<Finding> {
-        if !stopping {
+    fn overdue(&mut self, workers: &[WorkerFacts], stop: &Stop, now: Duration) -> Option<Finding> {
+        if !stop.requested() {
             return None;
         }
         let age = now.saturating_sub(*self.drain_since.get_or_insert(now));
         if age <= self.limits.drain {
             return None;
         }
+        let reason = ExitReason::DrainOverdue(stop.failure());
         let places: Vec<String> = workers.iter().map(|facts| whereabouts(facts, now)).collect();
         let text = format!(
             "the drain has taken {:.0} s and is cut off with code {}; what was open is aborted and will be \
              read again. {}",
             age.as_secs_f64(),
-            ExitReason::DrainOverdue.exit_code(),
+            reason.exit_code(),
             places.join("; ")
         );
-        Some(Finding { reason: ExitReason::DrainOverdue, text })
+        Some(Finding { reason, text })
     }
 }
 
@@ -256,17 +258,23 @@ mod tests {
         let mut watch = Watch::new(LIMITS);
         worker.in_hand("clicks", 3, 99);
         worker.step(Step::Committing, at(10));
-        assert!(watch.look(&vitals.workers(), false, at(30)).is_none());
-        let found = watch.look(&vitals.workers(), false, at(31)).unwrap();
+        assert!(watch.look(&vitals.workers(), &Stop::default(), at(30)).is_none());
+        let found = watch.look(&vitals.workers(), &Stop::default(), at(31)).unwrap();
         assert_eq!(found.reason, ExitReason::StuckStep);
         for part in ["worker 1", "`commit transaction` for 21.0 s", "clicks-3 offset 99", "code 70"] {
             assert!(found.text.contains(part), "{part} in {}", found.text);
         }
         worker.step(Step::Opening, at(31));
-        assert!(watch.look(&vitals.workers(), false, at(900)).is_none(), "opening a store may take long");
+        assert!(
+            watch.look(&vitals.workers(), &Stop::default(), at(900)).is_none(),
+            "opening a store may take long"
+        );
         worker.step(Step::Polling, at(31));
         drop(worker);
-        assert!(watch.look(&vitals.workers(), false, at(900)).is_none(), "a worker that ended is in no step");
+        assert!(
+            watch.look(&vitals.workers(), &Stop::default(), at(900)).is_none(),
+            "a worker that ended is in no step"
+        );
     }
 
     #[test]
@@ -275,10 +283,10 @@ mod tests {
         let worker = vitals.worker(0);
         let mut watch = Watch::new(LIMITS);
         worker.step(Step::Aborting, at(10));
-        assert!(watch.look(&vitals.workers(), false, at(12)).is_none());
-        assert!(watch.look(&vitals.workers(), false, at(300)).is_none(), "asleep from 12 to 300");
+        assert!(watch.look(&vitals.workers(), &Stop::default(), at(12)).is_none());
+        assert!(watch.look(&vitals.workers(), &Stop::default(), at(300)).is_none(), "asleep from 12 to 300");
         let looks = |seconds: std::ops::RangeInclusive<u64>, watch: &mut Watch| {
-            seconds.filter_map(|second| watch.look(&vitals.workers(), false, at(second))).count()
+            seconds.filter_map(|second| watch.look(&vitals.workers(), &Stop::default(), at(second))).count()
         };
         assert_eq!(looks(301..=320, &mut watch), 0);
         assert_eq!(looks(321..=321, &mut watch), 1);
@@ -294,7 +302,10 @@ mod tests {
             let committed = if second < 50 { 99 } else { 100 };
             let place = Place { topic: "clicks", partition: 3, committed, lag: 5 };
             worker.places([place], at(second));
-            assert!(watch.look(&vitals.workers(), false, at(second)).is_none(), "the process goes on");
+            assert!(
+                watch.look(&vitals.workers(), &Stop::default(), at(second)).is_none(),
+                "the process goes on"
+            );
             named_at.extend(watch.named.drain(..).map(|text| (second, text)));
         }
         let seconds: Vec<u64> = named_at.iter().map(|(second, _)| *second).collect();
@@ -320,11 +331,18 @@ mod tests {
     fn a_drain_has_a_deadline_of_its_own() {
         let vitals = Vitals::new(1, Vec::new(), 10_000);
         let mut watch = Watch::new(LIMITS);
-        assert!(watch.look(&vitals.workers(), false, at(500)).is_none());
-        assert!(watch.look(&vitals.workers(), true, at(501)).is_none());
-        assert!(watch.look(&vitals.workers(), true, at(561)).is_none());
-        let found = watch.look(&vitals.workers(), true, at(562)).unwrap();
+        assert!(watch.look(&vitals.workers(), &Stop::default(), at(500)).is_none());
+        let stop = Stop::default();
+        stop.request();
+        assert!(watch.look(&vitals.workers(), &stop, at(501)).is_none());
+        assert!(watch.look(&vitals.workers(), &stop, at(561)).is_none());
+        let found = watch.look(&vitals.workers(), &stop, at(562)).unwrap();
         assert_eq!(found.reason.exit_code(), 75);
+        stop.fail(ExitCode::Inconsistent);
+        stop.fail(ExitCode::Failed);
+        let found = watch.look(&vitals.workers(), &stop, at(563)).unwrap();
+        assert_eq!(found.reason.exit_code(), 72, "what has failed first says why the process ends");
+        assert!(found.text.contains("cut off with code 72"), "{}", found.text);
     }
 
     #[test]

@@ -94,11 +94,15 @@ pub enum Step {
     Rebalancing,
     /// Asking the broker for offsets or metadata.
     Asking,
+    /// Making clients, and joining the group.
+    Connecting,
+    /// Ending its clients, and leaving the group.
+    Leaving,
 }
 
 impl Step {
     /// Every step.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Turning,
         Self::Opening,
         Self::Polling,
@@ -111,6 +115,8 @@ impl Step {
         Self::Restoring,
         Self::Rebalancing,
         Self::Asking,
+        Self::Connecting,
+        Self::Leaving,
     ];
 
     /// The step's name in logs and answers.
@@ -128,6 +134,8 @@ impl Step {
             Self::Restoring => "restore",
             Self::Rebalancing => "rebalance",
             Self::Asking => "ask broker",
+            Self::Connecting => "connect",
+            Self::Leaving => "leave",
         }
     }
 

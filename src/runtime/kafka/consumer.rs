@@ -5,8 +5,7 @@
 //! the client is being closed does the callback answer by itself.
 
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use compact_str::CompactString;
@@ -17,6 +16,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::callbacks::{Context, Rebalance, assign, unassign};
 use super::coverage::Coverage;
 use super::errors::{fault, is_transient};
+use super::farewell::{Farewell, answer_all};
 use super::message::{TopicNames, names, partition, record};
 use super::{CALL_TIMEOUT, Settings, client, heartbeat};
 use crate::runtime::broker::{Bounds, Partition, Polled};
@@ -37,14 +37,10 @@ pub const CONSUMER_SETTINGS: &[(&str, &str)] = &[
     ("fetch.wait.max.ms", "100"),
     ("fetch.queue.backoff.ms", "20"),
 ];
-/// How long leaving the group may take, which is a courtesy.
-const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long closing the client may take, for which no broker is needed.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A member of the application's group.
 pub(super) struct GroupConsumer {
-    consumer: BaseConsumer<Context>,
+    consumer: Arc<BaseConsumer<Context>>,
     group: CompactString,
     coverage: Coverage,
     /// What the worker was told of and has not answered yet.
@@ -68,7 +64,7 @@ impl GroupConsumer {
         consumer.subscribe(topics).map_err(|error| fault("subscribing", &error))?;
         let names = names(topics.iter().copied());
         Ok(GroupConsumer {
-            consumer,
+            consumer: Arc::new(consumer),
             group: settings.member.application.clone(),
             coverage: Coverage::default(),
             unanswered: None,
@@ -124,7 +120,7 @@ impl GroupConsumer {
     /// to be followed by the end of the membership: a client that waits for the answer to a rebalance sends no
     /// heartbeat, so all are answered from here on.
     pub(super) fn look_for_successor(&mut self, wait: Duration) -> Result<(), Fault> {
-        self.answer_all();
+        answer_all(&self.consumer, &mut self.unanswered);
         let deadline = now() + wait;
         loop {
             self.look_for_death()?;
@@ -286,43 +282,10 @@ impl GroupConsumer {
         }
     }
 
-    /// Ends the membership. Dropping alone would wait for ever for the answer to a rebalance that was noted
-    /// before. Each is answered once and before the close begins: a client that waits for no answer may have
-    /// closed already, and then a call never returns.
+    /// Ends the membership.
     pub(super) fn close(&mut self) {
-        self.answer_all();
-        if self.leaving {
-            self.leave();
-        }
-        if let Err(error) = self.consumer.close_queue() {
-            tracing::debug!(event = "kafka_close_error", %error, "the consumer did not begin to close");
-        }
-        // One that has failed for good has no group to leave.
-        let dead = self.consumer.client().fatal_error().is_some();
-        let deadline = now() + if dead { Duration::from_millis(200) } else { CLOSE_TIMEOUT };
-        while !self.consumer.closed() && now() < deadline {
-            let _ = self.consumer.poll(Duration::from_millis(20));
-        }
-    }
-
-    /// Answers every rebalance. From here on the callback does: the worker is not there any more.
-    fn answer_all(&mut self) {
-        self.consumer.context().closing.store(true, Ordering::Relaxed);
-        while let Some(rebalance) = self.unanswered.take().or_else(|| self.noted()) {
-            if let Err(error) = rebalance.answer(&self.consumer) {
-                tracing::debug!(event = "kafka_close_error", %error, "a rebalance could not be answered");
-            }
-        }
-    }
-
-    /// Closing alone would not do: a static member that closes is expected back.
-    fn leave(&self) {
-        self.consumer.unsubscribe();
-        let deadline = now() + LEAVE_TIMEOUT;
-        // The callback answers the revocation, and the client leaves when that is done.
-        while now() < deadline && self.consumer.assignment().is_ok_and(|assigned| assigned.count() > 0) {
-            let _ = self.consumer.poll(Duration::from_millis(20));
-        }
+        let (consumer, unanswered) = (Arc::clone(&self.consumer), self.unanswered.take());
+        Farewell { consumer, unanswered, leaving: self.leaving }.say();
     }
 
     fn partitions_of(&mut self, names: Vec<(String, i32)>) -> Vec<Partition> {
@@ -371,6 +334,6 @@ fn list<'p>(
 
 /// Deadlines are the one use of a clock down here; nothing that is written depends on it.
 #[allow(clippy::disallowed_methods)]
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     Instant::now()
 }

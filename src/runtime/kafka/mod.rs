@@ -11,6 +11,7 @@ mod callbacks;
 mod consumer;
 mod coverage;
 mod errors;
+mod farewell;
 mod feeder;
 mod follower;
 mod message;

@@ -54,6 +54,13 @@ pub struct Worker<B> {
     told: bool,
 }
 
+impl<B> Drop for Worker<B> {
+    /// Its clients end with it, and whoever waits for that is told what it waits for.
+    fn drop(&mut self) {
+        self.vitals.step(Step::Leaving, self.now.monotonic);
+    }
+}
+
 impl<B: Broker> Worker<B> {
     /// A worker that has not been given any partition yet.
     ///
