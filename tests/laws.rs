@@ -7,6 +7,8 @@
 mod builder;
 #[path = "laws/decisions.rs"]
 mod decisions;
+#[path = "laws/limits.rs"]
+mod limits;
 #[path = "laws/order.rs"]
 mod order;
 #[path = "laws/reference.rs"]

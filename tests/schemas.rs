@@ -34,6 +34,7 @@ use bespoke::domain::rulebook::{
     Aggregation, AttributeRule, Facet, Field, InterestRule, Membership, NameId, RuleBook, SegmentRule, Window,
 };
 use bespoke::domain::scalar::{Properties, Scalar};
+use bespoke::domain::scroll::{Scroll, Scrolls};
 use bespoke::domain::site::{Site, SiteShares};
 use bespoke::domain::time::{DAY_MS, HOUR_MS, Timestamp};
 use bespoke::domain::visit::Visit;
@@ -212,7 +213,7 @@ fn rules() -> RuleBook {
         enter: 5.0,
         evidence_min: 1,
         leave: 2.0,
-        values_max: 50,
+        values_max: 4,
         top: 2,
         show_negative: false,
         timed: false,
@@ -318,6 +319,8 @@ fn counters() -> Vec<Counter> {
 
 fn session() -> Session {
     let page = |hour, path: &str| PageView { at: at(hour), path: path.into(), medium: Some("search".into()) };
+    let mut scrolls = Scrolls::default();
+    scrolls.add(Scroll { at: at(-1), path: Some("/guide".into()), percent: 75 });
     Session {
         count: 3,
         open: true,
@@ -327,6 +330,7 @@ fn session() -> Session {
             events: 4,
             entry: Some(page(-1, "/guide")),
             pages: vec![page(-1, "/guide"), page(0, "/tents")],
+            scrolls,
         },
         previous: None,
         forgotten_until: None,

@@ -62,6 +62,7 @@ pub(super) fn profile(person: &Person, profile: &Profile, rules: &RuleBook, site
             "entry_page": update.session.entry_page, "referrer_medium": update.session.referrer_medium,
             "pages": Value::from_iter(update.session.pages.iter().map(|page| page.path.to_string())),
             "dwell_ms": Value::from_iter(update.session.pages.iter().map(|page| page.dwell_ms)),
+            "scroll_pct": Value::from_iter(update.session.pages.iter().map(|page| page.scroll_pct)),
         },
         "recent": update.recent_items,
         "orders": {
@@ -75,6 +76,7 @@ pub(super) fn profile(person: &Person, profile: &Profile, rules: &RuleBook, site
         "in_segment_status": Map::from_iter(segment_statuses),
         "completeness": number(update.completeness),
         "contradictions": update.contradictions,
+        "capped": update.capped,
         "due": Value::from_iter(due.map(|(at, what)| json!({ "at": instant(at.ms()), "what": what }))),
     })
 }

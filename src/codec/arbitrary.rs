@@ -1,6 +1,7 @@
 //! Values for the tests of this floor: arbitrary ones, and a few fixed ones that golden bytes are made of.
 
 pub(crate) mod emissions;
+mod orders;
 mod session;
 
 use compact_str::CompactString;
@@ -10,19 +11,18 @@ use proptest::prelude::*;
 
 use crate::domain::affinity::{Affinity, Decay};
 use crate::domain::catalogue::Content;
-use crate::domain::event::Money;
 use crate::domain::frequencies::Frequencies;
 use crate::domain::funnel::Funnel;
 use crate::domain::lifecycle::Lifecycle;
 use crate::domain::person::Person;
 use crate::domain::points::{Point, Points};
-use crate::domain::profile::{Cause, Orders, Profile, Revenue, SeenId, SegmentState, SegmentStatus, Session};
-use crate::domain::purchase::{Order, OrderStatus, Refund};
+use crate::domain::profile::{Cause, Orders, Profile, Revenue, SegmentState, SegmentStatus, Session};
 use crate::domain::rulebook::{
     Aggregation, AttributeRule, Elapsed, Facet, Field, InterestRule, Membership, NameId, RuleBook,
     SegmentRule, Window,
 };
 use crate::domain::scalar::{Properties, Scalar};
+use crate::domain::seen::SeenId;
 use crate::domain::site::{Site, SiteShares};
 use crate::domain::time::{DAY_MS, HOUR_MS, Timestamp};
 use crate::domain::visit::Visit;
@@ -136,6 +136,7 @@ pub(crate) fn sample_profile() -> Profile {
         cause: Cause::Event("m-1".into()),
         definitions: 0,
         seen: vec![SeenId { hash: u64::MAX, at: at(100) }],
+        ids_full: false,
         traits,
         counters: vec![counter],
         points: Vec::new(),
@@ -190,16 +191,17 @@ pub(crate) fn profile() -> impl Strategy<Value = Profile> {
     let numbers = (any::<u64>(), instant(), any::<u64>(), option::of(instant()), option::of(instant()));
     let lists = (vec((any::<u64>(), instant()), 0..4), vec((text(), scalar()), 0..6), vec(counter(), 0..4));
     let interests = vec((of(&INTERESTS), vec(affinity_parts(), 0..6)), 0..3);
-    let rest = (session::session(), vec(text(), 0..4), orders(), vec((of(&SEGMENTS), status()), 0..3));
+    let rest =
+        (session::session(), vec(text(), 0..4), orders::orders(), vec((of(&SEGMENTS), status()), 0..3));
     let definitions = prop_oneof![Just(0), any::<u32>()];
     let fired = vec((any::<u32>().prop_map(NameId), instant()), 0..3);
     let fires = vec((any::<u32>().prop_map(NameId), vec(instant(), 0..3)), 0..3);
     let aggregates = (vec(points(), 0..3), vec(frequencies(), 0..3), fires);
-    let cause = (cause(), definitions);
+    let cause = (cause(), definitions, any::<bool>());
     (numbers, cause, lists, interests, rest, (fired, aggregates)).prop_map(
         |(
             numbers,
-            (cause, definitions),
+            (cause, definitions, ids_full),
             (seen, traits, counters),
             interests,
             rest,
@@ -218,6 +220,7 @@ pub(crate) fn profile() -> impl Strategy<Value = Profile> {
                 cause,
                 definitions,
                 seen: seen.into_iter().map(|(hash, at)| SeenId { hash, at }).collect(),
+                ids_full,
                 traits: properties,
                 counters,
                 points: in_order(aggregates.0),
@@ -313,51 +316,6 @@ fn frequencies() -> impl Strategy<Value = (NameId, Frequencies)> {
         Frequencies::of_counters(counters.map(|(value, counter)| (value, nameless(counter))).collect())
     });
     (any::<u32>().prop_map(NameId), of_values)
-}
-
-fn orders() -> impl Strategy<Value = Orders> {
-    let revenue = (text(), any::<i64>());
-    let revenue = revenue.prop_map(|(currency, hundredths)| Revenue { currency, hundredths });
-    let times = (option::of(instant()), option::of(instant()));
-    let lists = (vec(any::<u64>(), 0..4), vec(order(), 0..3), vec(text(), 0..4));
-    (any::<u64>(), any::<u64>(), vec(revenue, 0..3), times, lists).prop_map(
-        |(count, units, revenue, (first_at, last_at), (seen, ledger, items))| Orders {
-            count,
-            units,
-            revenue,
-            first_at,
-            last_at,
-            seen,
-            ledger,
-            items,
-        },
-    )
-}
-
-fn order() -> impl Strategy<Value = Order> {
-    let status =
-        prop::sample::select(vec![OrderStatus::Expected, OrderStatus::Placed, OrderStatus::Cancelled]);
-    let refund = (any::<u64>(), any::<bool>(), money());
-    let refund = refund.prop_map(|(id, trusted, money)| Refund { id, trusted, money });
-    let flags = (status, any::<bool>(), any::<bool>(), any::<bool>());
-    (any::<u64>(), flags, instant(), instant(), money(), any::<u64>(), vec(refund, 0..3)).prop_map(
-        |(id, (status, counted, late, trusted), at, told_at, money, units, refunds)| Order {
-            id,
-            status,
-            counted,
-            late,
-            at,
-            told_at,
-            trusted,
-            money,
-            units,
-            refunds,
-        },
-    )
-}
-
-fn money() -> impl Strategy<Value = Money> {
-    (text(), any::<i64>()).prop_map(|(currency, hundredths)| Money { hundredths, currency })
 }
 
 fn status() -> impl Strategy<Value = SegmentStatus> {

@@ -58,7 +58,7 @@ const META_FORMAT: u8 = 2;
 /// The same of the definitions' row. Version 1 did not say since when they are in force.
 const DEFINITIONS_FORMAT: u8 = 2;
 /// The newest of a person's row, whose layout is in `profile`. Version 1 was as the other rows are.
-const PROFILE_FORMAT: u8 = profile::WITH_SQUARES;
+const PROFILE_FORMAT: u8 = profile::WITH_SCROLLS;
 /// Room for a common profile; a larger one makes the buffer grow.
 const ROW_BYTES: usize = 1024;
 

@@ -2,10 +2,12 @@
 
 use compact_str::CompactString;
 
+use super::decision::Emission;
 use super::distinct;
 use super::event::Event;
 use super::field::MILLIONTHS;
 use super::freshness::Status;
+use super::limit::Limit;
 use super::points::Point;
 use super::profile::Profile;
 use super::purchase::Order;
@@ -59,7 +61,7 @@ pub(crate) fn count(change: &mut Change<'_>, event: &Event) {
             continue;
         }
         let renewed = rule.renew(change.profile, event.timestamp, change.now);
-        if rule.add(change.profile, event, change.now) || renewed {
+        if rule.add(change.profile, event, change.now, change.emissions) || renewed {
             change.touched.attributes.push(&rule.name);
         }
     }
@@ -76,7 +78,7 @@ fn count_in_previous(change: &mut Change<'_>, event: &Event) {
     previous.values.put(rules, change.profile);
     for rule in rules.iter().filter(|rule| rule.of_session) {
         if rule.counts(event, change) {
-            rule.add(change.profile, event, change.now);
+            rule.add(change.profile, event, change.now, change.emissions);
         }
     }
     previous.values.extend(SessionValues::take(rules, change.profile));
@@ -286,8 +288,9 @@ impl AttributeRule {
         named && self.filter.as_ref().is_none_or(|filter| filter.holds(&change.scope()) == Some(true))
     }
 
-    /// Adds an event that counts. Returns whether that can change the value.
-    fn add(&self, profile: &mut Profile, event: &Event, now: Timestamp) -> bool {
+    /// Adds an event that counts, and says where a value is lost to that. Returns whether the attribute can have
+    /// changed.
+    fn add(&self, profile: &mut Profile, event: &Event, now: Timestamp, lost: &mut Vec<Emission>) -> bool {
         let (at, window) = (event.timestamp, self.window.as_ref());
         // How many values there were is no news of a sum, but it is of a mean.
         let mut sum = |amount: i64, values: usize| {
@@ -325,6 +328,9 @@ impl AttributeRule {
                     let mut counted = false;
                     for text in field.texts(event) {
                         counted |= frequencies.add(&text, at, now, window);
+                        if frequencies.keep_most_frequent() {
+                            lost.push(Emission::Lost(Limit::Attributes));
+                        }
                     }
                     counted
                 })

@@ -4,6 +4,7 @@
 use compact_str::CompactString;
 
 use super::freshness::Status;
+use super::limit::Limit;
 use super::person::Person;
 use super::time::Timestamp;
 
@@ -16,6 +17,8 @@ pub enum Emission {
     SegmentChange(SegmentChange),
     /// Rules have set off one another so often that this one, by its name, was not let fire.
     LoopStopped(CompactString),
+    /// Something was lost, or not taken, because as much as may be was held of the person already.
+    Lost(Limit),
     /// Nothing has been heard of this person for so long that nothing is known any more.
     Forgotten(Person),
 }

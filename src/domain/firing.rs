@@ -101,7 +101,7 @@ impl<'a> Change<'a> {
         let mut has_set = false;
         for (name, value) in &rule.set {
             let is_so = self.profile.traits.get(name) == Some(value);
-            has_set |= !is_so && self.profile.learn(name, value);
+            has_set |= !is_so && self.learn(name, value);
         }
         if let Some(slot) = &rule.slot {
             self.decide(rule, slot);

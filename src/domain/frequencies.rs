@@ -26,7 +26,8 @@ impl Frequencies {
         &self.0
     }
 
-    /// Counts one occurrence. Returns whether it lies in the window.
+    /// Counts one occurrence, of which there may be too many then: see [`Frequencies::keep_most_frequent`]. Returns
+    /// whether it lies in the window.
     pub fn add(&mut self, value: &str, at: Timestamp, now: Timestamp, window: Option<&Window>) -> bool {
         let place = match self.0.binary_search_by(|(other, _)| (**other).cmp(value)) {
             Ok(place) => place,
@@ -38,8 +39,6 @@ impl Frequencies {
         let counts = self.0.get_mut(place).is_some_and(|(_, counter)| counter.add(1, at, now, window));
         if !counts {
             self.0.retain(|(_, counter)| counter.total != 0);
-        } else if self.0.len() > VALUES_MAX {
-            self.forget_rarest();
         }
         counts
     }
@@ -56,9 +55,7 @@ impl Frequencies {
                 Err(place) => self.0.insert(place, (value, counter)),
             }
         }
-        while self.0.len() > VALUES_MAX {
-            self.forget_rarest();
-        }
+        self.keep_most_frequent();
         joined
     }
 
@@ -91,12 +88,15 @@ impl Frequencies {
         values.into_iter().take(most).map(|(value, _)| &**value).collect()
     }
 
-    /// Among the rarest the last by value goes.
-    fn forget_rarest(&mut self) {
-        let places = self.0.iter().enumerate().rev();
-        if let Some((place, _)) = places.min_by_key(|(_, (_, counter))| counter.total) {
-            self.0.remove(place);
+    /// Forgets the rarest of too many values; among equals the last by value goes. Returns whether there were too many.
+    pub(crate) fn keep_most_frequent(&mut self) -> bool {
+        let too_many = self.0.len() > VALUES_MAX;
+        while self.0.len() > VALUES_MAX {
+            let places = self.0.iter().enumerate().rev();
+            let rarest = places.min_by_key(|(_, (_, counter))| counter.total).map(|(place, _)| place);
+            rarest.into_iter().for_each(|place| drop(self.0.remove(place)));
         }
+        too_many
     }
 }
 
@@ -129,6 +129,7 @@ mod tests {
         for number in 0..200 {
             frequencies.add("often", hours(0), hours(0), None);
             frequencies.add(&format!("v{number:03}"), hours(0), hours(0), None);
+            assert_eq!(frequencies.keep_most_frequent(), number >= VALUES_MAX - 1);
         }
         assert_eq!(frequencies.as_slice().len(), VALUES_MAX);
         assert_eq!(frequencies.top(2), ["often", "v000"]);

@@ -5,6 +5,7 @@ use compact_str::CompactString;
 use super::affinity::{Affinity, TOLERANCE};
 use super::decision::{Emission, SegmentChange};
 use super::event::{Event, Item};
+use super::limit::Limit;
 use super::profile::{Cause, Profile};
 use super::react::{Change, Happened};
 use super::rulebook::{Facet, InterestRule, RuleBook};
@@ -75,7 +76,9 @@ fn add<'a>(change: &mut Change<'a>, rule: &'a InterestRule, event: &Event, value
     let Some(affinity) = affinities.get_mut(at) else { return };
     affinity.add(weight, event.timestamp.hour(), hour, &rule.decay);
     let evicted = if affinities.len() > rule.values_max { evict(affinities, hour, rule) } else { None };
-    if let Some(affinity) = evicted.filter(|affinity| affinity.tagged_at.is_some()) {
+    let Some(affinity) = evicted else { return };
+    change.emissions.push(Emission::Lost(Limit::Interests));
+    if affinity.tagged_at.is_some() {
         changed(change, rule, &affinity.value, false);
     }
 }

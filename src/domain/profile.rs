@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::affinity::Affinity;
 use super::frequencies::Frequencies;
+use super::limit::TRAITS_MAX;
 use super::points::{Point, Points};
 use super::purchase::Order;
 use super::rulebook::NameId;
 use super::scalar::{Properties, Scalar};
+use super::seen::SeenId;
 use super::time::Timestamp;
 use super::visit::{PreviousVisit, Visit};
 use super::window::Counter;
@@ -33,6 +35,9 @@ pub struct Profile {
     pub definitions: u32,
     /// The message ids seen lately.
     pub seen: Vec<SeenId>,
+    /// Whether, at the last change, they were as many as may be.
+    #[serde(skip)]
+    pub ids_full: bool,
     /// What `identify` calls said, and what rules have set. At most 64 traits.
     pub traits: Properties,
     /// The numbers of those attributes that add up.
@@ -70,15 +75,6 @@ pub enum Cause {
     Event(CompactString),
     /// The passing of time: something was due.
     Time,
-}
-
-/// A message id that was seen, as its 64-bit hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SeenId {
-    /// The XXH3 hash of the id.
-    pub hash: u64,
-    /// The stream time at which it was seen.
-    pub at: Timestamp,
 }
 
 /// A view of a page.
@@ -195,7 +191,6 @@ pub enum SegmentStatus {
 impl Profile {
     /// Learns a trait, as long as there are not too many. Returns whether it has.
     pub(crate) fn learn(&mut self, name: &str, value: &Scalar) -> bool {
-        const TRAITS_MAX: usize = 64;
         let has_room = self.traits.get(name).is_some() || self.traits.len() < TRAITS_MAX;
         if has_room {
             self.traits.set(name, value.clone());

@@ -5,7 +5,9 @@
 use compact_str::CompactString;
 
 use super::attribute;
+use super::decision::Emission;
 use super::event::{Event, Money, ORDER_CANCELLED, ORDER_COMPLETED, ORDER_REFUNDED};
+use super::limit::Limit;
 use super::profile::Orders;
 use super::react::{Change, remember_first};
 use super::time::Timestamp;
@@ -71,6 +73,8 @@ enum News {
     Repeat,
     /// What another event said before, with other money or units.
     Correction,
+    /// Something new for which there is no room.
+    Lost,
 }
 
 /// Takes in what an event says about orders. An event that only says again what is known counts nowhere else.
@@ -89,16 +93,22 @@ pub(crate) fn apply(change: &mut Change<'_>, event: &Event) {
         return;
     }
     let orders = &mut change.profile.orders;
+    if !orders.has_room_for(id) {
+        change.emissions.push(Emission::Lost(Limit::Orders));
+    }
     let order = orders.order_mut(id, event.timestamp);
     let before = order.clone();
     let news = order.hear(event, trusted);
+    if news == News::Lost {
+        change.emissions.push(Emission::Lost(Limit::Refunds));
+    }
     if news == News::First && &*event.name == ORDER_COMPLETED {
         order.late = change.late;
     }
     let after = order.clone();
     orders.replace(&before, &after);
     change.repeated = news != News::First;
-    change.touched.orders |= news != News::Repeat;
+    change.touched.orders |= matches!(news, News::First | News::Correction);
     if news == News::First && &*event.name == ORDER_COMPLETED {
         note_purchase(&mut change.profile.orders, event);
     }
@@ -204,7 +214,8 @@ impl Order {
                 self.refunds.push(refund);
                 News::First
             }
-            _ => News::Repeat,
+            None => News::Lost,
+            Some(_) => News::Repeat,
         }
     }
 
@@ -225,6 +236,10 @@ impl Order {
 }
 
 impl Orders {
+    fn has_room_for(&self, id: u64) -> bool {
+        self.ledger.len() < ORDERS_MAX || self.ledger.iter().any(|order| order.id == id)
+    }
+
     /// The order with this id, else a new one in the place of the oldest of too many.
     fn order_mut(&mut self, id: u64, at: Timestamp) -> &mut Order {
         let place = match self.ledger.iter().position(|order| order.id == id) {

@@ -13,12 +13,15 @@ use super::decision::{Decision, DecisionCause, Emission};
 use super::derived;
 use super::event::{DECISION_REQUEST, Event, IDENTIFY};
 use super::interest;
+use super::limit::{self, Limit};
 use super::person::Person;
-use super::profile::{Cause, Profile, SeenId};
+use super::profile::{Cause, Profile};
 use super::purchase;
 use super::retention;
 use super::rulebook::RuleBook;
+use super::scalar::Scalar;
 use super::scope::Scope;
+use super::seen::SeenId;
 use super::segment;
 use super::session::{self, Joined};
 use super::site::Site;
@@ -43,7 +46,10 @@ pub enum Outcome {
     /// It asked for a decision, which was given. Of the profile only the message ids changed.
     Answered,
     /// Its message id was seen before: nothing happened but what was due.
-    Duplicate,
+    Duplicate {
+        /// Whether the event that was seen said something else.
+        conflicting: bool,
+    },
 }
 
 /// One change of a profile while it is being made.
@@ -113,8 +119,12 @@ pub fn react(
     emissions: &mut Vec<Emission>,
 ) -> Outcome {
     settle(knowledge, person, profile, now, emissions);
-    if !remember(knowledge.rules, profile, now, &event.message_id) {
-        return Outcome::Duplicate;
+    match remember(knowledge.rules, profile, now, event) {
+        Memory::New => {}
+        Memory::InPlaceOf(lost) => {
+            emissions.extend(std::iter::repeat_n(Emission::Lost(Limit::MessageIds), lost))
+        }
+        Memory::Known { conflicting } => return Outcome::Duplicate { conflicting },
     }
     let Knowledge { rules, catalogue, site } = knowledge;
     let mut change = Change {
@@ -195,20 +205,30 @@ pub fn due(rules: &RuleBook, profile: &Profile) -> Option<Timestamp> {
         .min()
 }
 
-/// Remembers a message id. False if it was remembered already.
-fn remember(rules: &RuleBook, profile: &mut Profile, now: Timestamp, message_id: &str) -> bool {
-    let hash = xxhash_rust::xxh3::xxh3_64(message_id.as_bytes());
+/// What is remembered of a message id.
+enum Memory {
+    /// It was not known.
+    New,
+    /// It was not known, and as many others had to be forgotten before their time.
+    InPlaceOf(usize),
+    /// It was known.
+    Known { conflicting: bool },
+}
+
+/// Remembers the message id of an event.
+fn remember(rules: &RuleBook, profile: &mut Profile, now: Timestamp, event: &Event) -> Memory {
+    let seen = SeenId::of(event, now);
     let horizon = now.plus_ms(-rules.intake.seen_horizon_ms);
     let outdated = profile.seen.partition_point(|seen| seen.at < horizon);
-    if profile.seen.iter().skip(outdated).any(|seen| seen.hash == hash) {
+    if let Some(known) = profile.seen.iter().skip(outdated).find(|known| known.is_of_same_id(seen)) {
         // A repetition changes nothing, so that nothing has to be written.
-        return false;
+        return Memory::Known { conflicting: known.hash != seen.hash };
     }
     profile.seen.drain(..outdated);
     let too_many = (profile.seen.len() + 1).saturating_sub(rules.intake.seen_ids_max);
-    profile.seen.drain(..too_many.min(profile.seen.len()));
-    profile.seen.push(SeenId { hash, at: now });
-    true
+    let lost = profile.seen.drain(..too_many.min(profile.seen.len())).len();
+    profile.seen.push(seen);
+    if lost == 0 { Memory::New } else { Memory::InPlaceOf(lost) }
 }
 
 impl<'a> Change<'a> {
@@ -276,6 +296,7 @@ impl<'a> Change<'a> {
         self.profile.version = self.profile.version.saturating_add(1);
         self.before = std::mem::replace(&mut self.profile.as_of, self.now);
         self.profile.cause = cause;
+        self.profile.ids_full = limit::are_ids_full(self.rules, self.profile);
         // By other definitions conditions may have another answer.
         let definitions = self.rules.fingerprint as u32;
         self.touched.everything |=
@@ -284,8 +305,18 @@ impl<'a> Change<'a> {
 
     fn learn_traits(&mut self, event: &Event) {
         for (name, value) in event.traits.iter() {
-            self.touched.traits |= self.profile.learn(name, value);
+            self.learn(name, value);
         }
+    }
+
+    /// Learns a trait, as long as there are not too many. Returns whether it has.
+    pub(crate) fn learn(&mut self, name: &str, value: &Scalar) -> bool {
+        let learned = self.profile.learn(name, value);
+        self.touched.traits |= learned;
+        if !learned {
+            self.emissions.push(Emission::Lost(Limit::Traits));
+        }
+        learned
     }
 
     fn remember_items(&mut self, event: &Event) {

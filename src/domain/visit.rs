@@ -4,6 +4,7 @@
 use super::event::{Event, is_page};
 use super::field::beginning;
 use super::profile::PageView;
+use super::scroll::{Scroll, Scrolls};
 use super::session_values::SessionValues;
 use super::time::Timestamp;
 
@@ -20,6 +21,8 @@ pub struct Visit {
     pub entry: Option<PageView>,
     /// The last pages, in the order of time.
     pub pages: Vec<PageView>,
+    /// How far pages were scrolled, where pages are remembered.
+    pub scrolls: Scrolls,
 }
 
 /// The visit before the current one.
@@ -44,9 +47,13 @@ impl Visit {
         self.events = self.events.saturating_add(1);
         self.started_at = self.started_at.min(event.timestamp);
         self.last_at = self.last_at.max(event.timestamp);
-        let Some(path) = event.page.as_deref().filter(|_| pages_max > 0 && is_page(&event.name)) else {
+        if pages_max == 0 {
             return;
-        };
+        }
+        if let Some(scroll) = Scroll::of(event) {
+            self.scrolls.add(scroll);
+        }
+        let Some(path) = event.page.as_deref().filter(|_| is_page(&event.name)) else { return };
         let medium = event.properties.text("referrer_medium").map(|medium| beginning(medium).into());
         let page = PageView { at: event.timestamp, path: beginning(path).into(), medium };
         if self.entry.as_ref().is_none_or(|entry| page < *entry) {
@@ -63,6 +70,7 @@ impl Visit {
         self.started_at = self.started_at.min(earlier.started_at);
         self.last_at = self.last_at.max(earlier.last_at);
         self.entry = earlier.entry.or(self.entry.take());
+        self.scrolls.join(earlier.scrolls);
         self.pages.splice(..0, earlier.pages);
         self.keep_last(pages_max);
     }

@@ -155,10 +155,12 @@ mod tests {
         event.properties.set("shelf", Scalar::Integer(3));
         expected.look_at(&event);
         instruments.dead_letter("malformed-json");
-        instruments.duplicate("web");
+        instruments.duplicate("web", false);
+        instruments.duplicate("web", true);
         let mut tally = Tally::default();
         tally.decided.insert(("home".into(), "affinity"), 1);
         tally.stopped.insert("greet".into(), 2);
+        tally.lost.insert("traits", 5);
         tally.late.insert("web".into(), 3);
         tally.clamped.insert("web".into(), 4);
         tally.skews.push(("web".into(), 61.0));
@@ -189,7 +191,9 @@ mod tests {
             "bespoke_expected_records_per_hour{bound=\"max\",topic=\"orders\"} 7",
             "bespoke_site_shares_timestamp_seconds{interest=\"category\"} 360000.5",
             "bespoke_dead_letters_total{code=\"malformed-json\"} 1",
-            "bespoke_duplicates_total{source=\"web\"} 1",
+            "bespoke_duplicates_total{source=\"web\"} 2",
+            "bespoke_conflicting_duplicates_total{source=\"web\"} 1",
+            "bespoke_lost_to_limits_total{what=\"traits\"} 5",
             "bespoke_decisions_total{ladder=\"affinity\",slot=\"home\"} 1",
             "bespoke_stopped_rules_total{rule=\"greet\"} 2",
             "bespoke_late_events_total{source=\"web\"} 3",

@@ -162,7 +162,7 @@ impl<'a> Partition<'a> {
                     let expected = everybody.entry(change.person.to_string()).or_default();
                     expected.segment_changes.push(codec.segment_change(change));
                 }
-                Emission::Forgotten(_) | Emission::LoopStopped(_) => {}
+                Emission::Forgotten(_) | Emission::LoopStopped(_) | Emission::Lost(_) => {}
             }
         }
         for (person, profile) in self.profiles.iter().filter(|(_, profile)| profile.version > 0) {

@@ -11,6 +11,7 @@ use bespoke::domain::expression::Expression;
 use bespoke::domain::freshness::Freshness;
 use bespoke::domain::funnel::Funnel;
 use bespoke::domain::lifecycle::Lifecycle;
+use bespoke::domain::limit::Limit;
 use bespoke::domain::person::Person;
 use bespoke::domain::profile::Profile;
 use bespoke::domain::react::{Knowledge, Outcome, react, settle};
@@ -360,6 +361,8 @@ pub(crate) struct Story {
     pub(crate) said: Vec<Emission>,
     /// The rules that were not let fire any more.
     pub(crate) stopped: Vec<CompactString>,
+    /// What was lost to limits.
+    pub(crate) lost: Vec<Limit>,
 }
 
 impl Story {
@@ -372,6 +375,7 @@ impl Story {
             now: Timestamp::EARLIEST,
             said: Vec::new(),
             stopped: Vec::new(),
+            lost: Vec::new(),
         }
     }
 
@@ -380,7 +384,7 @@ impl Story {
         self.now = self.now.max(event.timestamp);
         let knowledge = Knowledge { rules: &self.rules, catalogue: &self.catalogue, site: &self.site };
         let outcome = react(knowledge, &person(), &mut self.profile, self.now, event, &mut self.said);
-        self.set_stopped_apart();
+        self.set_metrics_apart();
         outcome
     }
 
@@ -389,16 +393,18 @@ impl Story {
         self.now = self.now.max(now);
         let knowledge = Knowledge { rules: &self.rules, catalogue: &self.catalogue, site: &self.site };
         let changed = settle(knowledge, &person(), &mut self.profile, now, &mut self.said);
-        self.set_stopped_apart();
+        self.set_metrics_apart();
         changed
     }
 
-    fn set_stopped_apart(&mut self) {
-        let stopped = self.said.extract_if(.., |said| matches!(said, Emission::LoopStopped(_)));
-        self.stopped.extend(stopped.filter_map(|said| match said {
-            Emission::LoopStopped(rule) => Some(rule),
-            _ => None,
-        }));
+    fn set_metrics_apart(&mut self) {
+        for said in std::mem::take(&mut self.said) {
+            match said {
+                Emission::LoopStopped(rule) => self.stopped.push(rule),
+                Emission::Lost(limit) => self.lost.push(limit),
+                said => self.said.push(said),
+            }
+        }
     }
 
     pub(crate) fn due(&self) -> Option<Timestamp> {

@@ -3,6 +3,7 @@
 
 use bespoke::domain::catalogue::{Catalogue, Content};
 use bespoke::domain::decision::{Decision, LadderStep, Ranked};
+use bespoke::domain::react::Outcome;
 use bespoke::domain::rulebook::{NameId, RankBy};
 use bespoke::domain::share::shares;
 use bespoke::domain::site::SiteShares;
@@ -180,7 +181,9 @@ proptest! {
         before.seen = story.profile.seen.clone();
         prop_assert_eq!(&story.profile, &before);
         story.sweep(at(24, 0).plus_ms(HOUR_MS / 60));
-        prop_assert_eq!(story.send(&request("ask", &[], at(24, 0))), bespoke::domain::react::Outcome::Duplicate);
+        let exclude: Vec<&str> = exclude.iter().map(|id| &**id).collect();
+        let again = story.send(&request("ask", &exclude, at(24, 0)));
+        prop_assert_eq!(again, Outcome::Duplicate { conflicting: false });
     }
 }
 

@@ -3,6 +3,7 @@
 use bespoke::domain::event::Event;
 use bespoke::domain::profile::PageView;
 use bespoke::domain::rulebook::RuleBook;
+use bespoke::domain::scalar::Scalar;
 use bespoke::domain::time::Timestamp;
 use proptest::prelude::*;
 
@@ -13,14 +14,20 @@ const GAP_MINUTES: i64 = 30;
 /// What happened within two gaps, so that there are never more than two visits, in the order of time and in
 /// another one.
 fn two_orders() -> impl Strategy<Value = (Vec<Event>, Vec<Event>)> {
-    let name = prop_oneof![Just("product_viewed"), Just("page_viewed"), Just("product_added")];
+    let name = prop_oneof![
+        1 => Just("product_viewed"),
+        1 => Just("product_added"),
+        2 => Just("page_viewed"),
+        2 => Just("engagement"),
+    ];
     let one = (name, 0..CATEGORIES.len(), 0..=2 * GAP_MINUTES, 1..4_u32, 1..900_i64);
     let events = prop::collection::vec(one, 1..12).prop_map(|events| {
         let event = |(number, (name, category, minute, quantity, price))| {
             let mut event: Event = about(&format!("m-{number}"), name, CATEGORIES[category], at(0, minute));
             event.items[0].quantity = quantity;
             event.items[0].price_hundredths = Some(price);
-            event.page = Some(format!("/{category}").into());
+            event.page = (name == "page_viewed" || quantity > 1).then(|| format!("/{category}").into());
+            event.properties.set("scroll_pct", Scalar::Integer(price % 101));
             event
         };
         let mut events: Vec<Event> = events.into_iter().enumerate().map(event).collect();
@@ -51,6 +58,23 @@ fn pages(events: &[Event]) -> Vec<(Timestamp, String)> {
     pages
 }
 
+/// How far each view of a page was scrolled, as it is told: by the engagements after it and before the next view of
+/// the page that they name, or of any page where they name none.
+fn scrolled(events: &[Event]) -> Vec<Option<u8>> {
+    let pages: Vec<_> = pages(events);
+    let mut scrolled = vec![None; pages.len()];
+    for event in events.iter().filter(|event| &*event.name == "engagement") {
+        let percent = event.properties.number("scroll_pct").unwrap() as u8;
+        let is_of = |(at, path): &(Timestamp, String)| {
+            *at <= event.timestamp && event.page.as_ref().is_none_or(|page| *page == **path)
+        };
+        if let Some(place) = pages.iter().rposition(is_of).filter(|_| percent > 0) {
+            scrolled[place] = scrolled[place].max(Some(percent));
+        }
+    }
+    scrolled
+}
+
 fn path(page: &PageView) -> (Timestamp, String) {
     (page.at, page.path.to_string())
 }
@@ -71,8 +95,10 @@ proptest! {
             prop_assert_eq!(held.events, happened.len() as u64);
             let pages = pages(happened);
             prop_assert_eq!(held.entry.as_ref().map(path), pages.first().cloned());
+            let is_last = pages.len().saturating_sub(10)..;
+            prop_assert_eq!(held.scrolls.furthest(&held.pages), &scrolled(happened)[is_last.clone()]);
             let held: Vec<_> = held.pages.iter().map(path).collect();
-            prop_assert_eq!(&held, &pages[pages.len().saturating_sub(10)..]);
+            prop_assert_eq!(&held, &pages[is_last]);
         }
     }
 

@@ -198,7 +198,10 @@ proptest! {
                 // What the event itself made due in the past is not the repeat's doing.
                 story.sweep(story.now);
                 let before = story.clone();
-                prop_assert_eq!(story.send(&repeat), Outcome::Duplicate);
+                prop_assert_eq!(story.send(&repeat), Outcome::Duplicate { conflicting: false });
+                let another = Event { page: Some("/elsewhere".into()), ..repeat };
+                let is_duplicate = matches!(story.send(&another), Outcome::Duplicate { .. });
+                prop_assert!(is_duplicate, "the id alone says what is a repeat");
                 prop_assert_eq!(&story.profile, &before.profile);
                 prop_assert_eq!(&story.said, &before.said);
             }
@@ -266,7 +269,7 @@ fn version_and_cause(said: &Emission) -> (u64, Option<CompactString>) {
             DecisionCause::Request(message_id) => (decision.profile_version, Some(message_id.clone())),
         },
         Emission::Forgotten(_) => (0, None),
-        Emission::LoopStopped(_) => unreachable!("a story sets them apart"),
+        Emission::LoopStopped(_) | Emission::Lost(_) => unreachable!("a story sets them apart"),
     }
 }
 
@@ -279,6 +282,6 @@ fn id(said: &Emission) -> CompactString {
         Emission::SegmentChange(change) => change.transition_id.clone(),
         Emission::Decision(decision) => decision.decision_id.clone(),
         Emission::Forgotten(person) => person.to_string().into(),
-        Emission::LoopStopped(_) => unreachable!("a story sets them apart"),
+        Emission::LoopStopped(_) | Emission::Lost(_) => unreachable!("a story sets them apart"),
     }
 }

@@ -15,12 +15,14 @@ from oracle.event import Content
 from oracle.fold import Fold
 from oracle.wire import Reader
 from oracle_aggregate_tests import Aggregates
+from oracle_capped_tests import CappedUpdates, HeldAtItsLimit
 from oracle_checking_tests import Checking
 from oracle_debezium_tests import ConfiguredTables, IdsOfChanges, ScenariosOfTheProduct, TableChanges
 from oracle_lateness_tests import LatenessBySource, Receipts
 from oracle_lift_tests import Lifts, SiteRecords
 from oracle_reading_tests import Conditions, Configurations, Reading
 from oracle_schema_tests import CanonicalForm, ConfiguredSchemas, DemandsOfSchemas, Upcasts, VersionsOfSchemas
+from oracle_scroll_tests import RowsOfScrolls, ScrolledPages, ScrollsHeld, ScrollsTold
 from oracle_sources_tests import LettersFound, SourceRecords
 from oracle_stage import AT, HOUR, README, Folded, configuration
 from oracle_trust_tests import TrustInDecisions, TrustInOtherAttributes, TrustInSegments, TrustInSums
@@ -28,6 +30,7 @@ from oracle_trust_tests import TrustInDecisions, TrustInOtherAttributes, TrustIn
 __all__ = [
     "Aggregates",
     "CanonicalForm",
+    "CappedUpdates",
     "Checking",
     "Conditions",
     "Configurations",
@@ -35,13 +38,18 @@ __all__ = [
     "ConfiguredTables",
     "DemandsOfSchemas",
     "Folding",
+    "HeldAtItsLimit",
     "IdsOfChanges",
     "LatenessBySource",
     "LettersFound",
     "Lifts",
     "Reading",
     "Receipts",
+    "RowsOfScrolls",
     "ScenariosOfTheProduct",
+    "ScrolledPages",
+    "ScrollsHeld",
+    "ScrollsTold",
     "SiteRecords",
     "SourceRecords",
     "TableChanges",

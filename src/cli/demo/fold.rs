@@ -103,10 +103,8 @@ impl<'a> Partition<'a> {
         let profile = self.profiles.entry(event.person.clone()).or_default();
         let knowledge = Knowledge { rules: self.rules, catalogue: &self.catalogue, site: &self.site };
         let emissions = &mut self.emissions;
-        if react(knowledge, &event.person, profile, self.stream_time, event, emissions) == Outcome::Duplicate
-        {
-            self.repeated += 1;
-        }
+        let outcome = react(knowledge, &event.person, profile, self.stream_time, event, emissions);
+        self.repeated += u64::from(matches!(outcome, Outcome::Duplicate { .. }));
     }
 
     fn settle_all(&mut self) {
@@ -127,7 +125,7 @@ impl Folded {
                 Emission::SegmentChange(change) => {
                     self.segment_changes.entry(change.person.clone()).or_default().push(change);
                 }
-                Emission::Forgotten(_) | Emission::LoopStopped(_) => {}
+                Emission::Forgotten(_) | Emission::LoopStopped(_) | Emission::Lost(_) => {}
             }
         }
         self.profiles.extend(partition.profiles);

@@ -41,7 +41,9 @@ pub(super) struct Fold {
 pub(super) enum Outcome {
     Applied,
     Answered,
-    Duplicate,
+    Duplicate {
+        conflicting: bool,
+    },
     /// The record told nothing.
     Silent,
     Rejected(Reject),
@@ -52,7 +54,8 @@ impl Outcome {
         match self {
             Outcome::Applied => "applied",
             Outcome::Answered => "answered",
-            Outcome::Duplicate => "duplicate",
+            Outcome::Duplicate { conflicting: false } => "duplicate",
+            Outcome::Duplicate { conflicting: true } => "conflicting_duplicate",
             Outcome::Silent => "silent",
             Outcome::Rejected(_) => "rejected",
         }
@@ -147,7 +150,7 @@ impl Fold {
                 Emission::Decision(decision) => &decision.person,
                 Emission::SegmentChange(change) => &change.person,
                 Emission::Forgotten(person) => person,
-                Emission::LoopStopped(_) => return false,
+                Emission::LoopStopped(_) | Emission::Lost(_) => return false,
             };
             let taken = person.is_none_or(|person| person == of.as_str());
             match emission {
@@ -198,7 +201,7 @@ impl Fold {
         match outcome {
             react::Outcome::Applied => Outcome::Applied,
             react::Outcome::Answered => Outcome::Answered,
-            react::Outcome::Duplicate => Outcome::Duplicate,
+            react::Outcome::Duplicate { conflicting } => Outcome::Duplicate { conflicting },
         }
     }
 

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::{frequencies, instant, points, text};
 use crate::domain::profile::{PageView, Session};
 use crate::domain::rulebook::NameId;
+use crate::domain::scroll::{Scroll, Scrolls};
 use crate::domain::session_values::{Held, SessionValues};
 use crate::domain::visit::{PreviousVisit, Visit};
 
@@ -30,12 +31,18 @@ pub(super) fn session() -> impl Strategy<Value = Session> {
     })
 }
 
+fn scrolls() -> impl Strategy<Value = Scrolls> {
+    let path = option::of("/[ab]?").prop_map(|path| path.map(CompactString::from));
+    let scroll = (instant(), path, 1..=100_u8).prop_map(|(at, path, percent)| Scroll { at, path, percent });
+    vec(scroll, 0..4).prop_map(Scrolls::of_list)
+}
+
 fn visit() -> impl Strategy<Value = Visit> {
-    let pages = (option::of(page()), vec(page(), 0..4));
+    let pages = (option::of(page()), vec(page(), 0..4), scrolls());
     (instant(), instant(), any::<u64>(), pages).prop_map(
-        |(started_at, last_at, events, (entry, mut pages))| {
+        |(started_at, last_at, events, (entry, mut pages, scrolls))| {
             pages.sort();
-            Visit { started_at, last_at, events, entry, pages }
+            Visit { started_at, last_at, events, entry, pages, scrolls }
         },
     )
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::attribute::Attribute;
 use super::long;
 use super::membership::SegmentMembership;
+use crate::domain::limit;
 use crate::domain::person::Person;
 use crate::domain::profile::{self, Cause, Orders, Profile, Session};
 use crate::domain::quality;
@@ -61,6 +62,8 @@ pub struct ProfileUpdate<'a> {
     pub completeness: f64,
     /// The attributes whose parts say different things.
     pub contradictions: Vec<Cow<'a, str>>,
+    /// What is held at its limit.
+    pub capped: Vec<Cow<'a, str>>,
 }
 
 /// What changed a profile.
@@ -180,6 +183,8 @@ pub struct SessionPage<'a> {
     pub at: i64,
     /// How long it was looked at, in milliseconds.
     pub dwell_ms: i64,
+    /// How far it was scrolled, in percent.
+    pub scroll_pct: Option<i32>,
 }
 
 /// What the person bought.
@@ -238,6 +243,7 @@ impl<'a> ProfileUpdate<'a> {
             valid_until: due.map(Timestamp::ms),
             completeness: quality::completeness(rules, profile),
             contradictions: quality::contradictions(rules, profile).map(Cow::from).collect(),
+            capped: limit::reached(rules, profile).into_iter().map(Cow::from).collect(),
         }
     }
 }
@@ -308,9 +314,13 @@ impl<'a> ProfileSession<'a> {
     fn of(session: &'a Session) -> ProfileSession<'a> {
         let (known, current) = (session.count > 0, &session.current);
         let text = |text: &'a str| Cow::from(text);
-        let pages = current.pages.iter().zip(current.dwell_ms());
-        let pages =
-            pages.map(|(page, dwell_ms)| SessionPage { path: text(&page.path), at: page.at.ms(), dwell_ms });
+        let looks = current.dwell_ms().zip(current.scrolls.furthest(&current.pages));
+        let pages = current.pages.iter().zip(looks).map(|(page, (dwell_ms, scroll_pct))| SessionPage {
+            path: text(&page.path),
+            at: page.at.ms(),
+            dwell_ms,
+            scroll_pct: scroll_pct.map(i32::from),
+        });
         ProfileSession {
             count: long(session.count),
             started_at: known.then(|| current.started_at.ms()),

@@ -1,4 +1,4 @@
-//! The layout of a person's row, formats 2 to 7. It is written once per person and commit, sent to the changelog,
+//! The layout of a person's row, formats 2 to 8. It is written once per person and commit, sent to the changelog,
 //! hashed and stored, so its size is a good part of what an event costs: against format 1, the derived encoding
 //! of the same fields, the state of the reference workload takes a quarter less on disk.
 //!
@@ -16,21 +16,23 @@
 //! four bytes in front that say by which definitions the profile was changed last. Format 6 is format 5 with, at
 //! the end, the previous visit and when the latest ended that is not held, for those who have one of these. Format 7
 //! is format 6 with the squares of affinities that rest on more than one contribution, which the formats before it do
-//! not know: there all contributions count as one.
+//! not know: there all contributions count as one. Format 8 is format 7 with, at the end of each visit's pages, how far
+//! they were scrolled, and the flag of a person of whom as many message ids are remembered as may be.
 
 mod parts;
 mod reading;
+mod visits;
 
 use crate::domain::affinity::Affinity;
 use crate::domain::event::Money;
 use crate::domain::frequencies::Frequencies;
 use crate::domain::points::{Point, Points};
-use crate::domain::profile::{Cause, Orders, PageView, Profile, SeenId, SegmentState, SegmentStatus};
+use crate::domain::profile::{Cause, Orders, Profile, SegmentState, SegmentStatus};
 use crate::domain::purchase::{Order, OrderStatus};
 use crate::domain::scalar::Scalar;
-use crate::domain::session_values::Held;
+use crate::domain::scroll::Scrolls;
+use crate::domain::seen::SeenId;
 use crate::domain::time::Timestamp;
-use crate::domain::visit::{PreviousVisit, Visit};
 use crate::domain::window::Counter;
 
 pub(super) use reading::read;
@@ -43,7 +45,7 @@ const ORDERS_LAST_AT: u8 = 1 << 3;
 const SESSION_OPEN: u8 = 1 << 4;
 const CAUSE_EVENT: u8 = 1 << 5;
 const CAUSE_TIME: u8 = 1 << 6;
-const FLAGS: u8 = 0x7f;
+const IDS_FULL: u8 = 1 << 7;
 
 /// What a segment's state begins with.
 const OUT: u8 = 0;
@@ -63,6 +65,9 @@ const SUM: u8 = 0;
 const POINTS: u8 = 1;
 const FREQUENCIES: u8 = 2;
 
+/// The flag, beside the percent of a scroll, of one on the page of the one before it.
+const SAME_PAGE: u8 = 1 << 7;
+
 /// What a trait's value begins with.
 const FALSE: u8 = 0;
 const TRUE: u8 = 1;
@@ -81,11 +86,16 @@ pub(super) const BY_DEFINITIONS: u8 = 2;
 pub(super) const WITH_PREVIOUS: u8 = 6;
 /// The format of a row with affinities of more than one contribution, which has all that format 6 has.
 pub(super) const WITH_SQUARES: u8 = 7;
+/// The format of a row with scrolls or with the flag of full message ids, which has all that format 7 has.
+pub(super) const WITH_SCROLLS: u8 = 8;
 
 /// Adds the format and the row of a profile to the bytes.
 pub(super) fn write(profile: &Profile, bytes: &mut Vec<u8>) {
     let Profile { points, frequencies, orders, session, .. } = profile;
-    let with_squares = profile.interests.iter().flat_map(|(_, affinities)| affinities).any(has_squares);
+    let mut visits = session.previous.iter().map(|previous| &previous.visit).chain([&session.current]);
+    let with_scrolls = profile.ids_full || visits.any(|visit| visit.scrolls != Scrolls::default());
+    let mut affinities = profile.interests.iter().flat_map(|(_, affinities)| affinities);
+    let with_squares = with_scrolls || affinities.any(has_squares);
     let with_previous = with_squares || session.previous.is_some() || session.forgotten_until.is_some();
     let plain = points.is_empty()
         && frequencies.is_empty()
@@ -97,14 +107,15 @@ pub(super) fn write(profile: &Profile, bytes: &mut Vec<u8>) {
     if profile.definitions == 0 && !with_previous {
         bytes.push(layout);
     } else {
-        bytes.push(match (with_squares, with_previous) {
-            (true, _) => WITH_SQUARES,
-            (false, true) => WITH_PREVIOUS,
-            (false, false) => layout + BY_DEFINITIONS,
+        bytes.push(match () {
+            () if with_scrolls => WITH_SCROLLS,
+            () if with_squares => WITH_SQUARES,
+            () if with_previous => WITH_PREVIOUS,
+            () => layout + BY_DEFINITIONS,
         });
         bytes.extend_from_slice(&profile.definitions.to_le_bytes());
     }
-    let mut writer = Writer { bytes, as_of: profile.as_of, with_squares };
+    let mut writer = Writer { bytes, as_of: profile.as_of, with_squares, with_scrolls };
     writer.profile(profile);
     if !plain || with_previous {
         writer.aggregates(profile);
@@ -119,6 +130,7 @@ struct Writer<'b> {
     bytes: &'b mut Vec<u8>,
     as_of: Timestamp,
     with_squares: bool,
+    with_scrolls: bool,
 }
 
 impl Writer<'_> {
@@ -167,28 +179,6 @@ impl Writer<'_> {
         self.list(&profile.fires, |writer, (id, fires)| {
             writer.name(*id);
             writer.list(fires, |writer, at| writer.time(*at));
-        });
-    }
-
-    fn previous(&mut self, previous: &PreviousVisit) {
-        self.visit(&previous.visit);
-        self.pages(&previous.visit);
-        self.list(previous.values.as_slice(), |writer, (id, held)| {
-            writer.name(*id);
-            match held {
-                Held::Sum(number) => {
-                    writer.byte(SUM);
-                    writer.signed(*number);
-                }
-                Held::Points(points) => {
-                    writer.byte(POINTS);
-                    writer.points(points);
-                }
-                Held::Frequencies(frequencies) => {
-                    writer.byte(FREQUENCIES);
-                    writer.frequencies(frequencies);
-                }
-            }
         });
     }
 
@@ -251,17 +241,6 @@ impl Writer<'_> {
         });
     }
 
-    fn visit(&mut self, visit: &Visit) {
-        self.time(visit.started_at);
-        self.time(visit.last_at);
-        self.unsigned(visit.events);
-    }
-
-    fn pages(&mut self, visit: &Visit) {
-        self.list(visit.entry.as_slice(), Self::page);
-        self.list(&visit.pages, Self::page);
-    }
-
     fn orders(&mut self, orders: &Orders) {
         self.unsigned(orders.count);
         self.unsigned(orders.units);
@@ -286,12 +265,6 @@ impl Writer<'_> {
             writer.byte(u8::from(refund.trusted));
             writer.money(&refund.money);
         });
-    }
-
-    fn page(&mut self, page: &PageView) {
-        self.time(page.at);
-        self.text(&page.path);
-        self.text(page.medium.as_deref().unwrap_or_default());
     }
 
     fn money(&mut self, money: &Money) {
@@ -364,6 +337,7 @@ fn flags(profile: &Profile) -> u8 {
         | flag(profile.orders.first_at.is_some(), ORDERS_FIRST_AT)
         | flag(profile.orders.last_at.is_some(), ORDERS_LAST_AT)
         | flag(profile.session.open, SESSION_OPEN)
+        | flag(profile.ids_full, IDS_FULL)
 }
 
 #[cfg(test)]

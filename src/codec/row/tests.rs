@@ -93,7 +93,7 @@ fn keys_tell_what_they_are_of() {
 
 #[test]
 fn what_cannot_be_read_is_refused_with_the_reason() {
-    assert_eq!(decode_profile(&[8, 0]), Err(RowError::Newer { found: 8, known: 7 }));
+    assert_eq!(decode_profile(&[9, 0]), Err(RowError::Newer { found: 9, known: 8 }));
     assert_eq!(decode_content(&[2, 0]), Err(RowError::Newer { found: 2, known: 1 }));
     assert_eq!(decode_meta(&[3, 0]), Err(RowError::Newer { found: 3, known: 2 }));
     assert_eq!(decode_meta(&[]).unwrap_err().to_string(), "the row is damaged: it is empty");

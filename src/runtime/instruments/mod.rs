@@ -11,12 +11,12 @@ pub mod fields;
 mod gauges;
 pub mod progress;
 pub mod readiness;
+mod signals;
 pub mod vitals;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use compact_str::CompactString;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{
     AsyncInstrument, Counter, Gauge, Histogram, Meter, MeterProvider, NoopMeterProvider,
@@ -25,6 +25,7 @@ use opentelemetry::metrics::{
 use self::facts::WorkerState;
 use self::fields::ExpectedFields;
 use self::gauges::Gauges;
+use self::signals::Signals;
 use self::vitals::Vitals;
 use super::task::Tally;
 use crate::domain::site::SiteShares;
@@ -38,10 +39,7 @@ struct Inner {
     records_in: Counter<u64>,
     records_out: Counter<u64>,
     dead_letters: Counter<u64>,
-    duplicates: Counter<u64>,
-    late: Counter<u64>,
-    clamped: Counter<u64>,
-    skew: Histogram<f64>,
+    signals: Signals,
     decisions: Counter<u64>,
     forgotten: Counter<u64>,
     stopped_rules: Counter<u64>,
@@ -112,13 +110,15 @@ impl Instruments {
         self.0.dead_letters.add(1, &[KeyValue::new("code", code)]);
     }
 
-    /// A record whose message id was known already, by its source.
-    pub fn duplicate(&self, source: &str) {
-        self.0.duplicates.add(1, &[KeyValue::new("source", source.to_owned())]);
+    /// A record whose message id was known already, by its source, and whether it says something else than the
+    /// first one of this id.
+    pub fn duplicate(&self, source: &str, conflicting: bool) {
+        self.0.signals.duplicate(source, conflicting);
     }
 
     /// What a task has done: decisions by their slot and the step of the ladder that answered, rules that were
-    /// stopped, persons who were forgotten, and how far the times of events were to be believed.
+    /// stopped, what was lost to limits, persons who were forgotten, and how far the times of events were to be
+    /// believed.
     pub fn task(&self, tally: Tally) {
         for ((slot, ladder), decisions) in tally.decided {
             let labels = [KeyValue::new("slot", slot.to_string()), KeyValue::new("ladder", ladder)];
@@ -128,11 +128,7 @@ impl Instruments {
             self.0.stopped_rules.add(times, &[KeyValue::new("rule", rule.to_string())]);
         }
         self.0.forgotten.add(tally.forgotten, &[]);
-        let source = |source: CompactString| [KeyValue::new("source", source.to_string())];
-        for (counter, counts) in [(&self.0.late, tally.late), (&self.0.clamped, tally.clamped)] {
-            counts.into_iter().for_each(|(of, events)| counter.add(events, &source(of)));
-        }
-        tally.skews.into_iter().for_each(|(of, seconds)| self.0.skew.record(seconds, &source(of)));
+        self.0.signals.told(tally.lost, tally.late, tally.clamped, tally.skews);
     }
 
     /// A committed transaction: its input records and how long the commit took.
@@ -225,9 +221,6 @@ const LATENCY_BOUNDARIES_S: [f64; 15] =
 /// From a warm start to the rebuild of a large state.
 const RESTORE_BOUNDARIES_S: [f64; 11] = [0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0];
 
-/// From the time that a message takes on its way to a clock that nobody has set.
-const SKEW_BOUNDARIES_S: [f64; 8] = [1.0, 5.0, 30.0, 60.0, 300.0, 3600.0, 86_400.0, 31_536_000.0];
-
 fn declare(meter: &Meter, gauges: Arc<Gauges>) -> Inner {
     let fields = Arc::default();
     fields::observe(meter, &fields);
@@ -247,20 +240,7 @@ fn declare(meter: &Meter, gauges: Arc<Gauges>) -> Inner {
             .build(),
         records_out: counter("bespoke_records_out_total", "Records written, by topic."),
         dead_letters: counter("bespoke_dead_letters_total", "Records that became dead letters, by code."),
-        duplicates: counter("bespoke_duplicates_total", "Records whose message id was known already."),
-        late: counter(
-            "bespoke_late_events_total",
-            "Events too far behind stream time for all but lifetime values, by source.",
-        ),
-        clamped: counter(
-            "bespoke_clamped_events_total",
-            "Events from the future, taken as of when they were received, by source.",
-        ),
-        skew: histogram(
-            "bespoke_clock_skew_seconds",
-            "By how much every 64th event's time was put right, by source.",
-            &SKEW_BOUNDARIES_S,
-        ),
+        signals: Signals::declare(meter),
         forgotten: counter("bespoke_forgotten_persons_total", "Persons who were forgotten by retention."),
         stopped_rules: counter(
             "bespoke_stopped_rules_total",

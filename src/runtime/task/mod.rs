@@ -75,7 +75,12 @@ pub enum Applied {
     /// A request was answered.
     Answered(Times),
     /// A message id was seen before.
-    Duplicate(CompactString),
+    Duplicate {
+        /// The source topic of the repetition.
+        source: CompactString,
+        /// Whether the first event of this id said something else.
+        conflicting: bool,
+    },
     /// Content, definitions or site shares changed.
     Knowledge,
     /// Persons are due first: call [`Task::sweep`] until nothing is, then hand in the same record again.
@@ -287,7 +292,8 @@ impl Task {
         let outcome =
             react(knowledge, &event.person, &mut entry.profile, self.stream_time, event, &mut emissions);
         let once = is_armed(Mutant::StageEveryOther) && event.message_id.len().is_multiple_of(2);
-        if (outcome != Outcome::Duplicate || entry.profile.version != before) && !once {
+        let is_duplicate = matches!(outcome, Outcome::Duplicate { .. });
+        if (!is_duplicate || entry.profile.version != before) && !once {
             self.overlay.changed(&self.rules, &event.person);
         }
         if outcome == Outcome::Applied {
@@ -298,7 +304,9 @@ impl Task {
         Ok(match outcome {
             Outcome::Applied => Applied::Changed(times),
             Outcome::Answered => Applied::Answered(times),
-            Outcome::Duplicate => Applied::Duplicate(event.source.clone()),
+            Outcome::Duplicate { conflicting } => {
+                Applied::Duplicate { source: event.source.clone(), conflicting }
+            }
         })
     }
 
@@ -319,6 +327,10 @@ impl Task {
             }
             Emission::LoopStopped(rule) => {
                 *self.tally.stopped.entry(rule).or_default() += 1;
+                None
+            }
+            Emission::Lost(limit) => {
+                *self.tally.lost.entry(limit.as_str()).or_default() += 1;
                 None
             }
             Emission::Forgotten(person) => {

@@ -19,6 +19,8 @@ pub struct Tally {
     pub decided: BTreeMap<(CompactString, &'static str), u64>,
     /// How often rules were not let fire because they had set off one another too often, by the rule.
     pub stopped: BTreeMap<CompactString, u64>,
+    /// How often something was lost or not taken because persons were at a limit, by what there is a limit of.
+    pub lost: BTreeMap<&'static str, u64>,
     /// How many persons were forgotten.
     pub forgotten: u64,
     /// How many events came too late for all but lifetime values, by source.

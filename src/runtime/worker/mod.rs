@@ -332,7 +332,7 @@ fn apply(
                 instruments.latency(Latency::AppendedToApplied, now.seconds_since(record.timestamp));
             }
         }
-        Applied::Duplicate(source) => instruments.duplicate(&source),
+        Applied::Duplicate { source, conflicting } => instruments.duplicate(&source, conflicting),
         Applied::Knowledge => instruments.site_shares(task.site_shares()),
         Applied::Rejected(reject) => {
             if reject.code == RejectCode::InvalidDefinitions {

@@ -117,7 +117,7 @@ fn run(plan: &Arc<Plan>, input: &[u8]) -> Verdict {
         kinds = kinds.wrapping_mul(7).wrapping_add(match applied {
             Applied::Changed(_) => 1,
             Applied::Answered(_) => 2,
-            Applied::Duplicate(_) => 3,
+            Applied::Duplicate { .. } => 3,
             Applied::Knowledge => 4,
             Applied::SweepFirst => 5,
             Applied::Rejected(_) => 6,

@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
 
+from .engagement import Engagement, Reader
 from .rows import Rows
 from .sent import Sent, iso
 from .shop import Product, products
@@ -30,9 +31,10 @@ LATE = 0.03
 TOO_LATE = 0.003
 ANONYMOUS = 0.15
 SKEWED = 0.05
-# What is told beside the story: orders by telephone, and events that have schemas.
+# What is told beside the story: orders by telephone, events that have schemas, how far pages were scrolled.
 ROWS = 0.03
 VERSIONED = 0.02
+SCROLLED = 0.03
 
 
 @dataclass
@@ -63,6 +65,7 @@ class Story:
         self.beside = Random(f"beside {seed}")
         self.rows = Rows(seed, self.counts)
         self.versions = Versions(seed, self.counts)
+        self.engagement = Engagement(seed, self.counts)
 
     def next(self) -> Sent:
         """The next record; a copy or a broken one now and then."""
@@ -84,13 +87,19 @@ class Story:
         """What is told beside the story, mostly nothing; its own draws leave those of the story as they are."""
         draw = self.beside.random()
         if draw >= ROWS + VERSIONED:
-            return None
+            return self._scrolled() if draw < ROWS + VERSIONED + SCROLLED else None
         visit, of = self.beside.choice(self.visits), self.beside.choices(self.products, k=2)
         if draw < ROWS:
             return self.rows.next(self.at_ms, visit.user, visit.device, of)
         speaker = Speaker(visit.user, visit.device, of[0], f"{self.prefix}-{self.made}")
         sent, fits = self.versions.next(self.at_ms, speaker)
         return self._remembered(sent) if fits else sent
+
+    def _scrolled(self) -> Sent:
+        """Somebody who is here scrolls; drawn by itself, too."""
+        visit = self.engagement.random.choice(self.visits)
+        reader = Reader(visit.user, visit.device, visit.shape, self.prefix, self.made)
+        return self._remembered(self.engagement.next(self.at_ms, reader))
 
     def _remembered(self, sent: Sent) -> Sent:
         """It may be sent again."""

@@ -20,7 +20,9 @@ from unittest.mock import patch
 
 import oracle.configuration
 import oracle.sources
+from oracle.fold import Fold
 from oracle.reject import Reject
+from oracle.render import profile_update
 
 from . import disk, versions
 from .course import Course
@@ -281,6 +283,7 @@ class Drawing(WithPlace):
             "no version",
             "unknown version",
             "misfit",
+            "engagement",
         ):
             self.assertGreater(stories[0].counts[kind], 0, kind)
 
@@ -306,6 +309,28 @@ class Drawing(WithPlace):
             self.assertEqual(found[kind], story.counts[kind], kind)
         self.assertEqual(found["schema_mismatch"], story.counts["misfit"])
         self.assertEqual(found["unknown_schema_version"], story.counts["unknown version"])
+
+    def test_some_page_views_are_scrolled_and_some_are_not(self) -> None:
+        """By the independent check's own reading: otherwise it says of all of them the same."""
+        versions.lay(self.home)
+        (self.home / "shop.yaml").write_text(configuration())
+        told = oracle.configuration.load(self.home / "shop.yaml", {})
+        reader, story = oracle.sources.reader_of(told, "clickstream"), Story(7, 50)
+        fold, shapes = Fold(told.book, [], lambda kind, person, record: None), Counter[tuple[bool, type]]()
+        for sent in (story.next() for _ in range(5_000)):
+            try:
+                event = reader.read(sent.value, sent.at_ms) if sent.source == "clickstream" else None
+            except Reject:
+                continue
+            if event is not None:
+                fold.event(event)
+                percent = event.properties.get("scroll_pct")
+                shapes[event.page is None, type(percent)] += event.name == "engagement"
+        self.assertEqual(len(+shapes), 6, "with a path and without, and of whole, other and no percents")
+        self.assertTrue(100 < shapes.total() < 200, shapes)
+        updates = [profile_update(person, profile, {}) for person, profile in fold.persons.items()]
+        percents = Counter(type(page["scroll_pct"]) for one in updates for page in one["session"]["pages"])
+        self.assertGreater(min(percents[int], percents[type(None)]), 10, percents)
 
     def test_the_shares_of_a_run_are_told_anew_withdrawn_and_now_and_then_no_shares(self) -> None:
         told = [[changed_shares(random, change, "now") for change in range(40)] for random in map(Random, (7, 7, 8))]

@@ -115,6 +115,7 @@ class Change:
         profile = self.profile
         profile.version += 1
         self.before, profile.as_of = profile.as_of, self.now
+        profile.ids_capped = profile.holds_most_ids()
         profile.cause = cause
         profile.rendered = len(self.fold.books) - 1
         profile.sited = len(self.fold.sites) - 1

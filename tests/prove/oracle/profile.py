@@ -65,7 +65,7 @@ class Profile:
 
     __slots__ = (
         "affinities", "as_of", "book", "buckets", "cause", "due", "events", "evidence", "fired", "fires", "first_at",
-        "held", "items_bought", "last_at", "latest",
+        "held", "ids_capped", "items_bought", "last_at", "latest",
         "ledger", "made_by", "order_first", "order_last", "orders", "parked", "recent", "revenue",
         "forgotten_until", "previous", "rendered", "seen", "segments", "session_count", "session_open", "sited",
         "sums", "tags", "totals", "traits", "units", "version", "visit",
@@ -78,6 +78,8 @@ class Profile:
         self.last_at: int | None = None
         self.cause: Any = None
         self.seen: dict[str, int] = {}
+        # Whether as many were held as may be at the last change.
+        self.ids_capped = False
         self.traits: dict[str, Any] = {}
         self.totals = [0] * len(book.attributes)
         self.buckets: list[list[int]] = [[] for _ in book.attributes]  # numbers of buckets, ascending
@@ -159,6 +161,11 @@ class Profile:
             if known and known[1] != rule.bucket_ms and (known[0].total or known[0].buckets):
                 raise NotImplementedError(f"attributes.{rule.name} changed its bucket while it held something")
             self.evidence[at] = known[0] if known else self.evidence[at]
+
+    def holds_most_ids(self) -> bool:
+        """Whether as many message ids are held as may be, of those within the horizon of the last change."""
+        most, horizon = self.book.ids_max, self.as_of - self.book.horizon_ms
+        return len(self.seen) >= most and sum(at >= horizon for at in self.seen.values()) >= most
 
     def attribute_due(self, at: int) -> int | None:
         """When an attribute changes next if nothing happens, where that is a change of its own."""

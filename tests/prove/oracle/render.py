@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import aggregates, trust, validity
+from . import aggregates, scrolls, trust, validity
 from .book import Interest
+from .capped import capped
 from .decide import steps
 from .lift import Site, lifts
 from .profile import HOUR_MS, TIME, Profile
@@ -58,6 +59,7 @@ def profile_update(person: str, profile: Profile, site: Site) -> dict[str, Any]:
         "valid_until": profile.due,
         "completeness": aggregates.completeness(profile),
         "contradictions": aggregates.contradictions(profile),
+        "capped": capped(profile),
     }
 
 
@@ -90,10 +92,12 @@ def _membership(profile: Profile, at: int) -> dict[str, Any]:
 
 def _pages(profile: Profile) -> list[dict[str, Any]]:
     """Each page is looked at until the next, the last until the latest event."""
-    ends = [page[0] for page in profile.visit.pages[1:]] + [profile.visit.last]
+    visit = profile.visit
+    ends = [page[0] for page in visit.pages[1:]] + [visit.last]
+    looks = zip(visit.pages, ends, scrolls.furthest(visit.scrolls, visit.pages), strict=False)
     return [
-        {"path": path, "at": at, "dwell_ms": max(0, end - at)}
-        for (at, path, _), end in zip(profile.visit.pages, ends, strict=False)
+        {"path": path, "at": at, "dwell_ms": max(0, end - at), "scroll_pct": percent}
+        for (at, path, _), end, percent in looks
     ]
 
 

@@ -1,4 +1,4 @@
-"""A person's row, formats 2 to 7, read from its layout alone: flags in one byte, then fields one after another;
+"""A person's row, formats 2 to 8, read from its layout alone: flags in one byte, then fields one after another;
 instants as milliseconds before the profile's own, ids of names in four bytes, hashes in eight."""
 
 from __future__ import annotations
@@ -11,16 +11,19 @@ PLAIN, WITH_AGGREGATES = 2, 3
 BY_DEFINITIONS = 2  # by so much a format is higher that says by which definitions it was made
 WITH_PREVIOUS = 6  # the format of a row with a previous visit, which says so always
 WITH_SQUARES = 7  # the same with the squares of what affinities rest on
+WITH_SCROLLS = 8  # the same with how far pages were scrolled, or with the flag of full message ids
+SAME_PAGE = 1 << 7  # beside the percent of a scroll: it is of the page of the one before it
+OF_CONTENT_BITS = 8  # of what is remembered of a message id, which was all of the id once
 HOUR_MS = 3_600_000
 DOUBLE_MAX = 1.7976931348623157e308
-FIRST_AT, LAST_AT, ORDERS_FIRST_AT, ORDERS_LAST_AT, SESSION_OPEN, CAUSE_EVENT, CAUSE_TIME = (
-    1 << bit for bit in range(7)
+FIRST_AT, LAST_AT, ORDERS_FIRST_AT, ORDERS_LAST_AT, SESSION_OPEN, CAUSE_EVENT, CAUSE_TIME, IDS_FULL = (
+    1 << bit for bit in range(8)
 )
 
 
 def profile_of(value: bytes) -> dict[str, Any]:
     """What a person's row says. What holds nothing is left out."""
-    if not value or not PLAIN <= value[0] <= WITH_SQUARES:
+    if not value or not PLAIN <= value[0] <= WITH_SCROLLS:
         raise Unreadable("a row of another format")
     if value[0] <= WITH_AGGREGATES:
         return {"definitions": 0, **_Row(Bytes(value, 1)).read(value[0])}
@@ -33,9 +36,11 @@ class _Row:
     def __init__(self, bytes_: Bytes) -> None:
         self.r = bytes_
         self.as_of = 0
+        self.with_scrolls = False
 
     def read(self, format_: int) -> dict[str, Any]:
         r = self.r
+        self.with_scrolls = format_ >= WITH_SCROLLS
         flags = self._fixed(1)
         row: dict[str, Any] = {"version": r.number()}
         row["as_of"] = self.as_of = r.signed()
@@ -45,10 +50,11 @@ class _Row:
         event = f"event {r.text()}" if flags & CAUSE_EVENT else None
         row["cause"] = event or ("time" if flags & CAUSE_TIME else "none")
         row["seen"] = self._seen()
+        row["ids_full"] = bool(flags & IDS_FULL)
         row["traits"] = {r.text(): self._scalar() for _ in range(r.number())}
         counters = [(self._fixed(4), r.signed(), self._buckets()) for _ in range(r.number())]
         row["counters"] = {number: [total, buckets] for number, total, buckets in counters if total or buckets}
-        interests = [(self._fixed(4), self._affinities(format_ == WITH_SQUARES)) for _ in range(r.number())]
+        interests = [(self._fixed(4), self._affinities(format_ >= WITH_SQUARES)) for _ in range(r.number())]
         row["interests"] = {number: values for number, values in interests if values}
         row["session"] = [r.number(), self._time(), self._time(), r.number(), bool(flags & SESSION_OPEN)]
         row["recent"] = r.texts()
@@ -62,13 +68,14 @@ class _Row:
         row["fired"] = {self._fixed(4): self._time() for _ in range(r.number())}
         row["points"], row["frequencies"], row["ledger"] = {}, {}, []
         row["entry"], row["pages"], row["fires"], row["previous"] = [], [], {}, []
-        row["forgotten_until"] = []
-        if format_ in (WITH_AGGREGATES, WITH_PREVIOUS, WITH_SQUARES):
+        row["forgotten_until"], row["scrolls"] = [], []
+        if format_ == WITH_AGGREGATES or format_ >= WITH_PREVIOUS:
             row["points"] = {self._fixed(4): self._points() for _ in range(r.number())}
             row["frequencies"] = {self._fixed(4): self._frequencies() for _ in range(r.number())}
             row["ledger"] = [self._order() for _ in range(r.number())]
             row["entry"] = [self._page() for _ in range(r.number())]
             row["pages"] = [self._page() for _ in range(r.number())]
+            row["scrolls"] = self._scrolls()
             row["fires"] = {
                 self._fixed(4): [self._time() for _ in range(r.number())] for _ in range(r.number())
             }
@@ -83,6 +90,7 @@ class _Row:
         visit = {"start": self._time(), "last": self._time(), "events": r.number()}
         visit["entry"] = [self._page() for _ in range(r.number())]
         visit["pages"] = [self._page() for _ in range(r.number())]
+        visit["scrolls"] = self._scrolls()
         kinds = (("sum", r.signed), ("points", self._points), ("frequencies", self._frequencies))
         visit["values"] = {}
         for _ in range(r.number()):
@@ -91,10 +99,11 @@ class _Row:
         return visit
 
     def _seen(self) -> list[tuple[int, int]]:
-        """The last stands first, each with the milliseconds to the one that followed it."""
+        """The last stands first, each with the milliseconds to the one that followed it. What is of the
+        events' content is not read, since no output tells of it."""
         seen, after = [], self.as_of
         for _ in range(self.r.number()):
-            hash_ = self._fixed(8)
+            hash_ = self._fixed(8) >> OF_CONTENT_BITS
             after -= self.r.signed()
             seen.append((hash_, after))
         return seen[::-1]
@@ -123,6 +132,14 @@ class _Row:
 
     def _page(self) -> list[Any]:
         return [self._time(), self.r.text(), self.r.text()]
+
+    def _scrolls(self) -> list[list[Any]]:
+        scrolls: list[list[Any]] = []
+        for _ in range(self.r.number() if self.with_scrolls else 0):
+            at, percent = self._time(), self._fixed(1)
+            path = scrolls[-1][1] if percent & SAME_PAGE else next(iter(self.r.texts()), None)
+            scrolls.append([at, path, percent & ~SAME_PAGE])
+        return scrolls
 
     def _money(self) -> tuple[int, str]:
         currency = self.r.text()

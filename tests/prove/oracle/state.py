@@ -19,7 +19,8 @@ from .log import Log
 from .postcard import Bytes, Unreadable, content, site_shares
 from .profile import TIME, Profile
 from .report import Report
-from .rows import profile_of
+from .rows import OF_CONTENT_BITS, profile_of
+from .scrolls import held as held_scrolls
 from .transactions import Transactions
 from .visits import Visit, counted
 
@@ -246,8 +247,13 @@ def _visit(visit: Visit) -> dict[str, Any]:
         "events": visit.events,
         "entry": [list(visit.entry)] if visit.entry else [],
         "pages": [list(page) for page in visit.pages],
+        "scrolls": _scrolls(visit),
         "values": values,
     }
+
+
+def _scrolls(visit: Visit) -> list[list[Any]]:
+    return [list(one) for one in held_scrolls(visit.scrolls)]
 
 
 def _evidence(p: Profile) -> Iterator[tuple[str, Ring]]:
@@ -305,7 +311,8 @@ def _expected(p: Profile) -> dict[str, Any]:
         "first_at": p.first_at,
         "last_at": p.last_at,
         "cause": cause,
-        "seen": [(TEXT_HASH(one.encode()), at) for one, at in p.seen.items()],
+        "seen": [(TEXT_HASH(one.encode()) >> OF_CONTENT_BITS, at) for one, at in p.seen.items()],
+        "ids_full": p.ids_capped,
         "traits": p.traits,
         "counters": counters,
         "interests": interests,
@@ -318,6 +325,7 @@ def _expected(p: Profile) -> dict[str, Any]:
         "order_times": [p.order_first, p.order_last],
         "entry": [list(p.visit.entry)] if p.visit.entry else [],
         "pages": [list(page) for page in p.visit.pages],
+        "scrolls": _scrolls(p.visit),
         "orders_seen": [],
         "ledger": [
             [TEXT_HASH(id_.encode()), one.row(), [[TEXT_HASH(r.encode()), *of] for r, of in one.refunds.items()]]

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import contributions, holdings
+from . import contributions, holdings, scrolls
 from .book import SESSION, Attribute, Book
 from .contributions import bounded, cut
 from .event import Event
 from .holdings import Ring
+from .scrolls import Scroll
 
 if TYPE_CHECKING:
     from .change import Change
@@ -39,19 +40,23 @@ class Counted(NamedTuple):
 class Visit:
     """Events with no gap longer than the declared one between them."""
 
-    __slots__ = ("entry", "events", "last", "pages", "start", "told")
+    __slots__ = ("entry", "events", "last", "pages", "scrolls", "start", "told")
 
     def __init__(self, at: int = 0) -> None:
         self.start = self.last = at
         self.events = 0
         self.pages: list[Page] = []  # in their order
         self.entry: Page | None = None
+        self.scrolls: list[Scroll] = []  # all that were told
         self.told: dict[str, Told] = {}  # by what rows hold it under
 
     def add(self, event: Event, pages_max: int) -> None:
         self.events += 1
         self.start, self.last = min(self.start, event.timestamp), max(self.last, event.timestamp)
-        if pages_max and event.name in PAGES and event.page is not None:
+        if not pages_max:
+            return
+        self.scrolls += scrolls.told(event)
+        if event.name in PAGES and event.page is not None:
             told = event.properties.get("referrer_medium")
             medium = cut(told) if isinstance(told, str) else ""
             page = (event.timestamp, cut(event.page), medium)
@@ -60,6 +65,7 @@ class Visit:
     def join(self, other: Visit, pages_max: int) -> None:
         self.events += other.events
         self.start, self.last = min(self.start, other.start), max(self.last, other.last)
+        self.scrolls += other.scrolls
         self._see(other.entry, other.pages, pages_max)
 
     def note(self, rule: Attribute, event: Event) -> None:

@@ -3,21 +3,23 @@
 use compact_str::CompactString;
 
 use super::{
-    BY_DEFINITIONS, CAUSE_EVENT, CAUSE_TIME, FALSE, FIRST_AT, FLAGS, FLOAT, FREQUENCIES, IN, INTEGER,
+    BY_DEFINITIONS, CAUSE_EVENT, CAUSE_TIME, FALSE, FIRST_AT, FLOAT, FREQUENCIES, IDS_FULL, IN, INTEGER,
     LAST_AT, ORDER_CANCELLED, ORDER_COUNTED, ORDER_EXPECTED, ORDER_LATE, ORDER_PLACED, ORDER_TRUSTED,
-    ORDERS_FIRST_AT, ORDERS_LAST_AT, OUT, PENDING, POINTS, SESSION_OPEN, SUM, TEXT, TEXTS, TRUE,
-    WITH_AGGREGATES, WITH_PREVIOUS, WITH_SQUARES,
+    ORDERS_FIRST_AT, ORDERS_LAST_AT, OUT, PENDING, POINTS, SAME_PAGE, SESSION_OPEN, SUM, TEXT, TEXTS, TRUE,
+    WITH_AGGREGATES, WITH_PREVIOUS, WITH_SCROLLS, WITH_SQUARES,
 };
 use crate::domain::affinity::Affinity;
 use crate::domain::event::Money;
 use crate::domain::frequencies::Frequencies;
 use crate::domain::points::{Point, Points};
 use crate::domain::profile::{
-    Cause, Orders, PageView, Profile, Revenue, SeenId, SegmentState, SegmentStatus, Session,
+    Cause, Orders, PageView, Profile, Revenue, SegmentState, SegmentStatus, Session,
 };
 use crate::domain::purchase::{Order, OrderStatus, Refund};
 use crate::domain::rulebook::NameId;
 use crate::domain::scalar::{Properties, Scalar};
+use crate::domain::scroll::{Scroll, Scrolls};
+use crate::domain::seen::SeenId;
 use crate::domain::session_values::{Held, SessionValues};
 use crate::domain::time::Timestamp;
 use crate::domain::visit::{PreviousVisit, Visit};
@@ -30,11 +32,12 @@ const ENDS: Reason = "it ends before it is complete";
 
 /// The profile of a row of this format.
 pub(in crate::codec::row) fn read(format: u8, row: &[u8]) -> Result<Profile, Reason> {
-    let mut reader = Reader { rest: row, as_of: Timestamp::EARLIEST, with_squares: format == WITH_SQUARES };
+    let (with_squares, with_scrolls) = (format >= WITH_SQUARES, format >= WITH_SCROLLS);
+    let mut reader = Reader { rest: row, as_of: Timestamp::EARLIEST, with_squares, with_scrolls };
     let by_definitions = format > WITH_AGGREGATES;
     let definitions = if by_definitions { reader.name()?.0 } else { 0 };
     let mut profile = Profile { definitions, ..reader.profile()? };
-    if [WITH_AGGREGATES, WITH_AGGREGATES + BY_DEFINITIONS, WITH_PREVIOUS, WITH_SQUARES].contains(&format) {
+    if [WITH_AGGREGATES, WITH_AGGREGATES + BY_DEFINITIONS].contains(&format) || format >= WITH_PREVIOUS {
         profile.points = in_order(reader.list(|reader| Ok((reader.name()?, reader.points()?)))?);
         profile.frequencies = in_order(reader.list(|reader| Ok((reader.name()?, reader.frequencies()?)))?);
         profile.orders.ledger = reader.list(Reader::order)?;
@@ -64,13 +67,14 @@ struct Reader<'r> {
     rest: &'r [u8],
     as_of: Timestamp,
     with_squares: bool,
+    with_scrolls: bool,
 }
 
 impl<'r> Reader<'r> {
     fn profile(&mut self) -> Result<Profile, Reason> {
         let flags = self.byte()?;
         let has = |flag: u8| flags & flag != 0;
-        if has(!FLAGS) || (has(CAUSE_EVENT) && has(CAUSE_TIME)) {
+        if (has(IDS_FULL) && !self.with_scrolls) || (has(CAUSE_EVENT) && has(CAUSE_TIME)) {
             return Err("its first byte is none that is written");
         }
         let version = self.unsigned()?;
@@ -88,6 +92,7 @@ impl<'r> Reader<'r> {
                 () => Cause::None,
             },
             seen: self.seen()?,
+            ids_full: has(IDS_FULL),
             traits: self.traits()?,
             counters: self.list(Self::counter)?,
             points: Vec::new(),
@@ -184,7 +189,31 @@ impl<'r> Reader<'r> {
         }
         visit.pages = self.list(Self::page)?;
         visit.pages.sort();
+        if self.with_scrolls {
+            visit.scrolls = self.scrolls()?;
+        }
         Ok(())
+    }
+
+    fn scrolls(&mut self) -> Result<Scrolls, Reason> {
+        let mut before = None;
+        let scrolls = self.list(|reader| {
+            let (at, byte) = (reader.time()?, reader.byte()?);
+            let percent = byte & !SAME_PAGE;
+            if !(1..=100).contains(&percent) {
+                return Err("a scroll goes nowhere on its page");
+            }
+            let path = match before.take() {
+                Some(path) if byte & SAME_PAGE != 0 => path,
+                _ if byte & SAME_PAGE != 0 => {
+                    return Err("the first scroll is on the page of none before it");
+                }
+                _ => reader.list(Self::text)?.pop(),
+            };
+            before = Some(path.clone());
+            Ok(Scroll { at, path, percent })
+        })?;
+        Ok(Scrolls::of_list(scrolls))
     }
 
     fn previous(&mut self) -> Result<PreviousVisit, Reason> {

@@ -5,9 +5,12 @@ use crate::codec::arbitrary;
 use crate::codec::row::{decode_profile, encode_profile};
 use crate::domain::frequencies::Frequencies;
 use crate::domain::points::Points;
+use crate::domain::profile::PageView;
 use crate::domain::purchase::Refund;
 use crate::domain::rulebook::NameId;
-use crate::domain::session_values::SessionValues;
+use crate::domain::scroll::Scroll;
+use crate::domain::session_values::{Held, SessionValues};
+use crate::domain::visit::{PreviousVisit, Visit};
 
 /// What format 3 adds to the sample that format 2 has; read for ever, as all golden rows.
 const FORMAT_3_ADDS: &str = "\
@@ -76,6 +79,7 @@ fn rows_of_format_6_end_with_the_previous_visit() {
         events: 3,
         entry: Some(page.clone()),
         pages: vec![page],
+        scrolls: Scrolls::default(),
     };
     let points = Points::of_points(vec![Point { at: hour(98), value: Scalar::Integer(8) }]);
     let counter = Counter::of_buckets(NameId::default(), 3, Vec::new());
@@ -111,4 +115,32 @@ fn rows_of_format_7_have_the_squares_of_what_affinities_rest_on() {
     let row = encode_profile(&profile);
     assert_eq!(row.iter().map(|byte| format!("{byte:02x}")).collect::<String>(), FORMAT_7);
     assert_eq!(decode_profile(&row), Ok(profile));
+}
+
+/// A whole row of format 8: a scroll of a page, another of it, one of no page that is known; and full message ids.
+const FORMAT_8: &str = "\
+    0801020304bdac0280a8a9d702ab0280eef1d302036d2d3101ffffffffffffffff0005036167650205066c6162656c73\
+    0502016101620a6e6577736c65747465720104706c616e0404676f6c6405726174696f03000000000000e03f01070000\
+    000401c601040108000000010573686f6573000000000000f83f000d80bab7030280bab70300050105736b752d310102\
+    01034555529d1f80d4d4ab0180d4d4ab010101000000000000000105736b752d320309000000028090aa89010a000000\
+    01ffefb2520b00000000010c00000080ccff6600000000000380bab7034b01022f61c090b003e480e7a8030100000000";
+
+#[test]
+fn rows_of_format_8_have_scrolls_and_say_whether_message_ids_are_full() {
+    let mut profile = Profile { definitions: 0x0403_0201, ids_full: true, ..arbitrary::sample_profile() };
+    let scroll = |minute: i64, path: Option<&str>, percent| {
+        let at = Timestamp::from_ms(99 * 3_600_000 + minute * 60_000);
+        Scroll { at, path: path.map(Into::into), percent }
+    };
+    profile.session.current.scrolls =
+        Scrolls::of_list(vec![scroll(0, Some("/a"), 75), scroll(1, Some("/a"), 100), scroll(2, None, 1)]);
+    let row = encode_profile(&profile);
+    assert_eq!(row.iter().map(|byte| format!("{byte:02x}")).collect::<String>(), FORMAT_8);
+    assert_eq!(decode_profile(&row), Ok(profile.clone()));
+    profile.session.current.scrolls = Scrolls::default();
+    assert_eq!(decode_profile(&encode_profile(&profile)), Ok(profile));
+    // The flag is one of this format alone.
+    let mut older = row;
+    older.splice(..1, [WITH_SQUARES]);
+    assert!(decode_profile(&older).is_err());
 }
