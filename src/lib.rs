@@ -11,7 +11,7 @@
 //! requests     ─┤ correct clocks, key by  ──► react (pure), stage the changes,  ──► profile-updates (compacted)
 //! content      ─┤ person; or broadcast        commit all in one transaction     ──► content-decisions
 //! definitions  ─┤        │                              │                       ──► segment-changes
-//! site-shares  ─┘        └─► dead-letters               └─► <app>-profile-changelog (compacted)
+//! site-shares  ─┘        └─► dead-letters, status       └─► <app>-profile-changelog (compacted)
 //! ```
 //!
 //! 1. [`runtime::worker`] polls a record. One worker is one thread, one group member and one transactional

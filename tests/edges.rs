@@ -171,6 +171,7 @@ fn pipeline(configuration: &str, registry: &Registry, fill: impl FnOnce(&Embedde
         &names.decisions,
         &names.segment_changes,
         &names.dead_letters,
+        &names.status,
     ];
     let sources = plan.sources.keys().map(|topic| (&**topic, 1));
     let log = EmbeddedLog::new(own.map(|name| (&**name, 1)).into_iter().chain(sources));

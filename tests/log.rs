@@ -21,6 +21,7 @@ use bespoke::runtime::stores::MemoryStores;
 use bespoke::runtime::topics::wishes;
 use bespoke::runtime::worker::Worker;
 use bespoke::service::build;
+use serde_json::Value;
 
 /// When every record was received: after all events, so that none lies in the future.
 const RECEIVED: Timestamp = Timestamp::from_ms(1_770_000_000_000);
@@ -190,6 +191,59 @@ fn new_definitions_hold_from_their_place_in_the_log_and_for_everybody() {
     application.send("definitions", None, "interests: {category: {facet: colour}}");
     application.settle(&commands);
     assert_eq!(application.read("changing-dead-letters").len(), 1, "bad definitions change nothing");
+}
+
+#[test]
+fn what_became_of_a_change_stands_on_the_status_topic() {
+    let mut application = Application::start(
+        "application: told\nsources: [{topic: events, format: json}]\n\
+         topics: {partitions: 1, replication: 1, status: said}\n\
+         definitions: {topic: definitions}\ncatalogue: {topic: content}\nsite_shares: {topic: shares}\n",
+    );
+    let withdraw = |topic: &str, key: &str| {
+        let key = Some(key.as_bytes().to_vec());
+        application.log.append(Output { topic: topic.into(), key, ..Output::default() }, RECEIVED).unwrap();
+    };
+    application.send("definitions", None, "lateness: 1h\n");
+    application.send("definitions", None, "lateness: 1h\nlatenes: 2h\n");
+    application.send("content", Some("hero"), r#"{"base_weight": 1}"#);
+    application.send("content", Some("hero-2"), r#"{"base_weight": "heavy"}"#);
+    withdraw("content", "hero");
+    application.send("shares", Some("category"), "[]");
+    application.settle(&["told-commands"]);
+
+    let schema =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/status.json")).unwrap();
+    let schema = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
+    let mut told: Vec<(String, String)> = Vec::new();
+    for record in application.read("said") {
+        let value = record.value.map_or(Value::Null, |value| serde_json::from_slice(&value).unwrap());
+        assert!(value.is_null() || schema.is_valid(&value), "{value}");
+        let what = ["state", "offset", "code"].map(|name| value[name].to_string());
+        told.push((String::from_utf8(record.key.unwrap()).unwrap(), what.join(" ")));
+        if value["state"] == "REFUSED" && value["kind"] == "definitions" {
+            let message = value["message"].as_str().unwrap();
+            assert!(message.contains("definitions:2:1") && message.contains("lateness"), "{message}");
+        }
+        assert_eq!(
+            value["fingerprint"].is_string(),
+            told.last().unwrap().1.starts_with("\"ACCEPTED\" 0 null") && value["kind"] == "definitions"
+        );
+    }
+    told.sort();
+    let of = |key: &str, what: &str| (key.to_owned(), what.to_owned());
+    assert_eq!(
+        told,
+        [
+            of("content/hero", "\"ACCEPTED\" 0 null"),
+            of("content/hero", "null null null"),
+            of("content/hero-2", "\"REFUSED\" 1 \"invalid_field\""),
+            of("definitions", "\"ACCEPTED\" 0 null"),
+            of("definitions", "\"REFUSED\" 1 \"invalid_definitions\""),
+            of("site_shares/category", "\"REFUSED\" 0 \"invalid_field\""),
+        ]
+    );
+    assert_eq!(application.read("told-dead-letters").len(), 3);
 }
 
 /// A state that is smaller than what the group has read would answer as if nothing were missing.

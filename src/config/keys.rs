@@ -159,6 +159,7 @@ pub(crate) const TOPICS: &[Key] = &[
     optional("content_decisions", "decisions; default APPLICATION-content-decisions"),
     optional("segment_changes", "who entered or left which segment; default APPLICATION-segment-changes"),
     optional("dead_letters", "records that could not be used; default APPLICATION-dead-letters"),
+    optional("status", "what became of changes of definitions and content; default APPLICATION-status"),
     key("partitions", "8", "how many partitions each has, 1 to 1024"),
     key("replication", "3", "how many replicas each partition has, 1 to 9"),
 ];

@@ -260,6 +260,8 @@ pub struct TopicNames {
     pub segment_changes: CompactString,
     /// Records that could not be used.
     pub dead_letters: CompactString,
+    /// What became of changes of definitions, content and site shares.
+    pub status: CompactString,
 }
 
 impl TopicNames {
@@ -273,6 +275,7 @@ impl TopicNames {
             decisions: name("content-decisions"),
             segment_changes: name("segment-changes"),
             dead_letters: name("dead-letters"),
+            status: name("status"),
         }
     }
 }

@@ -147,6 +147,7 @@ pub(crate) fn topics(
         decisions: name("content_decisions", &names.decisions, problems),
         segment_changes: name("segment_changes", &names.segment_changes, problems),
         dead_letters: name("dead_letters", &names.dead_letters, problems),
+        status: name("status", &names.status, problems),
     };
     let partitions = topics.whole("partitions", 1..=1_024, problems) as i32;
     let replication = topics.whole("replication", 1..=9, problems) as i32;

@@ -14,6 +14,7 @@ use crate::domain::event::Event;
 
 use super::broker::{Output, Record};
 use super::instruments::fields::ExpectedFields;
+use super::status::ChangeKind;
 use crate::mutant::{Mutant, is_armed};
 
 /// What a source topic carries.
@@ -36,6 +37,8 @@ pub enum Intake {
 pub enum Taken {
     /// It is on its way.
     Sent,
+    /// It is a change that is on its way to everybody; of definitions with their fingerprint.
+    Broadcast(Option<u64>),
     /// It tells nothing.
     Silent,
     /// Its schema is not there yet: hand it in again later.
@@ -45,9 +48,14 @@ pub enum Taken {
 }
 
 impl Intake {
-    /// Whether its records are events, and not changes that somebody has made to what the pipeline knows.
-    pub fn is_of_events(&self) -> bool {
-        matches!(self, Intake::Json(..) | Intake::Avro(..))
+    /// What its records change of what the pipeline knows; none where they are events.
+    pub fn changes(&self) -> Option<ChangeKind> {
+        match self {
+            Intake::Json(..) | Intake::Avro(..) => None,
+            Intake::Contents => Some(ChangeKind::Content),
+            Intake::Definitions => Some(ChangeKind::Definitions),
+            Intake::SiteShares => Some(ChangeKind::SiteShares),
+        }
     }
 
     /// Turns one record into outputs for the command topic of `partitions` partitions.
@@ -65,14 +73,16 @@ impl Intake {
             Intake::Avro(source, registry, expected) => (avro(source, registry, record), expected),
             Intake::Contents => {
                 let change = decode_content(record.key.as_deref(), record.value.as_deref());
-                return broadcast(change, commands, partitions, outputs);
+                return broadcast(change.map(|change| (change, None)), commands, partitions, outputs);
             }
             Intake::Definitions => {
-                return broadcast(definitions_change(record), commands, partitions, outputs);
+                let change = definitions_change(record);
+                let change = change.map(|(change, fingerprint)| (change, Some(fingerprint)));
+                return broadcast(change, commands, partitions, outputs);
             }
             Intake::SiteShares => {
                 let change = decode_site_shares(record.key.as_deref(), record.value.as_deref());
-                return broadcast(change, commands, partitions, outputs);
+                return broadcast(change.map(|change| (change, None)), commands, partitions, outputs);
             }
         };
         match decoded {
@@ -123,12 +133,14 @@ fn avro(source: &Source, registry: &Registry, record: &Record) -> Result<Decoded
     }
 }
 
-fn definitions_change(record: &Record) -> Result<Command, Reject> {
+/// New definitions and their fingerprint.
+fn definitions_change(record: &Record) -> Result<(Command, u64), Reject> {
     let refuse = |message: String| Reject::new(RejectCode::InvalidDefinitions, "$", message);
     let value = record.value.as_deref().ok_or_else(|| refuse("the record has no value".into()))?;
     let text = std::str::from_utf8(value).map_err(|_| refuse("not UTF-8".into()))?;
-    definitions::parse_definitions(text, "definitions").map_err(|errors| refuse(errors.to_string()))?;
-    Ok(Command::DefinitionsChanged { text: text.into() })
+    let rules =
+        definitions::parse_definitions(text, "definitions").map_err(|errors| refuse(errors.to_string()))?;
+    Ok((Command::DefinitionsChanged { text: text.into() }, rules.fingerprint))
 }
 
 fn to_person(event: Event, commands: &Arc<str>, partitions: i32) -> Output {
@@ -147,13 +159,13 @@ fn to_person(event: Event, commands: &Arc<str>, partitions: i32) -> Output {
 }
 
 fn broadcast(
-    change: Result<Command, Reject>,
+    change: Result<(Command, Option<u64>), Reject>,
     commands: &Arc<str>,
     partitions: i32,
     outputs: &mut Vec<Output>,
 ) -> Taken {
     match change {
-        Ok(change) => {
+        Ok((change, fingerprint)) => {
             let value = command::encode(&change);
             let partitions = if is_armed(Mutant::BroadcastToOne) { 1 } else { partitions };
             outputs.extend((0..partitions).map(|number| Output {
@@ -164,7 +176,7 @@ fn broadcast(
                 headers: Vec::new(),
                 timestamp: None,
             }));
-            Taken::Sent
+            Taken::Broadcast(fingerprint)
         }
         Err(reject) => Taken::Rejected(reject),
     }

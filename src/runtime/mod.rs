@@ -14,6 +14,7 @@ mod recount;
 pub mod redrive;
 pub mod restore;
 pub mod runner;
+pub mod status;
 pub mod stores;
 pub mod stretch;
 pub mod task;

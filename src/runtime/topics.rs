@@ -22,6 +22,8 @@ pub struct OwnTopics {
     pub segment_changes: Arc<str>,
     /// Records that could not be used.
     pub dead_letters: Arc<str>,
+    /// What became of changes of definitions, content and site shares.
+    pub status: Arc<str>,
 }
 
 impl OwnTopics {
@@ -35,6 +37,7 @@ impl OwnTopics {
             decisions: Arc::from(&*names.decisions),
             segment_changes: Arc::from(&*names.segment_changes),
             dead_letters: Arc::from(&*names.dead_letters),
+            status: Arc::from(&*names.status),
         }
     }
 }
@@ -48,6 +51,7 @@ pub fn wishes(config: &Config) -> Vec<TopicWish> {
         wish(config, &names.decisions, &[("cleanup.policy", "delete")]),
         wish(config, &names.segment_changes, &[("cleanup.policy", "delete")]),
         wish(config, &names.dead_letters, &[("cleanup.policy", "delete"), ("retention.ms", "1209600000")]),
+        wish(config, &names.status, &[("cleanup.policy", "compact")]),
     ];
     if !config.sources.iter().any(|source| source.keyed) {
         // Kept for good: a replay of everything begins here. Whoever wants less sets a retention.

@@ -294,7 +294,13 @@ fn own_topics(original: &Config, copy: &Config, admin: &KafkaAdmin) -> Result<Ve
     let refuse = |text: String| Err(Exit { code: ExitCode::Misconfigured, text });
     let (first, log) = (&original.topics, &original.topics.commands);
     let reads_log = copy.topics.commands == *log;
-    let outputs = [&first.profile_updates, &first.decisions, &first.segment_changes, &first.dead_letters];
+    let outputs = [
+        &first.profile_updates,
+        &first.decisions,
+        &first.segment_changes,
+        &first.dead_letters,
+        &first.status,
+    ];
     let planned = topics::compare(copy, admin).map_err(topics::exit)?;
     for Planned { wish, plan } in &planned {
         let is_log = wish.name == *log;

@@ -272,6 +272,7 @@ impl App {
             &names.decisions,
             &names.segment_changes,
             &names.dead_letters,
+            &names.status,
         ]
     }
 

@@ -54,6 +54,7 @@ impl Pipeline {
             &names.decisions,
             &names.segment_changes,
             &names.dead_letters,
+            &names.status,
         ];
         let sources = [("clickstream", 1), ("orders", 1), ("content", 1)];
         let log = EmbeddedLog::new(own.map(|name| (&**name, PARTITIONS)).into_iter().chain(sources));

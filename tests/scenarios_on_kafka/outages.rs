@@ -84,6 +84,7 @@ fn replicated_app(cluster: &Cluster, name: &str) -> App {
         ("content-decisions", "delete"),
         ("segment-changes", "delete"),
         ("dead-letters", "delete"),
+        ("status", "compact"),
     ];
     for (suffix, policy) in own {
         let settings =

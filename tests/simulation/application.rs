@@ -126,6 +126,7 @@ impl Application {
             &names.decisions,
             &names.segment_changes,
             &names.dead_letters,
+            &names.status,
         ];
         let own = own.map(|name| (Arc::from(&**name), self.partitions));
         let sources =

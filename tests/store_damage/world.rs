@@ -102,6 +102,7 @@ impl World {
             &names.decisions,
             &names.segment_changes,
             &names.dead_letters,
+            &names.status,
         ];
         let mut topics: Vec<String> = own.iter().map(ToString::to_string).collect();
         topics.extend(["clickstream", "orders", "content"].map(str::to_owned));

@@ -30,6 +30,7 @@ use crate::runtime::instruments::vitals::WorkerVitals;
 use crate::runtime::intake::{Intake, Taken};
 use crate::runtime::plan::{Now, Plan};
 use crate::runtime::restore::{Present, task_fault};
+use crate::runtime::status::{ChangeKind, status};
 use crate::runtime::task::{Applied, SWEEP_MAX, Task};
 
 /// How many records are applied between two looks at everything else.
@@ -288,9 +289,15 @@ fn take(plan: &Plan, intake: &Intake, record: &Record, partitions: i32, outputs:
     let topics = &plan.shared.topics;
     match intake.take(record, &topics.commands, partitions, outputs) {
         Taken::Sent | Taken::Silent => true,
+        Taken::Broadcast(fingerprint) => {
+            let kind = intake.changes();
+            outputs.extend(kind.map(|kind| status(&topics.status, kind, record, Ok(fingerprint))));
+            true
+        }
         Taken::Rejected(reject) => {
-            if !intake.is_of_events() {
+            if let Some(kind) = intake.changes() {
                 tell_refused(record, &reject);
+                outputs.push(status(&topics.status, kind, record, Err(&reject)));
             }
             plan.instruments.dead_letter(reject.code.as_str());
             let times = match () {
@@ -306,8 +313,8 @@ fn take(plan: &Plan, intake: &Intake, record: &Record, partitions: i32, outputs:
     }
 }
 
-/// Whoever has changed content, definitions or site shares looks into the log for what became of it. What stood before
-/// stays in force.
+/// Whoever has changed content, definitions or site shares looks into the log, or on the status topic, for what became
+/// of it. What stood before stays in force.
 fn tell_refused(record: &Record, reject: &Reject) {
     let Record { partition, offset, .. } = record;
     let (code, message) = (reject.code.as_str(), &*reject.message);
@@ -337,6 +344,8 @@ fn apply(
         Applied::Rejected(reject) => {
             if reject.code == RejectCode::InvalidDefinitions {
                 tell_refused(record, &reject);
+                let topic = &plan.shared.topics.status;
+                outputs.push(status(topic, ChangeKind::Definitions, record, Err(&reject)));
             }
             instruments.dead_letter(reject.code.as_str());
             outputs.push(dead_letter(&plan.shared.topics.dead_letters, record, &reject));

@@ -68,6 +68,7 @@ fn run(plan: &Arc<Plan>, input: &[u8]) -> Verdict {
         &names.decisions,
         &names.segment_changes,
         &names.dead_letters,
+        &names.status,
     ];
     let sources = plan.sources.keys().map(|topic| (&**topic, 1));
     let log = EmbeddedLog::new(own.map(|name| (&**name, 1)).into_iter().chain(sources));
