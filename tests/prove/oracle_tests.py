@@ -25,6 +25,7 @@ from oracle_schema_tests import CanonicalForm, ConfiguredSchemas, DemandsOfSchem
 from oracle_scroll_tests import RowsOfScrolls, ScrolledPages, ScrollsHeld, ScrollsTold
 from oracle_sources_tests import LettersFound, SourceRecords
 from oracle_stage import AT, HOUR, README, Folded, configuration
+from oracle_status_tests import StatusesFound
 from oracle_trust_tests import TrustInDecisions, TrustInOtherAttributes, TrustInSegments, TrustInSums
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "ScrollsTold",
     "SiteRecords",
     "SourceRecords",
+    "StatusesFound",
     "TableChanges",
     "TheReadmesExample",
     "TrustInDecisions",

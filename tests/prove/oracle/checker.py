@@ -16,6 +16,7 @@ from .log import CannotCheck, Log
 from .partition import PartitionCheck
 from .report import Report
 from .sources import Expected, Letter
+from .statuses import Status, Statuses
 from .transactions import Transactions
 
 QUIET_S = 2.0
@@ -44,7 +45,7 @@ def wait_until_quiet(log: Log, told: Configuration, wait_s: float) -> None:
     deadline = time.monotonic() + wait_s
     topics = [*told.intake_topics, told.input]
     written = (told.commands, told.changelog, told.profile_updates, told.decisions, told.segment_changes)
-    outputs = [topic for topic in (*written, told.dead_letters) if topic != told.commands or not told.keyed]
+    outputs = [topic for topic in (*written, told.dead_letters, told.status) if topic != told.commands or not told.keyed]
     before, since = None, time.monotonic()
     while True:
         lag = next((said for topic in topics if (said := _lag(log, topic))), None)
@@ -82,6 +83,7 @@ class _Check:
         self.report = Report()
         self.transactions = Transactions()
         self.letters: dict[Origin, Letter] = {}
+        self.statuses: list[Status] = []
 
     def run(self) -> Report:
         partitions = self.log.partitions(self.told.input)
@@ -96,6 +98,7 @@ class _Check:
                 self.letters[self.told.input, number, offset] = letter
         letters_ = Letters(self.told.dead_letters, self.letters, self.report)
         letters_.read(self.log, self.transactions)
+        Statuses(self.told.status, self.statuses, self.report).read(self.log, self.transactions)
         self.transactions.check(self.report)
         self.report.count("records without a transaction's header", self.transactions.without)
         self._balance(expected)
@@ -115,6 +118,7 @@ class _Check:
             for report, one in self._each(_source, jobs):
                 self.report.add(report)
                 expected.append(one)
+                self.statuses += one.statuses
             committed = self.log.committed(topic, count)
             for one in expected[-count:]:
                 for offset, letter in one.letters.items():

@@ -45,6 +45,7 @@ class Configuration:
     decisions: str
     segment_changes: str
     dead_letters: str
+    status: str
     ids: str
     record_bytes_max: int
     event_aliases: dict[str, str]
@@ -152,6 +153,7 @@ def of_tree(tree: Any, beside: Path = Path()) -> Configuration:
         decisions=topic("content_decisions", "content-decisions"),
         segment_changes=topic("segment_changes", "segment-changes"),
         dead_letters=topic("dead_letters", "dead-letters"),
+        status=topic("status", "status"),
         ids=section.choice("ids", ("by_kind", "user"), "by_kind"),
         record_bytes_max=limits.size_bytes("record_bytes_max", 1024, 64 << 20, "1MiB"),
         event_aliases=_aliases(aliases, "events"),

@@ -19,6 +19,7 @@ from .log import Log
 from .murmur2 import partition_of
 from .reject import Reject, Rule
 from .report import Report
+from .statuses import Status, kind_of, status_of
 from .wire import Reader
 
 PERSONS_CACHED_MAX = 1_000_000
@@ -44,6 +45,7 @@ class Expected:
     offsets: list[array[int]] = field(default_factory=list)
     doubles: list[dict[int, list[float]]] = field(default_factory=list)  # by hash: the doubles left out of it
     letters: dict[int, Letter] = field(default_factory=dict)  # by offset
+    statuses: list[Status] = field(default_factory=list)  # of changes
     next_offset: int | None = None
     events: int = 0
     broadcasts: int = 0
@@ -127,6 +129,7 @@ def read(log: Log, configuration: Configuration, topic: str, partition: int, rep
     take = take_of(configuration, topic)
     count = log.partitions(configuration.commands)
     expected = Expected(topic, partition)
+    kind = kind_of(configuration, topic) if topic in configuration.broadcast_topics else None
     expected.hashes = [array("Q") for _ in range(count)]
     expected.offsets = [array("q") for _ in range(count)]
     expected.doubles = [{} for _ in range(count)]
@@ -141,6 +144,8 @@ def read(log: Log, configuration: Configuration, topic: str, partition: int, rep
             taken = take(message)
         except Reject as reject:
             expected.letters[offset] = letter_of(message, reject)
+            if kind:
+                expected.statuses.append(status_of(kind, message, record_ms(message), reject))
             continue
         if taken is None:
             continue
@@ -148,6 +153,7 @@ def read(log: Log, configuration: Configuration, topic: str, partition: int, rep
         hashed = digest(command)
         if person is None:
             expected.broadcasts += 1
+            expected.statuses.append(status_of(kind or "", message, record_ms(message), None))
             for home in range(count):
                 expected.hashes[home].append(hashed)
                 expected.offsets[home].append(offset)
