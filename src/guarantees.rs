@@ -23,9 +23,11 @@
 //! | A restore gives the state that was committed, row for row, or is refused. | `tests/runtime/restores.rs::a_changelog_that_lacks_one_old_row_is_refused`, `tests/scenarios_on_kafka/changelog.rs::scenario_09_a_changelog_made_anew_under_a_running_process` |
 //! | A changelog that was trimmed or emptied is refused. | `tests/scenarios_on_kafka/changelog.rs::scenario_09_a_trimmed_changelog_is_no_backup`, `tests/log.rs::an_empty_changelog_behind_a_group_that_has_read_is_no_new_application` |
 //! | A record that cannot be used becomes one dead letter with its own bytes, and its neighbours go on. | `tests/kafka/poison.rs::poison_becomes_dead_letters_and_its_neighbours_go_on` |
+//! | A change of definitions, content or site shares is answered on the status topic, once, in the transaction that takes it. | `tests/log.rs::what_became_of_a_change_stands_on_the_status_topic` |
 //! | A full disk stops commits, loses nothing, and is left by itself when there is room again. | `tests/scenarios_on_kafka/space.rs::scenario_11_the_disk_is_full` |
 //! | Of two processes under one name or with one directory at most one goes on. | `tests/scenarios_on_kafka/twins.rs::scenario_14_two_processes_with_one_name`, `tests/scenarios_on_kafka/twins.rs::scenario_14_two_processes_with_one_state_directory` |
 //! | A process that is asked to end commits what it holds and is gone within 25 seconds. | `tests/scenarios_on_kafka/ends.rs::scenario_23_asked_to_end_under_load` |
+//! | A process that has to end with a failure says which, even where one of its workers cannot get out of the group. | `tests/kafka/leaving.rs::a_member_that_ends_while_it_joins_is_gone_in_time` |
 //! | A client that has died ends the process; it is never ready and idle. | `tests/scenarios_on_kafka/twins.rs::scenario_22_a_fatal_client_error_ends_the_process` |
 //!
 //! The checks are checked: the simulated Kafka against the real one in `tests/conformance.rs`, and all of them
@@ -68,6 +70,7 @@
 //! - **A changelog that somebody forges.** The digest of the state finds loss and defects; it is no seal.
 //! - **Exactly once beyond Kafka.** Who acts on a decision has to know its `decision_id` again.
 //! - **Repetitions by senders outside the horizon.** A message id is known again within `dedupe.horizon` of event
-//!   time and among the last `dedupe.ids_max` of a person.
+//!   time and among the last `dedupe.ids_max` of a person; `bespoke_lost_to_limits_total{what="message_ids"}` counts
+//!   those that were forgotten before.
 //! - **Erasure, consent and upgrades** from an older release: these features do not exist yet, so nothing is
 //!   proved about them (`./dev prove scenario list`).

@@ -245,11 +245,12 @@ fn point_further(arguments: &DemoArguments, config: &Config, workplace: &Workpla
     print(format!("  bespoke explain {ADA} --config {file}"));
     print(format!("  kcat -C -e -b {bootstrap} -t {} -s value=avro -r {registry}", topics.decisions));
     print(format!(
-        "  topics left on the broker: {}, {}, {}, {}, {}, {}",
+        "  topics left on the broker: {}, {}, {}, {}, {}, {}, {}",
         topics.decisions,
         topics.segment_changes,
         topics.profile_updates,
         topics.dead_letters,
+        topics.status,
         topics.commands,
         topics.changelog
     ));

@@ -46,7 +46,7 @@ fn content(event: &Event) -> u64 {
             item.category.as_deref().unwrap_or(""),
             item.brand.as_deref().unwrap_or(""),
         ]);
-        hash.number(item.price_hundredths.map_or(-1, |price| price));
+        hash.number(item.price_hundredths.unwrap_or(-1));
         hash.number(i64::from(item.quantity));
     }
     if let Some(value) = &event.value {

@@ -1,7 +1,7 @@
-//! The end of a group membership. librdkafka closes a client when the group has been told, and there are moments, such
-//! as in the middle of joining, at which a call that asks for it or the destruction of the client does not return. A
-//! process that has to end, be it to say what is wrong, must not hang in a courtesy: so it is done on a thread of its
-//! own and waited for with a deadline.
+//! The end of a group membership. A client closes when the group has been told, and its calls for that, and its
+//! destruction, have no limit of their own: one that had just begun to join was once seen not to come back. A process
+//! that has to end, be it to say what is wrong, must not hang in a courtesy. So this is done on a thread of its own and
+//! waited for with a deadline.
 
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
