@@ -5,7 +5,7 @@
 //! the client is being closed does the callback answer by itself.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use compact_str::CompactString;
@@ -16,7 +16,6 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::callbacks::{Context, Rebalance, assign, unassign};
 use super::coverage::Coverage;
 use super::errors::{fault, is_transient};
-use super::farewell::{Farewell, answer_all};
 use super::message::{TopicNames, names, partition, record};
 use super::{CALL_TIMEOUT, Settings, client, heartbeat};
 use crate::runtime::broker::{Bounds, Partition, Polled};
@@ -40,14 +39,14 @@ pub const CONSUMER_SETTINGS: &[(&str, &str)] = &[
 
 /// A member of the application's group.
 pub(super) struct GroupConsumer {
-    consumer: Arc<BaseConsumer<Context>>,
+    pub(super) consumer: BaseConsumer<Context>,
     group: CompactString,
     coverage: Coverage,
     /// What the worker was told of and has not answered yet.
-    unanswered: Option<Rebalance>,
+    pub(super) unanswered: Option<Rebalance>,
     /// Whether to leave the group at the end, instead of coming back under the same name to the same
     /// partitions.
-    leaving: bool,
+    pub(super) leaving: bool,
     topics: TopicNames,
     /// Partitions that are not read now, with the offset to go on from.
     held: BTreeMap<Partition, i64>,
@@ -64,7 +63,7 @@ impl GroupConsumer {
         consumer.subscribe(topics).map_err(|error| fault("subscribing", &error))?;
         let names = names(topics.iter().copied());
         Ok(GroupConsumer {
-            consumer: Arc::new(consumer),
+            consumer,
             group: settings.member.application.clone(),
             coverage: Coverage::default(),
             unanswered: None,
@@ -120,7 +119,7 @@ impl GroupConsumer {
     /// to be followed by the end of the membership: a client that waits for the answer to a rebalance sends no
     /// heartbeat, so all are answered from here on.
     pub(super) fn look_for_successor(&mut self, wait: Duration) -> Result<(), Fault> {
-        answer_all(&self.consumer, &mut self.unanswered);
+        self.answer_all();
         let deadline = now() + wait;
         loop {
             self.look_for_death()?;
@@ -177,7 +176,7 @@ impl GroupConsumer {
     }
 
     /// The next rebalance that the worker was not told of.
-    fn noted(&self) -> Option<Rebalance> {
+    pub(super) fn noted(&self) -> Option<Rebalance> {
         self.consumer.context().rebalances.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
@@ -280,12 +279,6 @@ impl GroupConsumer {
             Some(end) => (end.last_stable - next).max(0),
             None => 0,
         }
-    }
-
-    /// Ends the membership.
-    pub(super) fn close(&mut self) {
-        let (consumer, unanswered) = (Arc::clone(&self.consumer), self.unanswered.take());
-        Farewell { consumer, unanswered, leaving: self.leaving }.say();
     }
 
     fn partitions_of(&mut self, names: Vec<(String, i32)>) -> Vec<Partition> {

@@ -33,6 +33,7 @@ use crate::config::{Config, KafkaConfig};
 pub use admin::{KafkaAdmin, TopicState, TopicWish};
 pub use consumer::CONSUMER_SETTINGS;
 use consumer::GroupConsumer;
+use farewell::farewell;
 pub use feeder::Feeder;
 pub use follower::Follower;
 pub use offsets::OffsetClient;
@@ -61,11 +62,18 @@ pub struct Member {
 /// costs as much as a record does. A poll that may wait always looks.
 const POLLS_BETWEEN_LOOKS: u32 = 64;
 
+/// What is said of clients that are gone before the broker is.
+const UNTIL_THE_END: &str = "the clients are there until the broker is dropped";
+
 /// A group member and its transactional producer.
 pub struct KafkaBroker {
     settings: Arc<Settings>,
     polls: u32,
-    // In this order: the transaction ends before the member leaves its partitions.
+    /// There until the end, which is elsewhere.
+    clients: Option<Clients>,
+}
+
+struct Clients {
     producer: TransactionalProducer<ProducerClient>,
     consumer: GroupConsumer,
 }
@@ -97,7 +105,15 @@ impl KafkaBroker {
         let tag = settings.kafka.transaction_tags.then(|| tag(&settings.member));
         let producer = TransactionalProducer::initialise(ProducerClient::new(&settings)?, timeout, tag)?;
         let consumer = GroupConsumer::join(&settings, topics)?;
-        Ok(KafkaBroker { settings, polls: 0, producer, consumer })
+        Ok(KafkaBroker { settings, polls: 0, clients: Some(Clients { producer, consumer }) })
+    }
+
+    fn producer(&mut self) -> &mut TransactionalProducer<ProducerClient> {
+        &mut self.clients.as_mut().expect(UNTIL_THE_END).producer
+    }
+
+    fn consumer(&mut self) -> &mut GroupConsumer {
+        &mut self.clients.as_mut().expect(UNTIL_THE_END).consumer
     }
 }
 
@@ -106,30 +122,30 @@ impl Broker for KafkaBroker {
         self.polls += 1;
         if !wait.is_zero() || self.polls >= POLLS_BETWEEN_LOOKS {
             self.polls = 0;
-            self.producer.serve()?;
-            self.consumer.look()?;
+            self.producer().serve()?;
+            self.consumer().look()?;
         }
-        self.consumer.poll(wait)
+        self.consumer().poll(wait)
     }
 
     fn bounds(&mut self, partitions: &[Partition]) -> Result<Vec<Bounds>, Fault> {
-        self.consumer.bounds(partitions)
+        self.consumer().bounds(partitions)
     }
 
     fn admit(&mut self, partitions: &[(Partition, i64)]) -> Result<(), Fault> {
-        self.consumer.admit(partitions)
+        self.consumer().admit(partitions)
     }
 
     fn release(&mut self, partitions: &[Partition]) -> Result<(), Fault> {
-        self.consumer.release(partitions)
+        self.consumer().release(partitions)
     }
 
     fn hold(&mut self, partition: &Partition, offset: i64) -> Result<(), Fault> {
-        self.consumer.hold(partition, offset)
+        self.consumer().hold(partition, offset)
     }
 
     fn resume(&mut self, partition: &Partition) -> Result<(), Fault> {
-        self.consumer.resume(partition)
+        self.consumer().resume(partition)
     }
 
     fn replay(&mut self, changelog: &Partition, from: i64) -> Result<Box<dyn Replay>, Fault> {
@@ -142,42 +158,43 @@ impl Broker for KafkaBroker {
     }
 
     fn send(&mut self, output: Output) -> Result<(), Fault> {
-        self.producer.send(output)
+        self.producer().send(output)
     }
 
     fn commit(&mut self, offsets: &[(Partition, i64)]) -> Result<Vec<(i32, i64)>, Fault> {
-        self.producer.commit(offsets, || self.consumer.group_metadata())
+        let Clients { producer, consumer } = self.clients.as_mut().expect(UNTIL_THE_END);
+        producer.commit(offsets, || consumer.group_metadata())
     }
 
     fn abort(&mut self) {
-        self.producer.abort();
+        self.producer().abort();
     }
 
     /// What the group has told the client already is known at once. A producer that is fenced knows earlier:
     /// its successor starts its producer first and joins the group a little later, which the next heartbeats
     /// say, or there is none and the broker gave it up.
     fn look_for_successor(&mut self) -> Result<(), Fault> {
-        let fenced = self.producer.is_dead();
+        let fenced = self.producer().is_dead();
         let wait = if fenced { heartbeat(&self.settings.kafka) + SUCCESSION } else { Duration::ZERO };
-        self.consumer.look_for_successor(wait)
+        self.consumer().look_for_successor(wait)
     }
 
     fn renew(&mut self) -> Result<(), Fault> {
-        self.producer.renew()
+        self.producer().renew()
     }
 
     fn partitions(&mut self, topic: &str) -> Result<i32, Fault> {
-        self.consumer.partitions(topic)
+        self.consumer().partitions(topic)
     }
 
     fn lag(&self, partition: &Partition, next: i64) -> i64 {
-        self.consumer.lag(partition, next)
+        self.clients.as_ref().expect(UNTIL_THE_END).consumer.lag(partition, next)
     }
 }
 
 impl Drop for KafkaBroker {
     fn drop(&mut self) {
-        self.consumer.close();
+        self.clients.take().into_iter().for_each(farewell);
     }
 }
 
