@@ -26,7 +26,7 @@ impl Frequencies {
         &self.0
     }
 
-    /// Counts one occurrence, of which there may be too many then: see [`Frequencies::keep_most_frequent`]. Returns
+    /// Counts one occurrence. There may be too many values then, of which the rarest are to be forgotten. Returns
     /// whether it lies in the window.
     pub fn add(&mut self, value: &str, at: Timestamp, now: Timestamp, window: Option<&Window>) -> bool {
         let place = match self.0.binary_search_by(|(other, _)| (**other).cmp(value)) {
