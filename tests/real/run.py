@@ -224,4 +224,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except (KafkaException, KafkaFailed, OSError, ProcessorFailed, ReplayFailed) as failure:
-        sys.exit(f"real: {failure}")
+        # A deadline that has passed says nothing of itself.
+        sys.exit(f"real: {str(failure) or repr(failure)}")
