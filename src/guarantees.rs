@@ -27,7 +27,7 @@
 //! | A full disk stops commits, loses nothing, and is left by itself when there is room again. | `tests/scenarios_on_kafka/space.rs::scenario_11_the_disk_is_full` |
 //! | Of two processes under one name or with one directory at most one goes on. | `tests/scenarios_on_kafka/twins.rs::scenario_14_two_processes_with_one_name`, `tests/scenarios_on_kafka/twins.rs::scenario_14_two_processes_with_one_state_directory` |
 //! | A process that is asked to end commits what it holds and is gone within 25 seconds. | `tests/scenarios_on_kafka/ends.rs::scenario_23_asked_to_end_under_load` |
-//! | A process that has to end with a failure says which, even where one of its workers cannot get out of the group. | `tests/kafka/leaving.rs::a_member_that_ends_while_it_joins_is_gone_in_time` |
+//! | A worker that has to end while it joins the group is gone in time. | `tests/kafka/leaving.rs::a_member_that_ends_while_it_joins_is_gone_in_time` |
 //! | A client that has died ends the process; it is never ready and idle. | `tests/scenarios_on_kafka/twins.rs::scenario_22_a_fatal_client_error_ends_the_process` |
 //!
 //! The checks are checked: the simulated Kafka against the real one in `tests/conformance.rs`, and all of them

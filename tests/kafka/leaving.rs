@@ -10,7 +10,7 @@ use super::app::{App, Shape};
 use super::cluster::{Cluster, Turn, now, variable};
 
 const ROUNDS: u64 = 24;
-/// Closing is waited for eight seconds, and nothing else takes long.
+/// The end of clients is waited for nine seconds, and nothing else takes long.
 const FAREWELL_MAX: Duration = Duration::from_secs(10);
 
 #[test]
