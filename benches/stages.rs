@@ -4,7 +4,7 @@
 //!
 //!     cargo bench --bench stages -- --bootstrap HOST:PORT --config FILE
 //!
-//! The stages are those of a worker: decode, react, and at each commit the rows, the updates and the store.
+//! The stages are those of a worker: decode, react, and at each commit the rows with the updates, and the store.
 
 #![allow(clippy::print_stdout, reason = "its lines are its answer")]
 #![allow(clippy::disallowed_methods, reason = "it measures time and reads its environment")]
@@ -59,8 +59,7 @@ struct Arguments {
 struct Stages {
     decode: Duration,
     apply: Duration,
-    rows: Duration,
-    updates: Duration,
+    flush: Duration,
     store: Duration,
 }
 
@@ -173,21 +172,20 @@ impl Measured {
 
     fn commit(&mut self) -> Result<(), Failure> {
         for (task, _) in &mut self.tasks {
-            let began = Instant::now();
-            task.flush(true)?;
-            self.stages.rows += began.elapsed();
-            let began = Instant::now();
-            for output in task.flushed() {
+            let (made, began) = (&mut self.made, Instant::now());
+            let flushed = task.flush(true, |output| {
                 let output = std::hint::black_box(output);
                 match &output.partition {
                     Some(_) => {
-                        self.made.rows += 1;
-                        self.made.row_bytes += bytes(&output);
+                        made.rows += 1;
+                        made.row_bytes += bytes(&output);
                     }
-                    None => self.made.update_bytes += bytes(&output),
+                    None => made.update_bytes += bytes(&output),
                 }
-            }
-            self.stages.updates += began.elapsed();
+                Ok(())
+            });
+            flushed.map_err(|fault| format!("{fault:?}"))?;
+            self.stages.flush += began.elapsed();
             let began = Instant::now();
             self.changelog_next += 1;
             task.settle(self.changelog_next)?;
@@ -218,7 +216,7 @@ fn report(stages: Stages, made: Made) {
     // The task decodes by itself, so what is left of it is the rest.
     let react = per_event(stages.apply) - per_event(stages.decode);
     let decode = per_event(stages.decode);
-    let (rows, updates, store) = (per_event(stages.rows), per_event(stages.updates), per_event(stages.store));
+    let (flush, store) = (per_event(stages.flush), per_event(stages.store));
     println!(
         "{} events, {:.3} rows of {:.0} bytes and updates of {:.0} bytes per event, {:.3} other outputs of \
          {:.0} bytes",
@@ -230,8 +228,8 @@ fn report(stages: Stages, made: Made) {
         made.other_bytes as f64 / made.other_outputs.max(1) as f64,
     );
     println!(
-        "{{\"decode\":{decode:.3},\"react\":{react:.3},\"rows\":{rows:.3},\"updates\":{updates:.3},\
-         \"store\":{store:.3},\"sum\":{:.3}}}",
-        decode + react + rows + updates + store
+        "{{\"decode\":{decode:.3},\"react\":{react:.3},\"flush\":{flush:.3},\"store\":{store:.3},\
+         \"sum\":{:.3}}}",
+        decode + react + flush + store
     );
 }

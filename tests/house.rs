@@ -14,7 +14,7 @@ const FLOORS: [&[&str]; 6] =
     [&["domain", "mutant"], &["codec", "config", "shop"], &["store"], &["runtime"], &["service"], &["cli"]];
 
 /// Foreign crates, and the only places that may name them.
-const HOMES: [(&str, &[&str]); 12] = [
+const HOMES: [(&str, &[&str]); 14] = [
     ("rdkafka", &["runtime/kafka/"]),
     ("rocksdb", &["store/rocks"]),
     ("tokio", &["service/", "codec/registry", "runtime/kafka/admin.rs", "cli/"]),
@@ -27,6 +27,8 @@ const HOMES: [(&str, &[&str]); 12] = [
     ("serde_saphyr", &["config/", "cli/test"]),
     ("clap", &["cli/", "main.rs"]),
     ("jsonschema", &["codec/event_schema/"]),
+    ("hashbrown", &["store/overlay"]),
+    ("thin_vec", &["domain/", "codec/"]),
 ];
 
 /// Names that say nothing about what is inside.

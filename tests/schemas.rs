@@ -40,6 +40,7 @@ use bespoke::domain::time::{DAY_MS, HOUR_MS, Timestamp};
 use bespoke::domain::visit::Visit;
 use bespoke::domain::window::Counter;
 use serde_json::Value;
+use thin_vec::{ThinVec, thin_vec};
 
 const SCHEMAS: [(&str, &str); 3] = [
     ("profile-update", PROFILE_UPDATE_SCHEMA),
@@ -264,13 +265,13 @@ fn profile() -> Profile {
         traits: traits(),
         counters: counters(),
         points: points(),
-        interests: vec![(NameId::of("category"), affinities())],
+        interests: thin_vec![(NameId::of("category"), affinities())],
         session: session(),
-        recent: vec!["sku-9".into(), "sku-é".into()],
+        recent: thin_vec!["sku-9".into(), "sku-é".into()],
         orders: Orders {
             count: 1,
             units: 2,
-            revenue: vec![
+            revenue: thin_vec![
                 Revenue { currency: "EUR".into(), hundredths: 4998 },
                 Revenue { currency: "USD".into(), hundredths: -250 },
             ],
@@ -278,7 +279,7 @@ fn profile() -> Profile {
             last_at: Some(at(-100)),
             ..Orders::default()
         },
-        segments: vec![
+        segments: thin_vec![
             SegmentState {
                 id: NameId::of("abandoned_cart"),
                 status: SegmentStatus::Pending { due_at: at(24) },
@@ -300,7 +301,7 @@ fn traits() -> Properties {
     traits
 }
 
-fn counters() -> Vec<Counter> {
+fn counters() -> ThinVec<Counter> {
     let window = Window { bucket_ms: HOUR_MS, buckets: 168, timed: true, zone: None };
     let sums = [
         ("views_7d", Some(&window), 12),
@@ -328,8 +329,8 @@ fn session() -> Session {
             started_at: at(-1),
             last_at: at(0),
             events: 4,
-            entry: Some(page(-1, "/guide")),
-            pages: vec![page(-1, "/guide"), page(0, "/tents")],
+            entry: Some(Box::new(page(-1, "/guide"))),
+            pages: thin_vec![page(-1, "/guide"), page(0, "/tents")],
             scrolls,
         },
         previous: None,
@@ -337,7 +338,7 @@ fn session() -> Session {
     }
 }
 
-fn points() -> Vec<(NameId, Points)> {
+fn points() -> ThinVec<(NameId, Points)> {
     let rules = rules();
     let of = |name: &str, values: &[&str]| {
         let rule = rules.attributes.iter().find(|rule| &*rule.name == name).unwrap();
@@ -348,13 +349,13 @@ fn points() -> Vec<(NameId, Points)> {
         }
         (rule.id, points)
     };
-    let mut points = vec![of("entry", &["/guide"]), of("categories", &["hats", "bøger"])];
+    let mut points = thin_vec![of("entry", &["/guide"]), of("categories", &["hats", "bøger"])];
     points.sort_by_key(|(id, _)| *id);
     points
 }
 
 /// Two of equal score, one that has decayed for a half-life, and one that is below zero.
-fn affinities() -> Vec<Affinity> {
+fn affinities() -> ThinVec<Affinity> {
     let affinity = |value: &str, score, hour: i64, tagged_at| Affinity {
         value: value.into(),
         score,
@@ -363,7 +364,7 @@ fn affinities() -> Vec<Affinity> {
         evidence: 4,
         tagged_at,
     };
-    vec![
+    thin_vec![
         affinity("boots", 16.0, -168, Some(at(-170))),
         affinity("gloves", -1.0, 0, None),
         affinity("hats", 4.0, 0, None),

@@ -13,8 +13,7 @@ from .settings import CONFIGURATION, THREADS, Failed
 NAMES = {
     "decode": "decode: JSON to an event",
     "react": "react: profiles looked up, changed, decisions encoded",
-    "rows": "rows of changed profiles encoded and hashed",
-    "updates": "updates of changed profiles encoded",
+    "flush": "rows and updates of changed profiles encoded",
     "store": "RocksDB",
 }
 

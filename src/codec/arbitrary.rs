@@ -8,6 +8,7 @@ use compact_str::CompactString;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use thin_vec::{ThinVec, thin_vec};
 
 use crate::domain::affinity::{Affinity, Decay};
 use crate::domain::catalogue::Content;
@@ -135,13 +136,16 @@ pub(crate) fn sample_profile() -> Profile {
         last_at: None,
         cause: Cause::Event("m-1".into()),
         definitions: 0,
-        seen: vec![SeenId { hash: u64::MAX, at: at(100) }],
+        seen: thin_vec![SeenId { hash: u64::MAX, at: at(100) }],
         ids_full: false,
         traits,
-        counters: vec![counter],
-        points: Vec::new(),
-        frequencies: Vec::new(),
-        interests: vec![(NameId(8), vec![affinity(("shoes".into(), (1.5, None), 100, 3, Some(at(99))))])],
+        counters: thin_vec![counter],
+        points: ThinVec::new(),
+        frequencies: ThinVec::new(),
+        interests: thin_vec![(
+            NameId(8),
+            thin_vec![affinity(("shoes".into(), (1.5, None), 100, 3, Some(at(99))))]
+        )],
         session: Session {
             count: 2,
             open: true,
@@ -149,24 +153,24 @@ pub(crate) fn sample_profile() -> Profile {
             previous: None,
             forgotten_until: None,
         },
-        recent: vec!["sku-1".into()],
+        recent: thin_vec!["sku-1".into()],
         orders: Orders {
             count: 1,
             units: 2,
-            revenue: vec![Revenue { currency: "EUR".into(), hundredths: -1999 }],
+            revenue: thin_vec![Revenue { currency: "EUR".into(), hundredths: -1999 }],
             first_at: Some(at(50)),
             last_at: Some(at(50)),
-            seen: vec![1],
-            ledger: Vec::new(),
-            items: vec!["sku-2".into()],
+            seen: thin_vec![1],
+            ledger: ThinVec::new(),
+            items: thin_vec!["sku-2".into()],
         },
-        segments: vec![
+        segments: thin_vec![
             SegmentState { id: NameId(9), status: SegmentStatus::In { entered_at: at(60) } },
             SegmentState { id: NameId(10), status: SegmentStatus::Pending { due_at: at(124) } },
             SegmentState { id: NameId(11), status: SegmentStatus::Out },
         ],
-        rules_fired: vec![(NameId(12), at(70))],
-        fires: Vec::new(),
+        rules_fired: thin_vec![(NameId(12), at(70))],
+        fires: ThinVec::new(),
     }
 }
 
@@ -195,7 +199,7 @@ pub(crate) fn profile() -> impl Strategy<Value = Profile> {
         (session::session(), vec(text(), 0..4), orders::orders(), vec((of(&SEGMENTS), status()), 0..3));
     let definitions = prop_oneof![Just(0), any::<u32>()];
     let fired = vec((any::<u32>().prop_map(NameId), instant()), 0..3);
-    let fires = vec((any::<u32>().prop_map(NameId), vec(instant(), 0..3)), 0..3);
+    let fires = vec((any::<u32>().prop_map(NameId), vec(instant(), 0..3).prop_map(ThinVec::from)), 0..3);
     let aggregates = (vec(points(), 0..3), vec(frequencies(), 0..3), fires);
     let cause = (cause(), definitions, any::<bool>());
     (numbers, cause, lists, interests, rest, (fired, aggregates)).prop_map(
@@ -222,16 +226,16 @@ pub(crate) fn profile() -> impl Strategy<Value = Profile> {
                 seen: seen.into_iter().map(|(hash, at)| SeenId { hash, at }).collect(),
                 ids_full,
                 traits: properties,
-                counters,
+                counters: counters.into(),
                 points: in_order(aggregates.0),
                 frequencies: in_order(aggregates.1),
-                fires: aggregates.2,
+                fires: aggregates.2.into(),
                 interests: interests.map(|(id, parts)| (id, affinities(parts))).collect(),
                 session: rest.0,
-                recent: rest.1,
+                recent: rest.1.into(),
                 orders: rest.2,
                 segments: segments.collect(),
-                rules_fired,
+                rules_fired: rules_fired.into(),
             }
         },
     )
@@ -270,8 +274,8 @@ fn affinity(parts: AffinityParts) -> Affinity {
     }
 }
 
-fn affinities(parts: Vec<AffinityParts>) -> Vec<Affinity> {
-    let mut affinities: Vec<Affinity> = parts.into_iter().map(affinity).collect();
+fn affinities(parts: Vec<AffinityParts>) -> ThinVec<Affinity> {
+    let mut affinities: ThinVec<Affinity> = parts.into_iter().map(affinity).collect();
     affinities.sort_by(|one, other| one.value.cmp(&other.value));
     affinities.dedup_by(|one, other| one.value == other.value);
     affinities
@@ -295,23 +299,23 @@ fn counter() -> impl Strategy<Value = Counter> {
     )
 }
 
-fn in_order<T>(mut held: Vec<(NameId, T)>) -> Vec<(NameId, T)> {
+fn in_order<T>(mut held: Vec<(NameId, T)>) -> ThinVec<(NameId, T)> {
     held.sort_by_key(|(id, _)| *id);
     held.dedup_by_key(|(id, _)| *id);
-    held
+    held.into()
 }
 
 fn points() -> impl Strategy<Value = (NameId, Points)> {
     let id = prop::sample::select(aggregates().iter().map(|rule| rule.id).collect::<Vec<_>>());
     let point = (instant(), scalar()).prop_map(|(at, value)| Point { at, value });
-    (id, vec(point, 1..4).prop_map(Points::of_points))
+    (id, vec(point, 1..4).prop_map(|points| Points::of_points(points.into())))
 }
 
 fn frequencies() -> impl Strategy<Value = (NameId, Frequencies)> {
     let of_values = vec((text(), counter()), 1..4).prop_map(|counters| {
         let counters = counters.into_iter();
         let nameless = |counter: Counter| {
-            Counter::of_buckets(NameId::default(), counter.total, counter.buckets().to_vec())
+            Counter::of_buckets(NameId::default(), counter.total, counter.buckets().into())
         };
         Frequencies::of_counters(counters.map(|(value, counter)| (value, nameless(counter))).collect())
     });

@@ -2,6 +2,7 @@
 //! more the rarest is forgotten, so that a field that never says the same twice cannot fill a profile.
 
 use compact_str::CompactString;
+use thin_vec::ThinVec;
 
 use super::rulebook::{NameId, Window};
 use super::time::Timestamp;
@@ -12,11 +13,11 @@ pub const VALUES_MAX: usize = 64;
 
 /// Counters by value, sorted by value.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Frequencies(Vec<(CompactString, Counter)>);
+pub struct Frequencies(ThinVec<(CompactString, Counter)>);
 
 impl Frequencies {
     /// Counters as they were written, sorted again.
-    pub(crate) fn of_counters(mut counters: Vec<(CompactString, Counter)>) -> Frequencies {
+    pub(crate) fn of_counters(mut counters: ThinVec<(CompactString, Counter)>) -> Frequencies {
         counters.sort_by(|one, other| one.0.cmp(&other.0));
         Frequencies(counters)
     }

@@ -1,6 +1,7 @@
 //! Interests: what a person's events add to the affinities, and which values become tags.
 
 use compact_str::CompactString;
+use thin_vec::ThinVec;
 
 use super::affinity::{Affinity, TOLERANCE};
 use super::decision::{Emission, SegmentChange};
@@ -103,7 +104,7 @@ fn position(affinities: &[Affinity], value: &str) -> Result<usize, usize> {
 }
 
 /// Drops the value with the lowest score; among equals the one whose name is last.
-fn evict(affinities: &mut Vec<Affinity>, hour: i64, rule: &InterestRule) -> Option<Affinity> {
+fn evict(affinities: &mut ThinVec<Affinity>, hour: i64, rule: &InterestRule) -> Option<Affinity> {
     let score = |affinity: &Affinity| affinity.score_at(hour, &rule.decay);
     let lowest = affinities.iter().map(score).min_by(f64::total_cmp)?;
     let equals = affinities.iter().enumerate().filter(|(_, affinity)| score(affinity) <= lowest + TOLERANCE);

@@ -2,6 +2,8 @@
 //! last, the last of each. What outdoes what is an order, so the points that remain depend on what happened and
 //! not on when it was heard of, and points of two persons merge by adding those of the one to the other's.
 
+use thin_vec::ThinVec;
+
 use super::rulebook::Window;
 use super::scalar::Scalar;
 use super::time::Timestamp;
@@ -17,7 +19,7 @@ pub struct Point {
 
 /// The points of one attribute, sorted by time and then by value.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Points(Vec<Point>);
+pub struct Points(ThinVec<Point>);
 
 /// Which points are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +48,7 @@ pub enum Keep {
 
 impl Points {
     /// Points as they were written, sorted again.
-    pub(crate) fn of_points(mut points: Vec<Point>) -> Points {
+    pub(crate) fn of_points(mut points: ThinVec<Point>) -> Points {
         points.sort_by(Point::order);
         Points(points)
     }

@@ -2,6 +2,7 @@
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
+use thin_vec::ThinVec;
 
 use super::affinity::Affinity;
 use super::frequencies::Frequencies;
@@ -15,7 +16,8 @@ use super::time::Timestamp;
 use super::visit::{PreviousVisit, Visit};
 use super::window::Counter;
 
-/// The profile of one person.
+/// The profile of one person. Its lists take one word each, as long as they are empty: a process holds hundreds of
+/// thousands of profiles, and most of a profile's two dozen lists are empty or short.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
     /// Rises by one with every change, whether by an event or by time.
@@ -34,35 +36,35 @@ pub struct Profile {
     #[serde(skip)]
     pub definitions: u32,
     /// The message ids seen lately.
-    pub seen: Vec<SeenId>,
+    pub seen: ThinVec<SeenId>,
     /// Whether, at the last change, they were as many as may be.
     #[serde(skip)]
     pub ids_full: bool,
     /// What `identify` calls said, and what rules have set. At most 64 traits.
     pub traits: Properties,
     /// The numbers of those attributes that add up.
-    pub counters: Vec<Counter>,
+    pub counters: ThinVec<Counter>,
     /// The points of those attributes that keep points, sorted by number, none without any.
     #[serde(skip)]
-    pub points: Vec<(NameId, Points)>,
+    pub points: ThinVec<(NameId, Points)>,
     /// The counts of those attributes that count values, sorted by number, none without any.
     #[serde(skip)]
-    pub frequencies: Vec<(NameId, Frequencies)>,
+    pub frequencies: ThinVec<(NameId, Frequencies)>,
     /// The affinities of each interest, sorted by value, each value once.
-    pub interests: Vec<(NameId, Vec<Affinity>)>,
+    pub interests: ThinVec<(NameId, ThinVec<Affinity>)>,
     /// The sessions.
     pub session: Session,
     /// The last distinct items, newest arrival first.
-    pub recent: Vec<CompactString>,
+    pub recent: ThinVec<CompactString>,
     /// The orders.
     pub orders: Orders,
     /// The segments that the person is in, or waits to be in.
-    pub segments: Vec<SegmentState>,
+    pub segments: ThinVec<SegmentState>,
     /// When each rule with a rest last fired.
-    pub rules_fired: Vec<(NameId, Timestamp)>,
+    pub rules_fired: ThinVec<(NameId, Timestamp)>,
     /// When each rule that may fire so often only has fired lately.
     #[serde(skip)]
-    pub fires: Vec<(NameId, Vec<Timestamp>)>,
+    pub fires: ThinVec<(NameId, ThinVec<Timestamp>)>,
 }
 
 /// What changed a profile.
@@ -138,19 +140,19 @@ pub struct Orders {
     /// How many units in them.
     pub units: u64,
     /// Their revenue net of refunds by currency, sorted by currency. At most 16 currencies.
-    pub revenue: Vec<Revenue>,
+    pub revenue: ThinVec<Revenue>,
     /// The time of the earliest order.
     pub first_at: Option<Timestamp>,
     /// The time of the latest order.
     pub last_at: Option<Timestamp>,
     /// The hashes of the ids of orders and refunds that a version told of which kept nothing else of them: each
     /// counts once.
-    pub seen: Vec<u64>,
+    pub seen: ThinVec<u64>,
     /// The last 256 orders, those told of first in front.
     #[serde(skip)]
-    pub ledger: Vec<Order>,
+    pub ledger: ThinVec<Order>,
     /// The last 200 distinct items bought, newest first.
-    pub items: Vec<CompactString>,
+    pub items: ThinVec<CompactString>,
 }
 
 /// Revenue in one currency.
@@ -257,11 +259,11 @@ impl Profile {
         change_of_name(&mut self.frequencies, id, change)
     }
 
-    pub(crate) fn affinities_mut(&mut self, id: NameId) -> &mut Vec<Affinity> {
+    pub(crate) fn affinities_mut(&mut self, id: NameId) -> &mut ThinVec<Affinity> {
         of_name(&mut self.interests, id)
     }
 
-    pub(crate) fn fires_mut(&mut self, id: NameId) -> &mut Vec<Timestamp> {
+    pub(crate) fn fires_mut(&mut self, id: NameId) -> &mut ThinVec<Timestamp> {
         of_name(&mut self.fires, id)
     }
 
@@ -278,11 +280,11 @@ impl Profile {
 }
 
 /// The list of a name; an empty one where there was no such name.
-fn of_name<T>(held: &mut Vec<(NameId, Vec<T>)>, id: NameId) -> &mut Vec<T> {
+fn of_name<T>(held: &mut ThinVec<(NameId, ThinVec<T>)>, id: NameId) -> &mut ThinVec<T> {
     let at = match held.iter().position(|(other, _)| *other == id) {
         Some(at) => at,
         None => {
-            held.push((id, Vec::new()));
+            held.push((id, ThinVec::new()));
             held.len() - 1
         }
     };
@@ -292,7 +294,7 @@ fn of_name<T>(held: &mut Vec<(NameId, Vec<T>)>, id: NameId) -> &mut Vec<T> {
 /// Changes what is held under a name. What is sorted and holds nothing that is empty is the same however it
 /// came about.
 fn change_of_name<T: Default + PartialEq>(
-    held: &mut Vec<(NameId, T)>,
+    held: &mut ThinVec<(NameId, T)>,
     id: NameId,
     change: impl FnOnce(&mut T) -> bool,
 ) -> bool {

@@ -3,6 +3,7 @@
 //! source says replaces what others said, and a later word of it an earlier one.
 
 use compact_str::CompactString;
+use thin_vec::ThinVec;
 
 use super::attribute;
 use super::decision::Emission;
@@ -39,7 +40,7 @@ pub struct Order {
     /// Its units.
     pub units: u64,
     /// What was paid back, by the XXH3 hash of the refund's id.
-    pub refunds: Vec<Refund>,
+    pub refunds: ThinVec<Refund>,
 }
 
 /// Whether an order was placed.
@@ -161,7 +162,7 @@ fn units(event: &Event) -> u64 {
 impl Order {
     fn expected(id: u64, at: Timestamp) -> Order {
         let money = Money { hundredths: 0, currency: CompactString::default() };
-        let (trusted, units, refunds) = (false, 0, Vec::new());
+        let (trusted, units, refunds) = (false, 0, ThinVec::new());
         let (status, told_at) = (OrderStatus::Expected, Timestamp::EARLIEST);
         Order { id, status, counted: false, late: false, at, told_at, trusted, money, units, refunds }
     }

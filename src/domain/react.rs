@@ -5,6 +5,7 @@
 //! cost more than the change.
 
 use compact_str::CompactString;
+use thin_vec::ThinVec;
 
 use super::attribute;
 use super::catalogue::Catalogue;
@@ -340,7 +341,7 @@ impl<'a> Change<'a> {
 }
 
 /// Puts a text first in a list of distinct texts of limited length.
-pub(crate) fn remember_first(list: &mut Vec<CompactString>, text: &str, length_max: usize) {
+pub(crate) fn remember_first(list: &mut ThinVec<CompactString>, text: &str, length_max: usize) {
     match list.iter().position(|other| other == text) {
         Some(at) => {
             if let Some(up_to_it) = list.get_mut(..=at) {

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
+use thin_vec::ThinVec;
 
 /// A property's value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,7 +49,7 @@ impl Scalar {
 /// Names and values, sorted by name, each name once.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Properties(Vec<(CompactString, Scalar)>);
+pub struct Properties(ThinVec<(CompactString, Scalar)>);
 
 impl Properties {
     /// Sets one property. An earlier value of the same name is replaced.

@@ -5,6 +5,7 @@
 use std::cmp::Ordering;
 
 use compact_str::CompactString;
+use thin_vec::ThinVec;
 
 use super::event::Event;
 use super::field::beginning;
@@ -30,7 +31,7 @@ pub struct Scroll {
 
 /// The furthest scroll of each page and minute, in the order of time. Of too many the earliest are forgotten.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scrolls(Vec<Scroll>);
+pub struct Scrolls(ThinVec<Scroll>);
 
 impl Scroll {
     /// What an event says about it.
@@ -57,7 +58,7 @@ impl Scroll {
 
 impl Scrolls {
     /// The same as if each had been added.
-    pub(crate) fn of_list(list: Vec<Scroll>) -> Scrolls {
+    pub(crate) fn of_list(list: impl IntoIterator<Item = Scroll>) -> Scrolls {
         let mut scrolls = Scrolls::default();
         list.into_iter().for_each(|scroll| scrolls.add(scroll));
         scrolls

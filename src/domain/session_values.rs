@@ -1,6 +1,8 @@
 //! What attributes of the session hold of a visit that is not the current one. They have no windows, so what they
 //! hold of two visits adds up to what they would hold of one.
 
+use thin_vec::ThinVec;
+
 use super::frequencies::Frequencies;
 use super::points::Points;
 use super::profile::Profile;
@@ -10,7 +12,7 @@ use super::window::Counter;
 
 /// What the attributes of the session hold, by the numbers of rows.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct SessionValues(Vec<(NameId, Held)>);
+pub struct SessionValues(ThinVec<(NameId, Held)>);
 
 /// What is held under one number.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,7 +27,7 @@ pub enum Held {
 
 impl SessionValues {
     /// Sorted by number, each once and none that holds nothing, also where the list has them otherwise.
-    pub(crate) fn of_list(mut held: Vec<(NameId, Held)>) -> SessionValues {
+    pub(crate) fn of_list(mut held: ThinVec<(NameId, Held)>) -> SessionValues {
         held.retain(|(_, one)| !one.is_empty());
         held.sort_by_key(|(id, _)| *id);
         held.dedup_by_key(|(id, _)| *id);

@@ -1,6 +1,8 @@
 //! Visits: the current one, and the one before it for as long as an event that is heard of late may still belong
 //! to it, or lie between the two and make them one.
 
+use thin_vec::ThinVec;
+
 use super::event::{Event, is_page};
 use super::field::beginning;
 use super::profile::PageView;
@@ -18,9 +20,9 @@ pub struct Visit {
     /// How many events it has.
     pub events: u64,
     /// The page that it began with, where pages are remembered.
-    pub entry: Option<PageView>,
+    pub entry: Option<Box<PageView>>,
     /// The last pages, in the order of time.
-    pub pages: Vec<PageView>,
+    pub pages: ThinVec<PageView>,
     /// How far pages were scrolled, where pages are remembered.
     pub scrolls: Scrolls,
 }
@@ -56,8 +58,8 @@ impl Visit {
         let Some(path) = event.page.as_deref().filter(|_| is_page(&event.name)) else { return };
         let medium = event.properties.text("referrer_medium").map(|medium| beginning(medium).into());
         let page = PageView { at: event.timestamp, path: beginning(path).into(), medium };
-        if self.entry.as_ref().is_none_or(|entry| page < *entry) {
-            self.entry = Some(page.clone());
+        if self.entry.as_ref().is_none_or(|entry| page < **entry) {
+            self.entry = Some(Box::new(page.clone()));
         }
         let place = self.pages.partition_point(|other| *other < page);
         self.pages.insert(place, page);
@@ -71,7 +73,8 @@ impl Visit {
         self.last_at = self.last_at.max(earlier.last_at);
         self.entry = earlier.entry.or(self.entry.take());
         self.scrolls.join(earlier.scrolls);
-        self.pages.splice(..0, earlier.pages);
+        let later = std::mem::replace(&mut self.pages, earlier.pages);
+        self.pages.extend(later);
         self.keep_last(pages_max);
     }
 

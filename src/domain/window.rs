@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use thin_vec::ThinVec;
 
 use super::rulebook::NameId;
 use super::time::Timestamp;
@@ -51,7 +52,7 @@ impl Window {
 }
 
 /// One attribute's number for one person.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Written")]
 pub struct Counter {
     /// Which attribute.
@@ -59,19 +60,22 @@ pub struct Counter {
     /// The sum over the window, or over the lifetime where there is none.
     pub total: i64,
     /// (number of the bucket, sum in it), sorted by number; empty without a window.
-    buckets: Vec<(i64, i64)>,
+    buckets: ThinVec<(i64, i64)>,
     /// The number of the first bucket, again: with every event it is asked of every counter of a person, and in
-    /// the list it would be somewhere else in memory.
+    /// the list it would be somewhere else in memory. Without one it is [`NEVER`].
     #[serde(skip)]
-    oldest: Option<i64>,
+    oldest: i64,
 }
+
+/// The number of a bucket that leaves no window.
+const NEVER: i64 = i64::MAX;
 
 /// A counter as it is written.
 #[derive(Deserialize)]
 struct Written {
     id: NameId,
     total: i64,
-    buckets: Vec<(i64, i64)>,
+    buckets: ThinVec<(i64, i64)>,
 }
 
 impl From<Written> for Counter {
@@ -83,12 +87,12 @@ impl From<Written> for Counter {
 impl Counter {
     /// An empty counter of this attribute.
     pub fn new(id: NameId) -> Counter {
-        Counter { id, ..Counter::default() }
+        Counter::of_buckets(id, 0, ThinVec::new())
     }
 
     /// A counter as it was written: its number and its buckets.
-    pub(crate) fn of_buckets(id: NameId, total: i64, buckets: Vec<(i64, i64)>) -> Counter {
-        let oldest = buckets.first().map(|entry| entry.0);
+    pub(crate) fn of_buckets(id: NameId, total: i64, buckets: ThinVec<(i64, i64)>) -> Counter {
+        let oldest = oldest_of(&buckets);
         Counter { id, total, buckets, oldest }
     }
 
@@ -153,13 +157,23 @@ impl Counter {
     }
 
     fn note_oldest(&mut self) {
-        self.oldest = self.buckets.first().map(|entry| entry.0);
+        self.oldest = oldest_of(&self.buckets);
     }
 
     /// When the oldest bucket leaves the window; never where that is beyond all time.
     pub fn due(&self, window: &Window) -> Option<Timestamp> {
-        window.leaves(self.oldest?)
+        window.leaves(self.oldest)
     }
+}
+
+impl Default for Counter {
+    fn default() -> Counter {
+        Counter::new(NameId::default())
+    }
+}
+
+fn oldest_of(buckets: &[(i64, i64)]) -> i64 {
+    buckets.first().map_or(NEVER, |entry| entry.0)
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@
 //! Nothing reaches the store before the commit: `settle` hands everything over with its position, and
 //! dropping the overlay drops everything that was not committed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 
 use super::{Change, DueBefore, PersonRow, Position, Store, StoreError};
 use crate::codec::digest::{Digest, row_hash};
@@ -22,9 +24,13 @@ use crate::mutant::{Mutant, is_armed};
 /// Uncommitted changes of one partition over its store.
 pub struct Overlay {
     store: Box<dyn Store>,
-    /// In boxes, since the table has room for twice as many and moves them all when it grows.
-    persons: HashMap<Person, Box<Entry>, RandomState>,
-    dirty: Vec<Person>,
+    /// Where each person's entry is. A table of numbers alone is small enough to stay near the processor.
+    places: HashTable<usize>,
+    hasher: RandomState,
+    /// In boxes, since the list moves them all when it grows.
+    #[allow(clippy::vec_box, reason = "an entry is half a kilobyte")]
+    entries: Vec<Box<Entry>>,
+    dirty: Vec<usize>,
     /// Due times of dirty persons; those of clean ones are in the store's index.
     due: BTreeSet<(Timestamp, Person)>,
     /// Whoever the store's index has as due until then is dirty, so it is not asked for them again.
@@ -38,13 +44,18 @@ pub struct Overlay {
     turn: u64,
 }
 
+/// Where a person's profile is in memory, until the next commit or its giving up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place(usize);
+
 /// A profile in memory.
 #[derive(Debug)]
 pub struct Entry {
     /// The profile.
     pub profile: Profile,
+    person: Person,
     /// When it changes by itself next.
-    pub due: Option<Timestamp>,
+    due: Option<Timestamp>,
     committed_version: u64,
     /// When the committed row is due, as the store's index has it.
     committed_due: Option<Timestamp>,
@@ -83,7 +94,9 @@ impl Overlay {
     pub fn new(store: Box<dyn Store>, profiles_cached_max: usize) -> Overlay {
         Overlay {
             store,
-            persons: HashMap::default(),
+            places: HashTable::new(),
+            hasher: RandomState::default(),
+            entries: Vec::new(),
             dirty: Vec::new(),
             due: BTreeSet::new(),
             passed: None,
@@ -105,57 +118,52 @@ impl Overlay {
         &*self.store
     }
 
-    /// A person's profile as it stands now; a new one for somebody unknown.
-    pub fn person(&mut self, rules: &RuleBook, person: &Person) -> Result<&mut Entry, OverlayError> {
-        if is_armed(Mutant::EvictStagedRows) && self.persons.len() > self.profiles_cached_max {
-            self.persons.clear();
+    /// Where a person's profile is as it stands now; a new one for somebody unknown.
+    pub fn person(&mut self, rules: &RuleBook, person: &Person) -> Result<Place, OverlayError> {
+        if is_armed(Mutant::EvictStagedRows) && self.entries.len() > self.profiles_cached_max {
+            self.forget_all();
         }
-        if !self.persons.contains_key(person) {
-            let key = row::profile_key(person);
-            let (profile, committed_hash, committed_due) = match self.store.load_person(&key)? {
-                Some(PersonRow { value, due }) => {
-                    (row::decode_profile(&value)?, Some(row_hash(&key, &value)), due)
-                }
-                None => (Profile::default(), None, None),
-            };
-            let entry = Entry {
-                due: react::due(rules, &profile),
-                committed_version: profile.version,
-                profile,
-                committed_due,
-                committed_hash,
-                flushed_hash: None,
-                dirty: false,
-                used: self.turn,
-            };
-            self.persons.insert(person.clone(), Box::new(entry));
+        match self.find(person) {
+            Some(at) => Ok(Place(at)),
+            None => self.load(rules, person),
         }
-        Ok(self.persons.get_mut(person).expect("the entry was there or has just been inserted"))
+    }
+
+    /// What is at a place.
+    pub fn entry(&mut self, Place(at): Place) -> &mut Entry {
+        self.entries.get_mut(at).expect("places are used before the entries change theirs")
     }
 
     /// Notes that a person was forgotten: what is known from now on is new, whatever its version is.
     pub fn forgotten(&mut self, person: &Person) {
-        if let Some(entry) = self.persons.get_mut(person) {
-            entry.committed_version = 0;
+        if let Some(at) = self.find(person) {
+            self.entry(Place(at)).committed_version = 0;
         }
     }
 
-    /// Notes that a person's profile was changed through [`Overlay::person`].
-    pub fn changed(&mut self, rules: &RuleBook, person: &Person) {
-        let Some(entry) = self.persons.get_mut(person) else { return };
+    /// Notes that a profile was changed through [`Overlay::entry`].
+    pub fn changed(&mut self, rules: &RuleBook, Place(at): Place) {
+        let Some(entry) = self.entries.get_mut(at) else { return };
         entry.used = self.turn;
         let due = react::due(rules, &entry.profile);
         if !entry.dirty {
             entry.dirty = true;
-            self.dirty.push(person.clone());
+            self.dirty.push(at);
         } else if entry.due == due {
             return;
         } else if let Some(before) = entry.due {
-            self.due.remove(&(before, person.clone()));
+            self.due.remove(&(before, entry.person.clone()));
         }
         entry.due = due;
         if let Some(due) = due {
-            self.due.insert((due, person.clone()));
+            self.due.insert((due, entry.person.clone()));
+        }
+    }
+
+    /// Notes it of all profiles that are dirty already: by other rules they are due at other times.
+    pub fn changed_again(&mut self, rules: &RuleBook) {
+        for at in self.dirty.clone() {
+            self.changed(rules, Place(at));
         }
     }
 
@@ -168,10 +176,11 @@ impl Overlay {
             let asked = limit.saturating_add(self.dirty.len());
             let committed = self.store.due_after(self.passed, until, asked)?;
             let all = committed.len() < asked;
-            let clean = committed
-                .into_iter()
-                .map(|(_, person)| person)
-                .filter(|person| self.persons.get(person).is_none_or(|entry| !entry.dirty));
+            let is_dirty = |person: &Person| {
+                let entry = self.find(person).and_then(|at| self.entries.get(at));
+                entry.is_some_and(|entry| entry.dirty)
+            };
+            let clean = committed.into_iter().map(|(_, person)| person).filter(|person| !is_dirty(person));
             let staged = persons.len();
             persons.extend(clean.take(limit - staged));
             if all && persons.len() == staged {
@@ -191,77 +200,57 @@ impl Overlay {
         self.rows.insert(key, value);
     }
 
-    /// The dirty profiles, in the order in which they were first touched.
-    pub fn dirty(&self) -> impl Iterator<Item = Dirty<'_>> {
-        self.dirty.iter().filter_map(|person| {
-            let entry = self.persons.get(person)?;
-            let risen = entry.profile.version > entry.committed_version;
-            Some(Dirty { person, profile: &entry.profile, risen })
-        })
-    }
-
-    /// Everything staged, encoded, as it goes to the changelog and, after the commit, to the store. At its
-    /// head is the row of the position, which `meta` makes with the digest that the state has then.
-    pub fn flush(&mut self, meta: impl FnOnce(Option<Digest>) -> Meta) -> Result<Vec<Change>, StoreError> {
+    /// Begins to encode what is staged, as it goes to the changelog and, after the commit, to the store: the rows
+    /// that are no person's. They are few, so what they replace is read.
+    pub fn flush_rows(&mut self) -> Result<Vec<Change>, StoreError> {
         let mut digest = self.digest;
-        let mut staged = self.encode_rows(&mut digest)?;
-        staged.append(&mut self.encode_profiles(&mut digest));
-        self.digest_flushed = digest;
-        let value = Some(row::encode_meta(&meta(digest)));
-        let mut changes = Vec::with_capacity(staged.len() + 1);
-        changes.push(Change { key: row::META_KEY.to_vec(), value, ..Change::default() });
-        changes.append(&mut staged);
-        Ok(changes)
-    }
-
-    /// Rows that are no person's are few, so what they replace is read.
-    fn encode_rows(&self, digest: &mut Option<Digest>) -> Result<Vec<Change>, StoreError> {
-        let mut changes = Vec::with_capacity(self.rows.len() + self.dirty.len());
+        let mut changes = Vec::with_capacity(self.rows.len());
         for (key, value) in &self.rows {
-            if let Some(digest) = digest {
+            if let Some(digest) = &mut digest {
                 let before = self.store.load(key)?.map(|value| row_hash(key, &value));
                 digest.replace(before, value.as_ref().map(|value| row_hash(key, value)));
             }
             changes.push(Change { key: key.clone(), value: value.clone(), ..Change::default() });
         }
+        self.digest_flushed = digest;
         Ok(changes)
     }
 
-    fn encode_profiles(&mut self, digest: &mut Option<Digest>) -> Vec<Change> {
+    /// Goes on with the dirty profiles, in the order in which they were first touched. Each is handed on with its
+    /// row, so that whatever else is made of it is made while it is near.
+    pub fn flush_profiles<E>(
+        &mut self,
+        mut hand_on: impl FnMut(Dirty<'_>, Change) -> Result<(), E>,
+    ) -> Result<(), E> {
         let dropped = usize::from(is_armed(Mutant::DropStagedRow) && self.dirty.len() > 1);
-        let forgotten = if is_armed(Mutant::ForgetDigest) { self.dirty.first() } else { None };
-        let mut changes = Vec::with_capacity(self.dirty.len());
+        let forgotten = self.dirty.first().copied().filter(|_| is_armed(Mutant::ForgetDigest));
         let mut scratch = Vec::new();
-        for person in self.dirty.iter().skip(dropped) {
-            let Some(entry) = self.persons.get_mut(person) else { continue };
-            let (key, value) =
-                (row::profile_key(person), row::encode_profile_with(&mut scratch, &entry.profile));
-            let value = Some(value).filter(|_| entry.profile != Profile::default());
-            entry.flushed_hash = value.as_ref().map(|value| row_hash(&key, value));
-            if let Some(digest) = digest.as_mut().filter(|_| forgotten != Some(person)) {
+        for at in self.dirty.iter().skip(dropped) {
+            let Some(entry) = self.entries.get_mut(*at) else { continue };
+            let change = entry.flush(&mut scratch);
+            if let Some(digest) = self.digest_flushed.as_mut().filter(|_| forgotten != Some(*at)) {
                 digest.replace(entry.committed_hash, entry.flushed_hash);
             }
-            let due = entry.due.filter(|_| !is_armed(Mutant::SettleWithoutDueTimes));
-            let due_before = DueBefore::Known(entry.committed_due);
-            changes.push(Change { key, value, due, due_before });
+            let risen = entry.profile.version > entry.committed_version;
+            hand_on(Dirty { person: &entry.person, profile: &entry.profile, risen }, change)?;
         }
-        changes
+        Ok(())
     }
 
-    /// Hands committed changes to the store. Only to be called with what `flush` gave and after the commit
-    /// that made it true.
+    /// Ends with the row of the position, which `meta` makes with the digest that the state has then.
+    pub fn flush_meta(&self, meta: impl FnOnce(Option<Digest>) -> Meta) -> Change {
+        let value = Some(row::encode_meta(&meta(self.digest_flushed)));
+        Change { key: row::META_KEY.to_vec(), value, ..Change::default() }
+    }
+
+    /// Hands committed changes to the store. Only to be called with what was flushed and after the commit that made
+    /// it true.
     pub fn settle(&mut self, changes: &[Change], position: Position) -> Result<(), StoreError> {
-        let kept =
-            changes.len() - usize::from(is_armed(Mutant::SettleLessThanCommitted) && changes.len() > 2);
-        self.store.absorb(changes.get(..kept).unwrap_or(changes), position)?;
-        for person in self.dirty.drain(..) {
-            if let Some(entry) = self.persons.get_mut(&person) {
-                entry.dirty = false;
-                entry.committed_hash = entry.flushed_hash;
-                entry.committed_due = entry.due;
-                if !is_armed(Mutant::ForgetCommittedVersion) {
-                    entry.committed_version = entry.profile.version;
-                }
+        let left_out = usize::from(is_armed(Mutant::SettleLessThanCommitted) && changes.len() > 2);
+        self.store.absorb(changes.get(left_out..).unwrap_or(changes), position)?;
+        for at in self.dirty.drain(..) {
+            if let Some(entry) = self.entries.get_mut(at) {
+                entry.settle();
             }
         }
         self.digest = self.digest_flushed;
@@ -278,22 +267,92 @@ impl Overlay {
         if is_armed(Mutant::KeepWhatIsGivenUp) {
             return;
         }
-        self.persons.clear();
+        self.forget_all();
         self.dirty.clear();
         self.due.clear();
         self.passed = None;
         self.rows.clear();
     }
 
-    /// Drops clean profiles that the last transactions did not use, while there are too many.
+    fn find(&self, person: &Person) -> Option<usize> {
+        let is_of = |at: &usize| self.entries.get(*at).is_some_and(|entry| entry.person == *person);
+        self.places.find(self.hasher.hash_one(person), is_of).copied()
+    }
+
+    fn load(&mut self, rules: &RuleBook, person: &Person) -> Result<Place, OverlayError> {
+        let key = row::profile_key(person);
+        let (profile, committed_hash, committed_due) = match self.store.load_person(&key)? {
+            Some(PersonRow { value, due }) => {
+                (row::decode_profile(&value)?, Some(row_hash(&key, &value)), due)
+            }
+            None => (Profile::default(), None, None),
+        };
+        Ok(self.insert(Box::new(Entry {
+            person: person.clone(),
+            due: react::due(rules, &profile),
+            committed_version: profile.version,
+            profile,
+            committed_due,
+            committed_hash,
+            flushed_hash: None,
+            dirty: false,
+            used: self.turn,
+        })))
+    }
+
+    fn insert(&mut self, entry: Box<Entry>) -> Place {
+        let (at, hasher) = (self.entries.len(), &self.hasher);
+        let hash = hasher.hash_one(&entry.person);
+        self.entries.push(entry);
+        let entries = &self.entries;
+        let hash_of = |at: &usize| entries.get(*at).map_or(0, |entry| hasher.hash_one(&entry.person));
+        self.places.insert_unique(hash, at, hash_of);
+        Place(at)
+    }
+
+    fn forget_all(&mut self) {
+        self.places.clear();
+        self.entries.clear();
+    }
+
+    /// Drops profiles while there are too many, those first that were not used for the longest; after a commit all
+    /// are clean. A quarter of them go at once, so that it is seldom done.
     fn make_room(&mut self) {
-        if self.persons.len() <= self.profiles_cached_max {
+        if self.entries.len() <= self.profiles_cached_max {
             return;
         }
-        let turn = self.turn;
-        self.persons.retain(|_, entry| entry.used == turn);
-        if self.persons.len() > self.profiles_cached_max {
-            self.persons.clear();
+        let kept = self.profiles_cached_max - self.profiles_cached_max / 4;
+        let mut entries = std::mem::take(&mut self.entries);
+        self.places.clear();
+        entries.select_nth_unstable_by_key(kept, |entry| std::cmp::Reverse(entry.used));
+        entries.truncate(kept);
+        for entry in entries {
+            self.insert(entry);
         }
     }
 }
+
+impl Entry {
+    /// The row, as it goes to the changelog. `scratch` is for repeated use.
+    fn flush(&mut self, scratch: &mut Vec<u8>) -> Change {
+        let key = row::profile_key(&self.person);
+        let value =
+            (self.profile != Profile::default()).then(|| row::encode_profile_with(scratch, &self.profile));
+        self.flushed_hash = value.as_ref().map(|value| row_hash(&key, value));
+        let due = self.due.filter(|_| !is_armed(Mutant::SettleWithoutDueTimes));
+        Change { key, value, due, due_before: DueBefore::Known(self.committed_due) }
+    }
+
+    /// What was flushed is committed.
+    fn settle(&mut self) {
+        self.dirty = false;
+        self.committed_hash = self.flushed_hash;
+        self.committed_due = self.due;
+        if !is_armed(Mutant::ForgetCommittedVersion) {
+            self.committed_version = self.profile.version;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

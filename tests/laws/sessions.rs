@@ -94,7 +94,7 @@ proptest! {
             prop_assert_eq!(Some(held.last_at), happened.last().map(|event| event.timestamp));
             prop_assert_eq!(held.events, happened.len() as u64);
             let pages = pages(happened);
-            prop_assert_eq!(held.entry.as_ref().map(path), pages.first().cloned());
+            prop_assert_eq!(held.entry.as_deref().map(path), pages.first().cloned());
             let is_last = pages.len().saturating_sub(10)..;
             prop_assert_eq!(held.scrolls.furthest(&held.pages), &scrolled(happened)[is_last.clone()]);
             let held: Vec<_> = held.pages.iter().map(path).collect();

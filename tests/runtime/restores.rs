@@ -189,8 +189,11 @@ impl World {
 
     fn commit(&mut self) {
         let mut outputs = Vec::new();
-        self.task().flush(true).unwrap();
-        outputs.extend(self.task().flushed());
+        let flushed = self.task().flush(true, |output| {
+            outputs.push(output);
+            Ok(())
+        });
+        flushed.unwrap();
         let topic = Arc::clone(&self.plan.shared.topics.changelog);
         self.changelog.extend(outputs.into_iter().filter(|output| output.topic == topic));
         for output in &mut self.changelog {
@@ -218,7 +221,7 @@ impl World {
             Deed::Commit => self.commit(),
             Deed::GiveUp => {
                 // What was flushed is given up too.
-                self.task().flush(true).unwrap();
+                self.task().flush(true, |_| Ok(())).unwrap();
                 self.task().rewind(0).unwrap();
             }
             Deed::Restart => self.start(),

@@ -18,12 +18,12 @@ pub(super) fn orders() -> impl Strategy<Value = Orders> {
         |(count, units, revenue, (first_at, last_at), (seen, ledger, items))| Orders {
             count,
             units,
-            revenue,
+            revenue: revenue.into(),
             first_at,
             last_at,
-            seen,
-            ledger,
-            items,
+            seen: seen.into(),
+            ledger: ledger.into(),
+            items: items.into(),
         },
     )
 }
@@ -45,7 +45,7 @@ fn order() -> impl Strategy<Value = Order> {
             trusted,
             money,
             units,
-            refunds,
+            refunds: refunds.into(),
         },
     )
 }

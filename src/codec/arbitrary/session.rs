@@ -23,7 +23,7 @@ pub(super) fn session() -> impl Strategy<Value = Session> {
         points().prop_map(|(id, points)| (id, Held::Points(points))),
         frequencies().prop_map(|(id, frequencies)| (id, Held::Frequencies(frequencies))),
     ];
-    let values = vec(held, 0..4).prop_map(SessionValues::of_list);
+    let values = vec(held, 0..4).prop_map(|held| SessionValues::of_list(held.into()));
     let previous = (visit(), values).prop_map(|(visit, values)| Box::new(PreviousVisit { visit, values }));
     let held = (visit(), option::of(previous), option::of(instant()));
     (any::<u64>(), any::<bool>(), held).prop_map(|(count, open, (current, previous, forgotten_until))| {
@@ -42,6 +42,7 @@ fn visit() -> impl Strategy<Value = Visit> {
     (instant(), instant(), any::<u64>(), pages).prop_map(
         |(started_at, last_at, events, (entry, mut pages, scrolls))| {
             pages.sort();
+            let (entry, pages) = (entry.map(Box::new), pages.into());
             Visit { started_at, last_at, events, entry, pages, scrolls }
         },
     )

@@ -9,7 +9,6 @@ use crate::codec::reject::{Reject, RejectCode};
 use crate::codec::row;
 use crate::config::definitions;
 use crate::domain::command::Command;
-use crate::domain::person::Person;
 use crate::domain::rulebook::RuleBook;
 use crate::domain::site::SiteShares;
 use crate::mutant::{Mutant, is_armed};
@@ -51,8 +50,7 @@ impl Task {
                 let since_ms = since.ms();
                 tracing::info!(event = "definitions_changed", fingerprint, since_ms, "they are in force");
                 // Those in the store come later; some of these may not be in it yet.
-                let touched: Vec<Person> = self.overlay.dirty().map(|dirty| dirty.person.clone()).collect();
-                touched.iter().for_each(|person| self.overlay.changed(&self.rules, person));
+                self.overlay.changed_again(&self.rules);
                 self.reindexing = Some(None);
                 self.overlay
                     .stage(row::DEFINITIONS_KEY.to_vec(), Some(row::encode_definitions(Some(since), &text)));
@@ -66,8 +64,8 @@ impl Task {
         let Some(after) = &self.reindexing else { return Ok(0) };
         let persons = self.overlay.store().persons_after(after.as_ref(), limit)?;
         for person in &persons {
-            self.overlay.person(&self.rules, person).map_err(task_error)?;
-            self.overlay.changed(&self.rules, person);
+            let place = self.overlay.person(&self.rules, person).map_err(task_error)?;
+            self.overlay.changed(&self.rules, place);
         }
         if persons.len() < limit {
             self.reindexing = None;

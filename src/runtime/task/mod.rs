@@ -28,6 +28,8 @@ use crate::store::{Change, Position, Store, StoreError};
 
 use crate::mutant::{Mutant, is_armed};
 use crate::runtime::broker::{Output, Record};
+use crate::runtime::fault::Fault;
+use crate::runtime::restore::store_fault;
 use crate::runtime::topics::OwnTopics;
 pub use tally::Tally;
 
@@ -192,10 +194,11 @@ impl Task {
         let persons = self.overlay.due(self.stream_time, limit).map_err(task_error)?;
         let mut emissions = Vec::new();
         for person in &persons {
-            let entry = self.overlay.person(&self.rules, person).map_err(task_error)?;
+            let place = self.overlay.person(&self.rules, person).map_err(task_error)?;
+            let profile = &mut self.overlay.entry(place).profile;
             let knowledge = Knowledge { rules: &self.rules, catalogue: &self.catalogue, site: &self.site };
-            settle(knowledge, person, &mut entry.profile, self.stream_time, &mut emissions);
-            self.overlay.changed(&self.rules, person);
+            settle(knowledge, person, profile, self.stream_time, &mut emissions);
+            self.overlay.changed(&self.rules, place);
         }
         if !is_armed(Mutant::SweepInSilence) {
             self.emit(emissions, outputs);
@@ -203,9 +206,14 @@ impl Task {
         Ok(persons.len() + self.reindex(limit)?)
     }
 
-    /// Encodes what the open transaction has changed. `moved` tells whether input was read; without that and
-    /// without a change nothing is written. What is to be said of it is in [`Task::flushed`].
-    pub fn flush(&mut self, moved: bool) -> Result<(), StoreError> {
+    /// Encodes what the open transaction has changed, and hands on what is to be said of it: the changelog's records
+    /// and the profiles' updates, one by one, so that they are never in memory all at once. `moved` tells whether
+    /// input was read; without that and without a change nothing is written.
+    pub fn flush(
+        &mut self,
+        moved: bool,
+        mut hand_on: impl FnMut(Output) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
         if !moved && self.overlay.is_clean() {
             return Ok(());
         }
@@ -214,28 +222,31 @@ impl Task {
             () if is_armed(Mutant::ForgetStreamTime) => (self.input_next, Timestamp::EARLIEST),
             () => (self.input_next, self.stream_time),
         };
-        self.flushed = self.overlay.flush(|digest| Meta { input_next, stream_time, digest })?;
-        Ok(())
-    }
-
-    /// The changelog's records and the profiles' updates of what was flushed. Each is made when it is asked for,
-    /// so that they are never in memory all at once.
-    pub fn flushed(&self) -> impl Iterator<Item = Output> {
-        let topics = &self.shared.topics;
-        let rows = self.flushed.iter().map(|change| Output {
-            topic: Arc::clone(&topics.changelog),
+        let Task { shared, overlay, rules, site, flushed, .. } = self;
+        let record = |change: &Change| Output {
+            topic: Arc::clone(&shared.topics.changelog),
             partition: Some(self.number),
             key: Some(change.key.clone()),
             value: change.value.clone(),
             headers: Vec::new(),
             timestamp: None,
-        });
-        let risen = self.overlay.dirty().filter(|dirty| dirty.risen && self.is_flushed());
-        rows.chain(risen.map(|dirty| {
-            let update =
-                self.shared.outputs.profile_update(dirty.person, dirty.profile, &self.rules, &self.site);
-            keyed(&topics.profile_updates, dirty.person, Some(update))
-        }))
+        };
+        *flushed = overlay.flush_rows().map_err(|error| store_fault(self.number, &error))?;
+        flushed.iter().try_for_each(|change| hand_on(record(change)))?;
+        overlay.flush_profiles(|dirty, change| {
+            hand_on(record(&change))?;
+            flushed.push(change);
+            if !dirty.risen {
+                return Ok(());
+            }
+            let update = shared.outputs.profile_update(dirty.person, dirty.profile, rules, site);
+            hand_on(keyed(&shared.topics.profile_updates, dirty.person, Some(update)))
+        })?;
+        // At the end, where it speaks of what stands before it.
+        let meta = overlay.flush_meta(|digest| Meta { input_next, stream_time, digest });
+        hand_on(record(&meta))?;
+        flushed.push(meta);
+        Ok(())
     }
 
     /// Forgets everything that is not committed. `first` is where the input begins for a state that has seen
@@ -282,19 +293,19 @@ impl Task {
 
     fn event(&mut self, event: &Event, outputs: &mut Vec<Output>) -> Result<Applied, TaskError> {
         self.stream_time = self.stream_time.max(event.timestamp);
-        let entry = self.overlay.person(&self.rules, &event.person).map_err(task_error)?;
+        let place = self.overlay.person(&self.rules, &event.person).map_err(task_error)?;
+        let profile = &mut self.overlay.entry(place).profile;
         let knowledge = Knowledge { rules: &self.rules, catalogue: &self.catalogue, site: &self.site };
         if is_armed(Mutant::ForgetMessageIds) {
-            entry.profile.seen.clear();
+            profile.seen.clear();
         }
         let mut emissions = Vec::new();
-        let before = entry.profile.version;
-        let outcome =
-            react(knowledge, &event.person, &mut entry.profile, self.stream_time, event, &mut emissions);
+        let before = profile.version;
+        let outcome = react(knowledge, &event.person, profile, self.stream_time, event, &mut emissions);
         let once = is_armed(Mutant::StageEveryOther) && event.message_id.len().is_multiple_of(2);
         let is_duplicate = matches!(outcome, Outcome::Duplicate { .. });
-        if (!is_duplicate || entry.profile.version != before) && !once {
-            self.overlay.changed(&self.rules, &event.person);
+        if (!is_duplicate || profile.version != before) && !once {
+            self.overlay.changed(&self.rules, place);
         }
         if outcome == Outcome::Applied {
             self.tally.event(event, self.rules.intake.is_late(event, self.stream_time));

@@ -29,11 +29,8 @@ impl<B: Broker> Worker<B> {
             assignment.finish(partition, &self.plan.stretch, &mut self.outputs.held)?;
             let moved = assignment.moved().is_some();
             if let Work::Running { task, .. } = &mut assignment.work {
-                task.flush(moved).map_err(|error| store_fault(partition.number, &error))?;
                 self.outputs.send(&mut self.broker, &mut self.batch)?;
-                for output in task.flushed() {
-                    self.outputs.send_one(output, &mut self.broker)?;
-                }
+                task.flush(moved, |output| self.outputs.send_one(output, &mut self.broker))?;
             }
         }
         self.outputs.send(&mut self.broker, &mut self.batch)?;
@@ -69,10 +66,13 @@ impl<B: Broker> Worker<B> {
 
     /// What a mutant does.
     pub(super) fn settle_unasked(&mut self) -> Result<(), Fault> {
-        for (partition, assignment) in &mut self.assignments {
+        let held = &mut self.outputs.held;
+        for assignment in self.assignments.values_mut() {
             if let Work::Running { task, .. } = &mut assignment.work {
-                task.flush(true).map_err(|error| store_fault(partition.number, &error))?;
-                self.outputs.held.extend(task.flushed());
+                task.flush(true, |output| {
+                    held.push(output);
+                    Ok(())
+                })?;
             }
         }
         self.settle_early()

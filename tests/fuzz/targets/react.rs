@@ -124,8 +124,11 @@ fn run(plan: &Arc<Plan>, input: &[u8]) -> Verdict {
         });
     }
     sweep(&mut task, &mut outputs)?;
-    task.flush(true).map_err(|error| error.to_string())?;
-    outputs.extend(task.flushed());
+    let flushed = task.flush(true, |output| {
+        outputs.push(output);
+        Ok(())
+    });
+    flushed.map_err(|fault| format!("{fault:?}"))?;
     task.settle(1).map_err(|error| error.to_string())?;
     law(outputs.len() < 100_000, "very many outputs")?;
     let (time, next) = (task.stream_time(), task.input_next());

@@ -1,6 +1,7 @@
 //! A row's bytes to a profile: any bytes give one or a reason, with memory bounded by their number.
 
 use compact_str::CompactString;
+use thin_vec::ThinVec;
 
 use super::{
     BY_DEFINITIONS, CAUSE_EVENT, CAUSE_TIME, FALSE, FIRST_AT, FLOAT, FREQUENCIES, IDS_FULL, IN, INTEGER,
@@ -56,7 +57,7 @@ pub(in crate::codec::row) fn read(format: u8, row: &[u8]) -> Result<Profile, Rea
 }
 
 /// Sorted by number, each once and none that holds nothing, also where the bytes have them otherwise.
-fn in_order<T: Default + PartialEq>(mut held: Vec<(NameId, T)>) -> Vec<(NameId, T)> {
+fn in_order<T: Default + PartialEq>(mut held: ThinVec<(NameId, T)>) -> ThinVec<(NameId, T)> {
     held.retain(|(_, one)| *one != T::default());
     held.sort_by_key(|(id, _)| *id);
     held.dedup_by_key(|(id, _)| *id);
@@ -95,8 +96,8 @@ impl<'r> Reader<'r> {
             ids_full: has(IDS_FULL),
             traits: self.traits()?,
             counters: self.list(Self::counter)?,
-            points: Vec::new(),
-            frequencies: Vec::new(),
+            points: ThinVec::new(),
+            frequencies: ThinVec::new(),
             interests: self.list(|reader| Ok((reader.name()?, reader.list(Self::affinity)?)))?,
             session: Session {
                 count: self.unsigned()?,
@@ -108,12 +109,12 @@ impl<'r> Reader<'r> {
             recent: self.list(Self::text)?,
             orders: self.orders(has(ORDERS_FIRST_AT), has(ORDERS_LAST_AT))?,
             segments: self.list(Self::segment)?,
-            fires: Vec::new(),
+            fires: ThinVec::new(),
             rules_fired: self.list(|reader| Ok((reader.name()?, reader.time()?)))?,
         })
     }
 
-    fn seen(&mut self) -> Result<Vec<SeenId>, Reason> {
+    fn seen(&mut self) -> Result<ThinVec<SeenId>, Reason> {
         let mut after = self.as_of;
         let mut seen = self.list(|reader| {
             let hash = reader.hash()?;
@@ -183,7 +184,7 @@ impl<'r> Reader<'r> {
 
     fn pages(&mut self, visit: &mut Visit) -> Result<(), Reason> {
         let mut entry = self.list(Self::page)?;
-        visit.entry = entry.pop();
+        visit.entry = entry.pop().map(Box::new);
         if !entry.is_empty() {
             return Err("a visit has more than one entry page");
         }
@@ -241,7 +242,7 @@ impl<'r> Reader<'r> {
             first_at: self.time_if(has_first)?,
             last_at: self.time_if(has_last)?,
             seen: self.list(Self::hash)?,
-            ledger: Vec::new(),
+            ledger: ThinVec::new(),
             items: self.list(Self::text)?,
         })
     }
@@ -304,14 +305,17 @@ impl<'r> Reader<'r> {
             INTEGER => Scalar::Integer(self.signed()?),
             FLOAT => Scalar::Float(f64::from_bits(self.hash()?)),
             TEXT => Scalar::Text(self.text()?),
-            TEXTS => Scalar::Texts(self.list(Self::text)?),
+            TEXTS => Scalar::Texts(self.list(Self::text)?.into()),
             _ => return Err("a trait's value is of no kind that is written"),
         })
     }
 
-    fn list<T>(&mut self, mut element: impl FnMut(&mut Self) -> Result<T, Reason>) -> Result<Vec<T>, Reason> {
+    fn list<T>(
+        &mut self,
+        mut element: impl FnMut(&mut Self) -> Result<T, Reason>,
+    ) -> Result<ThinVec<T>, Reason> {
         let length = self.length()?;
-        let mut list = Vec::with_capacity(length);
+        let mut list = ThinVec::with_capacity(length);
         for _ in 0..length {
             list.push(element(self)?);
         }

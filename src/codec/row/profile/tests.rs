@@ -1,5 +1,7 @@
 //! Rows as they were always written.
 
+use thin_vec::{ThinVec, thin_vec};
+
 use super::*;
 use crate::codec::arbitrary;
 use crate::codec::row::{decode_profile, encode_profile};
@@ -25,9 +27,10 @@ fn rows_of_format_3_end_and_rows_of_format_5_begin_as_they_always_did() {
     let mut profile = plain.clone();
     let points = [(1, Scalar::Text("boot".into())), (99, Scalar::Integer(8))];
     let points = points.map(|(at, value)| Point { at: hour(at), value });
-    profile.points = vec![(NameId(7), Points::of_points(points.into()))];
-    let counter = Counter::of_buckets(NameId::default(), 3, Vec::new());
-    profile.frequencies = vec![(NameId(8), Frequencies::of_counters(vec![("hat".into(), counter)]))];
+    profile.points = thin_vec![(NameId(7), Points::of_points(points.into()))];
+    let counter = Counter::of_buckets(NameId::default(), 3, ThinVec::new());
+    profile.frequencies =
+        thin_vec![(NameId(8), Frequencies::of_counters(thin_vec![("hat".into(), counter)]))];
     let euros = |hundredths| Money { hundredths, currency: "EUR".into() };
     let order = Order {
         id: 9,
@@ -39,17 +42,17 @@ fn rows_of_format_3_end_and_rows_of_format_5_begin_as_they_always_did() {
         trusted: false,
         money: euros(39),
         units: 2,
-        refunds: vec![Refund { id: u64::MAX, trusted: true, money: euros(100) }],
+        refunds: thin_vec![Refund { id: u64::MAX, trusted: true, money: euros(100) }],
     };
-    profile.orders.ledger = vec![order];
+    profile.orders.ledger = thin_vec![order];
     let page = |path: &str, medium: Option<&str>| PageView {
         at: hour(99),
         path: path.into(),
         medium: medium.map(Into::into),
     };
-    profile.session.current.entry = Some(page("/a", Some("search")));
-    profile.session.current.pages = vec![page("/a", Some("search")), page("/b", None)];
-    profile.fires = vec![(NameId(5), vec![hour(99), hour(100)])];
+    profile.session.current.entry = Some(Box::new(page("/a", Some("search"))));
+    profile.session.current.pages = thin_vec![page("/a", Some("search")), page("/b", None)];
+    profile.fires = thin_vec![(NameId(5), thin_vec![hour(99), hour(100)])];
     let (row, plain) = (encode_profile(&profile), encode_profile(&plain));
     let (format, body) = row.split_first().unwrap();
     assert_eq!((*format, plain.first()), (WITH_AGGREGATES, Some(&PLAIN)));
@@ -77,13 +80,13 @@ fn rows_of_format_6_end_with_the_previous_visit() {
         started_at: hour(97),
         last_at: hour(98),
         events: 3,
-        entry: Some(page.clone()),
-        pages: vec![page],
+        entry: Some(Box::new(page.clone())),
+        pages: thin_vec![page],
         scrolls: Scrolls::default(),
     };
-    let points = Points::of_points(vec![Point { at: hour(98), value: Scalar::Integer(8) }]);
-    let counter = Counter::of_buckets(NameId::default(), 3, Vec::new());
-    let frequencies = Frequencies::of_counters(vec![("hat".into(), counter)]);
+    let points = Points::of_points(thin_vec![Point { at: hour(98), value: Scalar::Integer(8) }]);
+    let counter = Counter::of_buckets(NameId::default(), 3, ThinVec::new());
+    let frequencies = Frequencies::of_counters(thin_vec![("hat".into(), counter)]);
     let held = [Held::Sum(-2), Held::Points(points), Held::Frequencies(frequencies)];
     let values = SessionValues::of_list((1..).map(NameId).zip(held).collect());
     let mut profile = Profile { definitions: 0x0403_0201, ..arbitrary::sample_profile() };
@@ -132,8 +135,11 @@ fn rows_of_format_8_have_scrolls_and_say_whether_message_ids_are_full() {
         let at = Timestamp::from_ms(99 * 3_600_000 + minute * 60_000);
         Scroll { at, path: path.map(Into::into), percent }
     };
-    profile.session.current.scrolls =
-        Scrolls::of_list(vec![scroll(0, Some("/a"), 75), scroll(1, Some("/a"), 100), scroll(2, None, 1)]);
+    profile.session.current.scrolls = Scrolls::of_list(thin_vec![
+        scroll(0, Some("/a"), 75),
+        scroll(1, Some("/a"), 100),
+        scroll(2, None, 1)
+    ]);
     let row = encode_profile(&profile);
     assert_eq!(row.iter().map(|byte| format!("{byte:02x}")).collect::<String>(), FORMAT_8);
     assert_eq!(decode_profile(&row), Ok(profile.clone()));

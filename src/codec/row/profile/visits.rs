@@ -14,7 +14,7 @@ impl Writer<'_> {
     }
 
     pub(super) fn pages(&mut self, visit: &Visit) {
-        self.list(visit.entry.as_slice(), Self::page);
+        self.list(visit.entry.as_deref().as_slice(), |writer, page| writer.page(page));
         self.list(&visit.pages, Self::page);
         if self.with_scrolls {
             self.scrolls(visit.scrolls.as_slice());

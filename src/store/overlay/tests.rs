@@ -1,0 +1,90 @@
+//! What is read is what was staged or committed last, however few profiles stay in memory.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::store::memory::MemoryStore;
+
+fn overlay(profiles_cached_max: usize) -> Overlay {
+    Overlay::new(Box::new(MemoryStore::default()), profiles_cached_max)
+}
+
+fn person(number: u8) -> Person {
+    Person::bare(&format!("p{number}"))
+}
+
+fn version(overlay: &mut Overlay, number: u8) -> u64 {
+    let place = overlay.person(&RuleBook::default(), &person(number)).unwrap();
+    overlay.entry(place).profile.version
+}
+
+fn change(overlay: &mut Overlay, number: u8) {
+    let rules = RuleBook::default();
+    let place = overlay.person(&rules, &person(number)).unwrap();
+    overlay.entry(place).profile.version += 1;
+    overlay.changed(&rules, place);
+}
+
+/// Commits, and answers whose profiles were handed on.
+fn commit(overlay: &mut Overlay) -> Vec<Person> {
+    let (mut changes, mut persons) = (overlay.flush_rows().unwrap(), Vec::new());
+    let Ok(()) = overlay.flush_profiles(|dirty, change| {
+        assert!(dirty.risen);
+        persons.push(dirty.person.clone());
+        changes.push(change);
+        Ok::<(), Infallible>(())
+    });
+    let meta = |digest| Meta { input_next: 0, stream_time: Timestamp::EARLIEST, digest };
+    changes.push(overlay.flush_meta(meta));
+    overlay.settle(&changes, Position { changelog_next: 1, input_next: 0 }).unwrap();
+    persons
+}
+
+#[test]
+fn those_that_were_not_used_for_the_longest_are_dropped_first() {
+    let mut overlay = overlay(4);
+    for numbers in [&[1, 2, 3, 4][..], &[1], &[5]] {
+        numbers.iter().for_each(|number| change(&mut overlay, *number));
+        let committed: Vec<Person> = numbers.iter().map(|number| person(*number)).collect();
+        assert_eq!(commit(&mut overlay), committed, "in the order in which they were touched");
+    }
+    assert_eq!(overlay.entries.len(), 3, "one more than a quarter is dropped");
+    assert!([1, 5].into_iter().all(|number| overlay.find(&person(number)).is_some()));
+    let versions = [1, 2, 3, 4, 5].map(|number| version(&mut overlay, number));
+    assert_eq!(versions, [2, 1, 1, 1, 1]);
+}
+
+proptest! {
+    #[test]
+    fn what_is_read_does_not_depend_on_what_stays_in_memory(
+        deeds in prop::collection::vec((0..12_u8, 0..8_u8), 1..120),
+        profiles_cached_max in 1..10_usize,
+    ) {
+        let mut overlay = overlay(profiles_cached_max);
+        let (mut committed, mut staged) = (BTreeMap::new(), BTreeMap::new());
+        for (deed, number) in deeds {
+            match deed {
+                0 => {
+                    commit(&mut overlay);
+                    committed = staged.clone();
+                    prop_assert!(overlay.entries.len() <= profiles_cached_max);
+                }
+                1 => {
+                    overlay.discard();
+                    staged = committed.clone();
+                }
+                2..=5 => {
+                    let expected = staged.get(&number).copied().unwrap_or(0);
+                    prop_assert_eq!(version(&mut overlay, number), expected);
+                }
+                _ => {
+                    change(&mut overlay, number);
+                    *staged.entry(number).or_default() += 1;
+                }
+            }
+        }
+    }
+}
