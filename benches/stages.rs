@@ -26,6 +26,10 @@ use bespoke::service::build::wire_source;
 use bespoke::store::rocks::StoreMemory;
 use clap::Parser;
 
+/// That of the product.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 type Failure = Box<dyn Error + Send + Sync>;
 
 /// How many records of one partition follow one another, as a consumer hands them out.

@@ -14,7 +14,7 @@ const FLOORS: [&[&str]; 6] =
     [&["domain", "mutant"], &["codec", "config", "shop"], &["store"], &["runtime"], &["service"], &["cli"]];
 
 /// Foreign crates, and the only places that may name them.
-const HOMES: [(&str, &[&str]); 14] = [
+const HOMES: [(&str, &[&str]); 15] = [
     ("rdkafka", &["runtime/kafka/"]),
     ("rocksdb", &["store/rocks"]),
     ("tokio", &["service/", "codec/registry", "runtime/kafka/admin.rs", "cli/"]),
@@ -29,6 +29,7 @@ const HOMES: [(&str, &[&str]); 14] = [
     ("jsonschema", &["codec/event_schema/"]),
     ("hashbrown", &["store/overlay"]),
     ("thin_vec", &["domain/", "codec/"]),
+    ("tikv_jemallocator", &["main.rs"]),
 ];
 
 /// Names that say nothing about what is inside.

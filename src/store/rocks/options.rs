@@ -10,6 +10,8 @@ const MIB: usize = 1 << 20;
 const STORE_WRITE_BUFFER_BYTES_MAX: usize = 64 * MIB;
 /// The least that RocksDB accepts.
 const STORE_WRITE_BUFFER_BYTES_MIN: usize = 64 * KIB;
+/// How much of a write buffer its filter takes.
+const WRITE_BUFFER_FILTER_SHARE: f64 = 0.02;
 const OPEN_FILES_MAX: i32 = 256;
 const BACKGROUND_JOBS_MAX: i32 = 2;
 
@@ -79,6 +81,9 @@ fn set_memory(settings: &mut Options, memory: &StoreMemory) {
     let bytes = memory.write_buffers.get_buffer_size();
     settings.set_write_buffer_size(bytes.clamp(STORE_WRITE_BUFFER_BYTES_MIN, STORE_WRITE_BUFFER_BYTES_MAX));
     settings.set_write_buffer_manager(&memory.write_buffers);
+    // Whoever is new is not in the write buffers either, and a filter says so without a search.
+    settings.set_memtable_prefix_bloom_ratio(WRITE_BUFFER_FILTER_SHARE);
+    settings.set_memtable_whole_key_filtering(true);
 
     let mut table = BlockBasedOptions::default();
     table.set_block_cache(&memory.block_cache);
