@@ -209,6 +209,10 @@ impl Task {
     /// Encodes what the open transaction has changed, and hands on what is to be said of it: the changelog's records
     /// and the profiles' updates, one by one, so that they are never in memory all at once. `moved` tells whether
     /// input was read; without that and without a change nothing is written.
+    ///
+    /// # Errors
+    /// What `hand_on` says, or the store where it cannot be read. Then the transaction is to be given up: what was
+    /// flushed is a part.
     pub fn flush(
         &mut self,
         moved: bool,
