@@ -191,6 +191,15 @@ pub enum SegmentStatus {
 }
 
 impl Profile {
+    /// Looks at the beginning of each list that most events read, which brings it near to the processor, and answers a
+    /// number that depends on them all.
+    pub(crate) fn touch(&self) -> usize {
+        let interests = self.interests.iter().map(|(_, affinities)| affinities.len());
+        let counters = self.counters.iter().map(|counter| counter.buckets().len());
+        let lists = [self.seen.len(), self.recent.len(), self.segments.len(), self.orders.ledger.len()];
+        interests.chain(counters).chain(lists).sum()
+    }
+
     /// Learns a trait, as long as there are not too many. Returns whether it has.
     pub(crate) fn learn(&mut self, name: &str, value: &Scalar) -> bool {
         let has_room = self.traits.get(name).is_some() || self.traits.len() < TRAITS_MAX;

@@ -120,6 +120,18 @@ pub fn react(
     emissions: &mut Vec<Emission>,
 ) -> Outcome {
     settle(knowledge, person, profile, now, emissions);
+    happen(knowledge, person, profile, now, event, emissions)
+}
+
+/// The same for a profile of which it is known that nothing is [`due`] at or before `now`, so that it is not asked again.
+pub fn happen(
+    knowledge: Knowledge<'_>,
+    person: &Person,
+    profile: &mut Profile,
+    now: Timestamp,
+    event: &Event,
+    emissions: &mut Vec<Emission>,
+) -> Outcome {
     match remember(knowledge.rules, profile, now, event) {
         Memory::New => {}
         Memory::InPlaceOf(lost) => {

@@ -19,7 +19,7 @@ use crate::domain::command::Command;
 use crate::domain::decision::Emission;
 use crate::domain::event::Event;
 use crate::domain::person::Person;
-use crate::domain::react::{Knowledge, Outcome, react, settle};
+use crate::domain::react::{Knowledge, Outcome, happen, react, settle};
 use crate::domain::rulebook::RuleBook;
 use crate::domain::site::Site;
 use crate::domain::time::Timestamp;
@@ -166,6 +166,12 @@ impl Task {
         self.input_next = input_next;
     }
 
+    /// Fetches what these records need, which changes nothing. To be called before they are applied one by one.
+    pub fn look_ahead(&self, records: &[Record]) {
+        let keys = records.iter().filter_map(|record| record.key.as_deref());
+        self.overlay.touch(keys.filter_map(|key| std::str::from_utf8(key).ok()));
+    }
+
     /// Applies the record at the input's next offset, or one after it where the log has gaps.
     pub fn apply(&mut self, record: &Record, outputs: &mut Vec<Output>) -> Result<Applied, TaskError> {
         let applied = match self.decode(record) {
@@ -298,14 +304,18 @@ impl Task {
     fn event(&mut self, event: &Event, outputs: &mut Vec<Output>) -> Result<Applied, TaskError> {
         self.stream_time = self.stream_time.max(event.timestamp);
         let place = self.overlay.person(&self.rules, &event.person).map_err(task_error)?;
-        let profile = &mut self.overlay.entry(place).profile;
+        let entry = self.overlay.entry(place);
+        // While due times are worked out anew, those of some profiles are by other definitions.
+        let may_be_due = self.reindexing.is_some() || entry.due().is_some_and(|due| due <= self.stream_time);
+        let profile = &mut entry.profile;
         let knowledge = Knowledge { rules: &self.rules, catalogue: &self.catalogue, site: &self.site };
         if is_armed(Mutant::ForgetMessageIds) {
             profile.seen.clear();
         }
         let mut emissions = Vec::new();
         let before = profile.version;
-        let outcome = react(knowledge, &event.person, profile, self.stream_time, event, &mut emissions);
+        let change = if may_be_due { react } else { happen };
+        let outcome = change(knowledge, &event.person, profile, self.stream_time, event, &mut emissions);
         let once = is_armed(Mutant::StageEveryOther) && event.message_id.len().is_multiple_of(2);
         let is_duplicate = matches!(outcome, Outcome::Duplicate { .. });
         if (!is_duplicate || profile.version != before) && !once {

@@ -35,6 +35,8 @@ use crate::runtime::task::{Applied, SWEEP_MAX, Task};
 
 /// How many records are applied between two looks at everything else.
 const RECORDS_PER_TURN: usize = 500;
+/// How many records are read before the first of them is applied, so that what they need is fetched together.
+const RECORDS_AHEAD: usize = 32;
 /// How long a poll waits when there is nothing to do.
 const IDLE_WAIT: Duration = Duration::from_millis(50);
 
@@ -139,8 +141,14 @@ impl<B: Broker> Worker<B> {
 
     fn poll(&mut self) -> Result<(), Fault> {
         let mut wait = self.patience();
-        for _ in 0..RECORDS_PER_TURN {
-            match self.broker.poll(wait)? {
+        let mut left = RECORDS_PER_TURN;
+        let mut ahead = Vec::with_capacity(RECORDS_AHEAD);
+        while left > 0 {
+            let then = self.read_ahead(wait, left, &mut ahead)?;
+            left = left.saturating_sub(ahead.len() + 1);
+            self.look_ahead(&ahead);
+            ahead.drain(..).try_for_each(|record| self.record(&record))?;
+            match then {
                 Polled::Nothing => return Ok(()),
                 Polled::Record(record) => self.record(&record)?,
                 Polled::Assigned(partitions) => self.assigned(partitions)?,
@@ -160,6 +168,29 @@ impl<B: Broker> Worker<B> {
             wait = Duration::ZERO;
         }
         Ok(())
+    }
+
+    /// Reads some records, no more than there is room for in the open transaction, and answers what came after them.
+    fn read_ahead(&mut self, wait: Duration, left: usize, ahead: &mut Vec<Record>) -> Result<Polled, Fault> {
+        let room = self.plan.commit.records_max.saturating_sub(self.batch.records);
+        let last = RECORDS_AHEAD.min(left).min(room).saturating_sub(1);
+        let mut polled = self.broker.poll(wait)?;
+        while ahead.len() < last
+            && let Polled::Record(record) = polled
+        {
+            ahead.push(record);
+            polled = self.broker.poll(Duration::ZERO)?;
+        }
+        Ok(polled)
+    }
+
+    fn look_ahead(&self, records: &[Record]) {
+        for run in records.chunk_by(|one, next| one.partition == next.partition) {
+            let assignment = run.first().and_then(|record| self.assignments.get(&record.partition));
+            if let Some(Assignment { work: Work::Running { task, .. }, .. }) = assignment {
+                task.look_ahead(run);
+            }
+        }
     }
 
     /// How long the first poll of a turn may wait: until the open transaction is due, and not at all while

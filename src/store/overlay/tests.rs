@@ -66,6 +66,7 @@ proptest! {
         let mut overlay = overlay(profiles_cached_max);
         let (mut committed, mut staged) = (BTreeMap::new(), BTreeMap::new());
         for (deed, number) in deeds {
+            overlay.touch([person(number).as_str(), "nobody"].into_iter());
             match deed {
                 0 => {
                     commit(&mut overlay);
