@@ -69,6 +69,8 @@ fn when_it_is_swept_and_committed_changes_nothing() {
         pipeline.append_commands_of(&first);
         let mut turns = Turns::new(&pipeline, 1);
         turns.run();
+        let (commits, inputs) = (turns.commits() as usize, pipeline.commands().len());
+        assert!(commits * records_max >= inputs, "{inputs} inputs in {commits} of {records_max} at most");
         drop(turns);
         pipeline.check();
         assert_eq!(told(&pipeline.outputs()), expected, "committed every {records_max} records");

@@ -190,6 +190,11 @@ impl<'p> Turns<'p> {
         }
     }
 
+    /// How many transactions were committed.
+    pub(crate) fn commits(&self) -> u64 {
+        self.worker.commits()
+    }
+
     /// Why the worker does not go on, if it does not within some turns.
     pub(crate) fn refusal(&mut self) -> Option<String> {
         (0..40).find_map(|_| self.worker.turn(self.now).err()).map(|fault| fault.to_string())
