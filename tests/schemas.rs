@@ -360,7 +360,7 @@ fn affinities() -> ThinVec<Affinity> {
         value: value.into(),
         score,
         squares: score * score / 2.25,
-        hour: HOUR + hour,
+        hour: (HOUR + hour) as i32,
         evidence: 4,
         tagged_at,
     };

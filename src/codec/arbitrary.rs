@@ -268,7 +268,7 @@ fn affinity(parts: AffinityParts) -> Affinity {
         value,
         score,
         squares: squares.unwrap_or(Affinity::squares_of_one(score)),
-        hour,
+        hour: hour as i32,
         evidence,
         tagged_at,
     }
@@ -315,7 +315,7 @@ fn frequencies() -> impl Strategy<Value = (NameId, Frequencies)> {
     let of_values = vec((text(), counter()), 1..4).prop_map(|counters| {
         let counters = counters.into_iter();
         let nameless = |counter: Counter| {
-            Counter::of_buckets(NameId::default(), counter.total, counter.buckets().into())
+            Counter { id: NameId::default(), ..counter }
         };
         Frequencies::of_counters(counters.map(|(value, counter)| (value, nameless(counter))).collect())
     });

@@ -60,8 +60,8 @@ pub struct Affinity {
     /// The sum of the squares of what each contribution is worth in `hour`.
     #[serde(skip)]
     pub squares: f64,
-    /// The hour that the score is as of.
-    pub hour: i64,
+    /// The hour that the score is as of. Of a profile most of the memory is its affinities, so it is half a word.
+    pub hour: i32,
     /// How many contributions it holds: the evidence.
     pub evidence: u32,
     /// Since when the value is a tag, if it is.
@@ -71,18 +71,24 @@ pub struct Affinity {
 impl Affinity {
     /// An affinity without any contribution yet.
     pub fn new(value: &str, hour: i64) -> Affinity {
+        let hour = half_a_word(hour);
         Affinity { value: value.into(), score: 0.0, squares: 0.0, hour, evidence: 0, tagged_at: None }
+    }
+
+    /// The hour that the score is as of.
+    pub fn hour(&self) -> i64 {
+        i64::from(self.hour)
     }
 
     /// Adds a weight that an event of hour `event_hour` contributes, as of hour `now_hour`.
     pub fn add(&mut self, weight: f64, event_hour: i64, now_hour: i64, decay: &Decay) {
-        let hour = self.hour.max(now_hour);
+        let hour = self.hour().max(now_hour);
         let contribution = weight * decay.after_hours(hour.saturating_sub(event_hour));
-        let left = decay.after_hours(hour.saturating_sub(self.hour));
+        let left = decay.after_hours(hour.saturating_sub(self.hour()));
         // An infinite score could not decay: it would be no number at all when its factor is zero.
         self.score = (self.score * left + contribution).clamp(f64::MIN, f64::MAX);
         self.squares = (self.squares * left * left + contribution * contribution).min(f64::MAX);
-        self.hour = hour;
+        self.hour = half_a_word(hour);
         self.evidence = self.evidence.saturating_add(1);
     }
 
@@ -93,7 +99,7 @@ impl Affinity {
 
     /// The signed score as of an hour that is not before the stored one.
     pub fn score_at(&self, hour: i64, decay: &Decay) -> f64 {
-        self.score * decay.after_hours(hour.saturating_sub(self.hour))
+        self.score * decay.after_hours(hour.saturating_sub(self.hour()))
     }
 
     /// How many contributions of equal weight would say as much: Kish's effective sample size, the square of the sum
@@ -107,7 +113,7 @@ impl Affinity {
 
     /// The score in whole points as of an hour, none below zero: it has as many as it reaches.
     pub fn points_at(&self, hour: i64, decay: &Decay) -> i64 {
-        let score = self.score_at(hour.max(self.hour), decay).max(0.0);
+        let score = self.score_at(hour.max(self.hour()), decay).max(0.0);
         let next = score.floor() + 1.0;
         (if score >= next - TOLERANCE { next } else { score.floor() }) as i64
     }
@@ -122,12 +128,17 @@ impl Affinity {
         }
         let estimate = decay.half_life_hours() as f64 * libm::log2(self.score / limit);
         // The estimate is within an hour; the exact comparison decides.
-        let mut hour = self.hour.saturating_add((estimate as i64).saturating_sub(2).max(0));
+        let mut hour = self.hour().saturating_add((estimate as i64).saturating_sub(2).max(0));
         while self.score_at(hour, decay) >= limit {
             hour = hour.checked_add(1)?;
         }
         hour.checked_mul(HOUR_MS).map(Timestamp::from_ms)
     }
+}
+
+/// An hour that an event may be of lies within the range by far.
+fn half_a_word(hour: i64) -> i32 {
+    hour.clamp(i32::MIN.into(), i32::MAX.into()) as i32
 }
 
 #[cfg(test)]

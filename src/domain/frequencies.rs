@@ -4,6 +4,7 @@
 use compact_str::CompactString;
 use thin_vec::ThinVec;
 
+use super::growth::make_room;
 use super::rulebook::{NameId, Window};
 use super::time::Timestamp;
 use super::window::Counter;
@@ -33,6 +34,7 @@ impl Frequencies {
         let place = match self.0.binary_search_by(|(other, _)| (**other).cmp(value)) {
             Ok(place) => place,
             Err(place) => {
+                make_room(&mut self.0);
                 self.0.insert(place, (value.into(), Counter::new(NameId::default())));
                 place
             }

@@ -6,6 +6,7 @@ use thin_vec::ThinVec;
 use super::affinity::{Affinity, TOLERANCE};
 use super::decision::{Emission, SegmentChange};
 use super::event::{Event, Item};
+use super::growth::make_room;
 use super::limit::Limit;
 use super::profile::{Cause, Profile};
 use super::react::{Change, Happened};
@@ -71,6 +72,7 @@ fn add<'a>(change: &mut Change<'a>, rule: &'a InterestRule, event: &Event, value
     let hour = change.now.hour();
     let affinities = change.profile.affinities_mut(rule.id);
     let at = position(affinities, value).unwrap_or_else(|at| {
+        make_room(affinities);
         affinities.insert(at, Affinity::new(value, hour));
         at
     });

@@ -4,6 +4,7 @@
 pub mod affinity;
 mod aggregation;
 pub mod attribute;
+pub mod buckets;
 pub mod catalogue;
 pub mod command;
 pub mod decide;
@@ -17,6 +18,7 @@ mod firing;
 pub mod frequencies;
 pub mod freshness;
 pub mod funnel;
+mod growth;
 pub mod intake;
 pub mod interest;
 pub mod lifecycle;

@@ -4,6 +4,7 @@
 
 use thin_vec::ThinVec;
 
+use super::growth::make_room;
 use super::rulebook::Window;
 use super::scalar::Scalar;
 use super::time::Timestamp;
@@ -72,6 +73,7 @@ impl Points {
         }
         self.0.retain(|held| !keep.outdoes(&point, held, bucket));
         let place = self.0.partition_point(|held| held.order(&point).is_lt());
+        make_room(&mut self.0);
         self.0.insert(place, point);
         let (Keep::LatestOfEach { most } | Keep::Newest { most }) = keep else { return true };
         // More than one too many there are where fewer were declared anew.

@@ -6,6 +6,7 @@ use thin_vec::ThinVec;
 
 use super::affinity::Affinity;
 use super::frequencies::Frequencies;
+use super::growth::make_room;
 use super::limit::TRAITS_MAX;
 use super::points::{Point, Points};
 use super::purchase::Order;
@@ -195,7 +196,7 @@ impl Profile {
     /// number that depends on them all.
     pub(crate) fn touch(&self) -> usize {
         let interests = self.interests.iter().map(|(_, affinities)| affinities.len());
-        let counters = self.counters.iter().map(|counter| counter.buckets().len());
+        let counters = self.counters.iter().map(|counter| counter.buckets.touch());
         let lists = [self.seen.len(), self.recent.len(), self.segments.len(), self.orders.ledger.len()];
         interests.chain(counters).chain(lists).sum()
     }
@@ -247,6 +248,7 @@ impl Profile {
         let at = match self.counters.iter().position(|counter| counter.id == id) {
             Some(at) => at,
             None => {
+                make_room(&mut self.counters);
                 self.counters.push(Counter::new(id));
                 self.counters.len() - 1
             }
@@ -280,6 +282,7 @@ impl Profile {
         let at = match self.segments.iter().position(|state| state.id == id) {
             Some(at) => at,
             None => {
+                make_room(&mut self.segments);
                 self.segments.push(SegmentState { id, status: SegmentStatus::Out });
                 self.segments.len() - 1
             }
@@ -293,6 +296,7 @@ fn of_name<T>(held: &mut ThinVec<(NameId, ThinVec<T>)>, id: NameId) -> &mut Thin
     let at = match held.iter().position(|(other, _)| *other == id) {
         Some(at) => at,
         None => {
+            make_room(held);
             held.push((id, ThinVec::new()));
             held.len() - 1
         }
@@ -308,6 +312,7 @@ fn change_of_name<T: Default + PartialEq>(
     change: impl FnOnce(&mut T) -> bool,
 ) -> bool {
     let at = held.binary_search_by_key(&id, |(other, _)| *other).unwrap_or_else(|at| {
+        make_room(held);
         held.insert(at, (id, T::default()));
         at
     });
@@ -335,6 +340,7 @@ impl Orders {
                 }
             }
             Err(at) if self.revenue.len() < 16 => {
+                make_room(&mut self.revenue);
                 self.revenue.insert(at, Revenue { currency: currency.into(), hundredths });
             }
             Err(_) => {}

@@ -8,6 +8,7 @@ use thin_vec::ThinVec;
 use super::attribute;
 use super::decision::Emission;
 use super::event::{Event, Money, ORDER_CANCELLED, ORDER_COMPLETED, ORDER_REFUNDED};
+use super::growth::make_room;
 use super::limit::Limit;
 use super::profile::Orders;
 use super::react::{Change, remember_first};
@@ -249,6 +250,7 @@ impl Orders {
                 if self.ledger.len() >= ORDERS_MAX {
                     self.ledger.remove(0);
                 }
+                make_room(&mut self.ledger);
                 self.ledger.push(Order::expected(id, at));
                 self.ledger.len() - 1
             }

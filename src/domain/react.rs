@@ -13,6 +13,7 @@ use super::decide::decide;
 use super::decision::{Decision, DecisionCause, Emission};
 use super::derived;
 use super::event::{DECISION_REQUEST, Event, IDENTIFY};
+use super::growth::make_room;
 use super::interest;
 use super::limit::{self, Limit};
 use super::person::Person;
@@ -240,6 +241,7 @@ fn remember(rules: &RuleBook, profile: &mut Profile, now: Timestamp, event: &Eve
     profile.seen.drain(..outdated);
     let too_many = (profile.seen.len() + 1).saturating_sub(rules.intake.seen_ids_max);
     let lost = profile.seen.drain(..too_many.min(profile.seen.len())).len();
+    make_room(&mut profile.seen);
     profile.seen.push(seen);
     if lost == 0 { Memory::New } else { Memory::InPlaceOf(lost) }
 }
@@ -362,6 +364,7 @@ pub(crate) fn remember_first(list: &mut ThinVec<CompactString>, text: &str, leng
         }
         None => {
             list.truncate(length_max.saturating_sub(1));
+            make_room(list);
             list.insert(0, text.into());
         }
     }

@@ -52,7 +52,7 @@ pub fn all_shares<'a>(
 ) -> Vec<Share<'a>> {
     let hour = now.hour();
     let scored = |affinity: &'a Affinity| {
-        let score = affinity.score_at(hour.max(affinity.hour), &interest.decay);
+        let score = affinity.score_at(hour.max(affinity.hour()), &interest.decay);
         Share { affinity, score, share: 0.0, lift: None }
     };
     let mut shares: Vec<Share<'a>> = affinities.iter().map(scored).collect();

@@ -26,7 +26,7 @@ impl SiteTotals {
     pub fn add(&mut self, affinities: &[Affinity], rule: &InterestRule, as_of: Timestamp) {
         let mut counts = false;
         for affinity in affinities {
-            let score = affinity.score_at(as_of.hour().max(affinity.hour), &rule.decay);
+            let score = affinity.score_at(as_of.hour().max(affinity.hour()), &rule.decay);
             if score <= 0.0 {
                 continue;
             }

@@ -1,11 +1,11 @@
-//! Windows, and windowed numbers as sparse rings of buckets: exact to one bucket, independent of the order of
-//! events, and falling when time passes.
+//! Windows, and windowed numbers as sums by bucket: exact to one bucket, independent of the order of events, and
+//! falling when time passes.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use thin_vec::ThinVec;
 
+use super::buckets::Buckets;
 use super::rulebook::NameId;
 use super::time::Timestamp;
 use super::zone::Zone;
@@ -52,53 +52,43 @@ impl Window {
 }
 
 /// One attribute's number for one person.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Written")]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 pub struct Counter {
     /// Which attribute.
     pub id: NameId,
     /// The sum over the window, or over the lifetime where there is none.
     pub total: i64,
-    /// (number of the bucket, sum in it), sorted by number; empty without a window.
-    buckets: ThinVec<(i64, i64)>,
-    /// The number of the first bucket, again: with every event it is asked of every counter of a person, and in
-    /// the list it would be somewhere else in memory. Without one it is [`NEVER`].
-    #[serde(skip)]
-    oldest: i64,
+    /// The sums that it is made of; none without a window.
+    pub buckets: Buckets,
 }
 
-/// The number of a bucket that leaves no window.
-const NEVER: i64 = i64::MAX;
-
-/// A counter as it is written.
-#[derive(Deserialize)]
+/// A counter as format 1 of rows had it.
+#[derive(Serialize, Deserialize)]
 struct Written {
     id: NameId,
     total: i64,
-    buckets: ThinVec<(i64, i64)>,
+    buckets: Vec<(i64, i64)>,
 }
 
 impl From<Written> for Counter {
     fn from(written: Written) -> Counter {
-        Counter::of_buckets(written.id, written.total, written.buckets)
+        let Written { id, total, buckets } = written;
+        Counter { id, total, buckets: buckets.into_iter().collect() }
+    }
+}
+
+impl From<Counter> for Written {
+    fn from(counter: Counter) -> Written {
+        let Counter { id, total, buckets } = counter;
+        Written { id, total, buckets: buckets.iter().collect() }
     }
 }
 
 impl Counter {
     /// An empty counter of this attribute.
     pub fn new(id: NameId) -> Counter {
-        Counter::of_buckets(id, 0, ThinVec::new())
-    }
-
-    /// A counter as it was written: its number and its buckets.
-    pub(crate) fn of_buckets(id: NameId, total: i64, buckets: ThinVec<(i64, i64)>) -> Counter {
-        let oldest = oldest_of(&buckets);
-        Counter { id, total, buckets, oldest }
-    }
-
-    /// (number of the bucket, sum in it), sorted by number; empty without a window.
-    pub(crate) fn buckets(&self) -> &[(i64, i64)] {
-        &self.buckets
+        Counter { id, ..Counter::default() }
     }
 
     /// Adds an amount that happened at `at`. Returns whether it changes the number: an amount from before the
@@ -107,73 +97,36 @@ impl Counter {
         if amount == 0 {
             return false;
         }
-        let Some(window) = window else {
-            self.total = self.total.saturating_add(amount);
-            return true;
-        };
-        self.expire(now, window);
-        let bucket = window.bucket(at);
-        if bucket < window.oldest_bucket(now) {
-            return false;
+        if let Some(window) = window {
+            self.expire(now, window);
+            let bucket = window.bucket(at);
+            if bucket < window.oldest_bucket(now) {
+                return false;
+            }
+            self.buckets.add(bucket, amount);
         }
-        match self.buckets.binary_search_by_key(&bucket, |entry| entry.0) {
-            Ok(found) => self.add_to_bucket(found, amount),
-            Err(place) => self.buckets.insert(place, (bucket, amount)),
-        }
-        self.note_oldest();
         self.total = self.total.saturating_add(amount);
         true
     }
 
     /// Takes out what has left the window at `now`. Returns whether the number changed.
     pub fn expire(&mut self, now: Timestamp, window: &Window) -> bool {
-        // Mostly nothing has left, which the oldest bucket tells.
-        if self.due(window).is_none_or(|due| due > now) {
+        // Mostly nothing has left, which the first bucket tells.
+        if self.due(window).is_none_or(|due| due > now) || !self.buckets.expire(window.oldest_bucket(now)) {
             return false;
         }
-        let oldest_kept = window.oldest_bucket(now);
-        // One after the other from the oldest, so that the bucket that was due is gone in any case.
-        let gone = self.buckets.iter().take_while(|entry| entry.0 < oldest_kept).count();
-        if gone == 0 {
-            return false;
-        }
-        self.buckets.drain(..gone);
-        self.note_oldest();
         let before = self.total;
         // What remains is summed afresh: where a sum has reached the end of its range, a difference would
         // carry the error on for ever.
-        let sum: i128 = self.buckets.iter().map(|entry| i128::from(entry.1)).sum();
+        let sum: i128 = self.buckets.iter().map(|(_, sum)| i128::from(sum)).sum();
         self.total = sum.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
         before != self.total
     }
 
-    /// A bucket that adds up to zero goes: its leaving would change nothing.
-    fn add_to_bucket(&mut self, at: usize, amount: i64) {
-        let Some(entry) = self.buckets.get_mut(at) else { return };
-        entry.1 = entry.1.saturating_add(amount);
-        if entry.1 == 0 {
-            self.buckets.remove(at);
-        }
-    }
-
-    fn note_oldest(&mut self) {
-        self.oldest = oldest_of(&self.buckets);
-    }
-
-    /// When the oldest bucket leaves the window; never where that is beyond all time.
+    /// When the first bucket leaves the window; never where that is beyond all time.
     pub fn due(&self, window: &Window) -> Option<Timestamp> {
-        window.leaves(self.oldest)
+        window.leaves(self.buckets.first()?)
     }
-}
-
-impl Default for Counter {
-    fn default() -> Counter {
-        Counter::new(NameId::default())
-    }
-}
-
-fn oldest_of(buckets: &[(i64, i64)]) -> i64 {
-    buckets.first().map_or(NEVER, |entry| entry.0)
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ pub struct Overlay {
     /// The same of what was flushed and is not settled yet.
     digest_flushed: Option<Digest>,
     profiles_cached_max: usize,
-    turn: u64,
+    turn: u32,
 }
 
 /// Where a person's profile is in memory, until the next commit or its giving up.
@@ -68,7 +68,8 @@ pub struct Entry {
     /// The hash of the row that was flushed last; none where that was its end.
     flushed_hash: Option<u64>,
     dirty: bool,
-    used: u64,
+    /// In which turn, that is after how many commits.
+    used: u32,
 }
 
 /// A dirty profile at the commit.
@@ -271,7 +272,7 @@ impl Overlay {
         self.passed = None;
         self.rows.clear();
         self.make_room();
-        self.turn += 1;
+        self.turn = self.turn.wrapping_add(1);
         Ok(())
     }
 
@@ -343,7 +344,8 @@ impl Overlay {
         let kept = self.profiles_cached_max - self.profiles_cached_max / 4;
         let mut entries = std::mem::take(&mut self.entries);
         self.places.clear();
-        entries.select_nth_unstable_by_key(kept, |entry| std::cmp::Reverse(entry.used));
+        let turn = self.turn;
+        entries.select_nth_unstable_by_key(kept, |entry| turn.wrapping_sub(entry.used));
         entries.truncate(kept);
         for entry in entries {
             self.insert(entry);

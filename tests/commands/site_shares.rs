@@ -65,7 +65,7 @@ impl Pipeline {
         let half_life = rule.decay.half_life_hours() as f64;
         let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
         for affinity in liked.iter().flatten() {
-            let hours = affinity.hour - bespoke::domain::time::Timestamp::from_ms(1_767_607_200_000).hour();
+            let hours = affinity.hour() - bespoke::domain::time::Timestamp::from_ms(1_767_607_200_000).hour();
             *sums.entry(&affinity.value).or_default() += affinity.score * (hours as f64 / half_life).exp2();
         }
         let whole: f64 = sums.values().sum();

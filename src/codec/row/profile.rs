@@ -200,12 +200,11 @@ impl Writer<'_> {
 
     fn amounts(&mut self, counter: &Counter) {
         self.signed(counter.total);
-        self.length(counter.buckets().len());
-        let mut before = 0;
-        for (bucket, amount) in counter.buckets() {
-            self.signed(bucket.wrapping_sub(before));
-            self.signed(*amount);
-            before = *bucket;
+        let buckets = &counter.buckets;
+        self.length(buckets.len());
+        if let Some(first) = buckets.first() {
+            self.signed(first);
+            self.bytes.extend_from_slice(buckets.packed());
         }
     }
 
@@ -218,7 +217,7 @@ impl Writer<'_> {
         let squares = affinity.squares.to_le_bytes();
         self.text(&affinity.value);
         self.bytes.extend_from_slice(&affinity.score.to_le_bytes());
-        self.signed(self.as_of.hour().wrapping_sub(affinity.hour));
+        self.signed(self.as_of.hour().wrapping_sub(affinity.hour()));
         let (evidence, tagged) = (u64::from(affinity.evidence), u64::from(affinity.tagged_at.is_some()));
         if self.with_squares {
             let has_squares = has_squares(affinity);

@@ -28,7 +28,7 @@ pub const CONSUMER_SETTINGS: &[(&str, &str)] = &[
     ("isolation.level", "read_committed"),
     ("check.crcs", "true"),
     ("queued.min.messages", "100000"),
-    ("queued.max.messages.kbytes", "16384"),
+    ("queued.max.messages.kbytes", "4096"),
     // What a broker sends is counted as it lies there, packed, while the client unpacks all of an answer at once,
     // with lz4 up to 255 times: so much for each partition bounds memory. A larger batch comes alone.
     ("fetch.message.max.bytes", "131072"),

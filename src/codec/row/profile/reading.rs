@@ -10,6 +10,7 @@ use super::{
     WITH_AGGREGATES, WITH_PREVIOUS, WITH_SCROLLS, WITH_SQUARES,
 };
 use crate::domain::affinity::Affinity;
+use crate::domain::buckets::Buckets;
 use crate::domain::event::Money;
 use crate::domain::frequencies::Frequencies;
 use crate::domain::points::{Point, Points};
@@ -150,18 +151,19 @@ impl<'r> Reader<'r> {
 
     fn amounts(&mut self, id: NameId) -> Result<Counter, Reason> {
         let total = self.signed()?;
-        let mut before = 0_i64;
-        let buckets = self.list(|reader| {
-            before = before.wrapping_add(reader.signed()?);
-            Ok((before, reader.signed()?))
-        })?;
-        Ok(Counter::of_buckets(id, total, buckets))
+        let (mut buckets, mut number) = (Buckets::default(), 0_i64);
+        for _ in 0..self.length()? {
+            number = number.wrapping_add(self.signed()?);
+            buckets.push(number, self.signed()?);
+        }
+        Ok(Counter { id, total, buckets })
     }
 
     fn affinity(&mut self) -> Result<Affinity, Reason> {
         let value = self.text()?;
         let score = f64::from_bits(self.hash()?);
         let hour = self.as_of.hour().wrapping_sub(self.signed()?);
+        let hour = i32::try_from(hour).map_err(|_| "an affinity is of an hour that no event can have")?;
         let mut evidence = self.unsigned()?;
         let is_tagged = evidence & 1 == 1;
         evidence >>= 1;

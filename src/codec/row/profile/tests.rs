@@ -28,7 +28,7 @@ fn rows_of_format_3_end_and_rows_of_format_5_begin_as_they_always_did() {
     let points = [(1, Scalar::Text("boot".into())), (99, Scalar::Integer(8))];
     let points = points.map(|(at, value)| Point { at: hour(at), value });
     profile.points = thin_vec![(NameId(7), Points::of_points(points.into()))];
-    let counter = Counter::of_buckets(NameId::default(), 3, ThinVec::new());
+    let counter = Counter { total: 3, ..Counter::default() };
     profile.frequencies =
         thin_vec![(NameId(8), Frequencies::of_counters(thin_vec![("hat".into(), counter)]))];
     let euros = |hundredths| Money { hundredths, currency: "EUR".into() };
@@ -85,7 +85,7 @@ fn rows_of_format_6_end_with_the_previous_visit() {
         scrolls: Scrolls::default(),
     };
     let points = Points::of_points(thin_vec![Point { at: hour(98), value: Scalar::Integer(8) }]);
-    let counter = Counter::of_buckets(NameId::default(), 3, ThinVec::new());
+    let counter = Counter { total: 3, ..Counter::default() };
     let frequencies = Frequencies::of_counters(thin_vec![("hat".into(), counter)]);
     let held = [Held::Sum(-2), Held::Points(points), Held::Frequencies(frequencies)];
     let values = SessionValues::of_list((1..).map(NameId).zip(held).collect());
