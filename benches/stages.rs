@@ -23,6 +23,7 @@ use bespoke::runtime::stores::{DiskStores, Stores};
 use bespoke::runtime::task::{SWEEP_MAX, Shared, Task};
 use bespoke::runtime::topics::OwnTopics;
 use bespoke::service::build::wire_source;
+use bespoke::store::profile_cache::ProfileCache;
 use bespoke::store::rocks::StoreMemory;
 use clap::Parser;
 
@@ -120,11 +121,11 @@ impl Measured {
         let memory = StoreMemory::new(config.state.block_cache_bytes, config.state.write_buffer_bytes);
         let stores = DiskStores::new(state, Arc::new(memory));
         let topic: Arc<str> = Arc::from(&*source.topic);
+        let cache = Arc::new(ProfileCache::new(config.state.profile_cache_bytes));
         let mut tasks = Vec::new();
         for number in 0..arguments.partitions {
             let records = records(config, &Partition::new(Arc::clone(&topic), number))?;
-            let cached = config.state.profiles_cached_max;
-            let task = Task::open(Arc::clone(&shared), number, stores.open(number)?, cached)?;
+            let task = Task::open(Arc::clone(&shared), number, stores.open(number)?, &cache)?;
             tasks.push((task, records.into_iter()));
         }
         let (stages, made) = (Stages::default(), Made::default());

@@ -436,7 +436,8 @@ fn every_exit_code_is_in_the_table_and_the_other_way_round() {
 }
 
 fn task(plan: &Arc<Plan>) -> Task {
-    let mut task = Task::open(Arc::clone(&plan.shared), 0, Box::new(MemoryStore::default()), 16).unwrap();
+    let store = Box::new(MemoryStore::default());
+    let mut task = Task::open(Arc::clone(&plan.shared), 0, store, &plan.profile_cache).unwrap();
     task.start_at(0);
     task
 }

@@ -314,9 +314,7 @@ fn points() -> impl Strategy<Value = (NameId, Points)> {
 fn frequencies() -> impl Strategy<Value = (NameId, Frequencies)> {
     let of_values = vec((text(), counter()), 1..4).prop_map(|counters| {
         let counters = counters.into_iter();
-        let nameless = |counter: Counter| {
-            Counter { id: NameId::default(), ..counter }
-        };
+        let nameless = |counter: Counter| Counter { id: NameId::default(), ..counter };
         Frequencies::of_counters(counters.map(|(value, counter)| (value, nameless(counter))).collect())
     });
     (any::<u32>().prop_map(NameId), of_values)

@@ -176,7 +176,7 @@ pub(crate) const STATE: &[Key] = &[
     key("directory", "./state", "the directory; each partition has one of its own below"),
     key("block_cache", "64MiB", "memory for blocks read from disk, for all partitions, 1MiB to 1TiB"),
     key("write_buffer", "64MiB", "memory for rows not yet on disk, for all partitions, 1MiB to 64GiB"),
-    key("profiles_cached_max", "20000", "decoded profiles kept in memory for each partition, 1 to 10000000"),
+    key("profile_cache", "128MiB", "memory for decoded profiles, for all partitions, 1MiB to 1TiB"),
 ];
 
 /// `http`.

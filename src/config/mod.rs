@@ -300,6 +300,6 @@ pub struct StateConfig {
     pub block_cache_bytes: usize,
     /// Memory for rows not yet on disk, shared by all partitions, in bytes.
     pub write_buffer_bytes: usize,
-    /// How many profiles each partition keeps decoded in memory.
-    pub profiles_cached_max: usize,
+    /// Memory for profiles that stay decoded between commits, shared by all partitions, in bytes.
+    pub profile_cache_bytes: usize,
 }

@@ -183,8 +183,7 @@ pub(crate) fn state(process: &mut Section<'_>, problems: &mut Problems<'_>) -> O
             .map_or_else(PathBuf::new, |text| PathBuf::from(&*text.text)),
         block_cache_bytes: state.size_bytes("block_cache", MIB..=MIB << 20, problems),
         write_buffer_bytes: state.size_bytes("write_buffer", MIB..=64 << 30, problems),
-        profiles_cached_max: state.whole("profiles_cached_max", 1..=10_000_000, problems).unsigned_abs()
-            as usize,
+        profile_cache_bytes: state.size_bytes("profile_cache", MIB..=MIB << 20, problems),
     })
 }
 

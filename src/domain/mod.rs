@@ -15,6 +15,7 @@ pub mod event;
 pub mod expression;
 pub mod field;
 mod firing;
+mod footprint;
 pub mod frequencies;
 pub mod freshness;
 pub mod funnel;

@@ -11,6 +11,7 @@ use super::stretch::Stretch;
 use super::task::Shared;
 use crate::config::{CommitConfig, Start};
 use crate::domain::time::Timestamp;
+use crate::store::profile_cache::ProfileCache;
 
 /// What all workers of a process do.
 pub struct Plan {
@@ -30,8 +31,8 @@ pub struct Plan {
     pub stores: Arc<dyn Stores>,
     /// When a transaction is committed.
     pub commit: CommitConfig,
-    /// How many profiles a task keeps decoded.
-    pub profiles_cached_max: usize,
+    /// The memory for profiles that tasks keep decoded.
+    pub profile_cache: Arc<ProfileCache>,
     /// Where figures are reported.
     pub instruments: Instruments,
 }

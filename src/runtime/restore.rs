@@ -97,7 +97,7 @@ impl Restore {
             }
             completed => completed?,
         }
-        let mut task = Task::open(plan.shared.clone(), number, store, plan.profiles_cached_max)
+        let mut task = Task::open(plan.shared.clone(), number, store, &plan.profile_cache)
             .map_err(|error| task_fault(number, &error))?;
         if task.is_new() {
             // Offsets and state are written in the same transactions, so whoever committed left a row behind.

@@ -15,6 +15,7 @@ use crate::runtime::stores::Stores;
 use crate::runtime::stretch::Stretch;
 use crate::runtime::task::Shared;
 use crate::runtime::topics::OwnTopics;
+use crate::store::profile_cache::ProfileCache;
 
 /// The plan of a process.
 pub fn plan(
@@ -42,7 +43,7 @@ pub fn plan(
         stretch: Stretch::default(),
         stores,
         commit: config.commit,
-        profiles_cached_max: config.state.profiles_cached_max,
+        profile_cache: Arc::new(ProfileCache::new(config.state.profile_cache_bytes)),
         instruments,
     }
 }

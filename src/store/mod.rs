@@ -3,6 +3,7 @@
 
 pub mod memory;
 pub mod overlay;
+pub mod profile_cache;
 pub mod rocks;
 
 use crate::codec::row::PERSON_PREFIX;

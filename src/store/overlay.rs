@@ -5,14 +5,18 @@
 //! Nothing reaches the store before the commit: `settle` hands everything over with its position, and
 //! dropping the overlay drops everything that was not committed.
 
+mod entry;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 use std::hint::black_box;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use super::{Change, DueBefore, PersonRow, Position, Store, StoreError};
+use super::profile_cache::{CacheShare, ProfileCache};
+use super::{Change, Position, Store, StoreError};
 use crate::codec::digest::{Digest, row_hash};
 use crate::codec::row::{self, Meta};
 use crate::domain::person::Person;
@@ -21,6 +25,8 @@ use crate::domain::react;
 use crate::domain::rulebook::RuleBook;
 use crate::domain::time::Timestamp;
 use crate::mutant::{Mutant, is_armed};
+
+pub use entry::Entry;
 
 /// How many profiles are brought near before the row of the first of them is made.
 const FLUSHED_TOGETHER: usize = 32;
@@ -44,33 +50,15 @@ pub struct Overlay {
     digest: Option<Digest>,
     /// The same of what was flushed and is not settled yet.
     digest_flushed: Option<Digest>,
-    profiles_cached_max: usize,
+    /// How many bytes of memory the entries take.
+    memory: usize,
+    share: CacheShare,
     turn: u32,
 }
 
 /// Where a person's profile is in memory, until the next commit or its giving up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place(usize);
-
-/// A profile in memory.
-#[derive(Debug)]
-pub struct Entry {
-    /// The profile.
-    pub profile: Profile,
-    person: Person,
-    /// When it changes by itself next.
-    due: Option<Timestamp>,
-    committed_version: u64,
-    /// When the committed row is due, as the store's index has it.
-    committed_due: Option<Timestamp>,
-    /// The hash of the committed row, as it was read or written; none where there is no row.
-    committed_hash: Option<u64>,
-    /// The hash of the row that was flushed last; none where that was its end.
-    flushed_hash: Option<u64>,
-    dirty: bool,
-    /// In which turn, that is after how many commits.
-    used: u32,
-}
 
 /// A dirty profile at the commit.
 #[derive(Debug)]
@@ -95,8 +83,8 @@ pub enum OverlayError {
 }
 
 impl Overlay {
-    /// No changes over a store, keeping at most about `profiles_cached_max` clean profiles.
-    pub fn new(store: Box<dyn Store>, profiles_cached_max: usize) -> Overlay {
+    /// No changes over a store, with a share of the memory for clean profiles.
+    pub fn new(store: Box<dyn Store>, cache: &Arc<ProfileCache>) -> Overlay {
         Overlay {
             store,
             places: HashTable::new(),
@@ -108,7 +96,8 @@ impl Overlay {
             rows: BTreeMap::new(),
             digest: Some(Digest::default()),
             digest_flushed: None,
-            profiles_cached_max,
+            memory: 0,
+            share: CacheShare::of(cache),
             turn: 0,
         }
     }
@@ -131,7 +120,7 @@ impl Overlay {
 
     /// Where a person's profile is as it stands now; a new one for somebody unknown.
     pub fn person(&mut self, rules: &RuleBook, person: &Person) -> Result<Place, OverlayError> {
-        if is_armed(Mutant::EvictStagedRows) && self.entries.len() > self.profiles_cached_max {
+        if is_armed(Mutant::EvictStagedRows) && self.memory > self.share.bytes() {
             self.forget_all();
         }
         match self.find(person) {
@@ -240,7 +229,9 @@ impl Overlay {
             self.touch_at(some.iter().copied());
             for at in some {
                 let Some(entry) = self.entries.get_mut(*at) else { continue };
+                self.memory -= entry.memory();
                 let change = entry.flush(&mut scratch);
+                self.memory += entry.memory();
                 if let Some(digest) = self.digest_flushed.as_mut().filter(|_| forgotten != Some(*at)) {
                     digest.replace(entry.committed_hash, entry.flushed_hash);
                 }
@@ -300,27 +291,13 @@ impl Overlay {
     }
 
     fn load(&mut self, rules: &RuleBook, person: &Person) -> Result<Place, OverlayError> {
-        let key = row::profile_key(person);
-        let (profile, committed_hash, committed_due) = match self.store.load_person(&key)? {
-            Some(PersonRow { value, due }) => {
-                (row::decode_profile(&value)?, Some(row_hash(&key, &value)), due)
-            }
-            None => (Profile::default(), None, None),
-        };
-        Ok(self.insert(Box::new(Entry {
-            person: person.clone(),
-            due: react::due(rules, &profile),
-            committed_version: profile.version,
-            profile,
-            committed_due,
-            committed_hash,
-            flushed_hash: None,
-            dirty: false,
-            used: self.turn,
-        })))
+        let row = self.store.load_person(&row::profile_key(person))?;
+        let entry = Box::new(Entry::of_row(rules, person, row, self.turn)?);
+        Ok(self.insert(entry))
     }
 
     fn insert(&mut self, entry: Box<Entry>) -> Place {
+        self.memory += entry.memory();
         let (at, hasher) = (self.entries.len(), &self.hasher);
         let hash = hasher.hash_one(&entry.person);
         self.entries.push(entry);
@@ -333,49 +310,24 @@ impl Overlay {
     fn forget_all(&mut self) {
         self.places.clear();
         self.entries.clear();
+        self.memory = 0;
     }
 
-    /// Drops profiles while there are too many, those first that were not used for the longest; after a commit all
-    /// are clean. A quarter of them go at once, so that it is seldom done.
+    /// Drops profiles while they take too much memory, those first that were not used for the longest; after a commit
+    /// all are clean. A quarter of the memory is freed at once, so that it is seldom done.
     fn make_room(&mut self) {
-        if self.entries.len() <= self.profiles_cached_max {
+        let room = self.share.bytes();
+        if self.memory <= room {
             return;
         }
-        let kept = self.profiles_cached_max - self.profiles_cached_max / 4;
-        let mut entries = std::mem::take(&mut self.entries);
-        self.places.clear();
-        let turn = self.turn;
-        entries.select_nth_unstable_by_key(kept, |entry| turn.wrapping_sub(entry.used));
-        entries.truncate(kept);
+        let (mut entries, turn) = (std::mem::take(&mut self.entries), self.turn);
+        self.forget_all();
+        entries.sort_by_cached_key(|entry| turn.wrapping_sub(entry.used));
         for entry in entries {
+            if self.memory + entry.memory() > room - room / 4 {
+                break;
+            }
             self.insert(entry);
-        }
-    }
-}
-
-impl Entry {
-    /// When the profile changes by itself next, by the definitions of its last change or its loading.
-    pub fn due(&self) -> Option<Timestamp> {
-        self.due
-    }
-
-    /// The row, as it goes to the changelog. `scratch` is for repeated use.
-    fn flush(&mut self, scratch: &mut Vec<u8>) -> Change {
-        let key = row::profile_key(&self.person);
-        let value =
-            (self.profile != Profile::default()).then(|| row::encode_profile_with(scratch, &self.profile));
-        self.flushed_hash = value.as_ref().map(|value| row_hash(&key, value));
-        let due = self.due.filter(|_| !is_armed(Mutant::SettleWithoutDueTimes));
-        Change { key, value, due, due_before: DueBefore::Known(self.committed_due) }
-    }
-
-    /// What was flushed is committed.
-    fn settle(&mut self) {
-        self.dirty = false;
-        self.committed_hash = self.flushed_hash;
-        self.committed_due = self.due;
-        if !is_armed(Mutant::ForgetCommittedVersion) {
-            self.committed_version = self.profile.version;
         }
     }
 }

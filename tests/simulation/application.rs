@@ -75,7 +75,7 @@ impl Application {
         config.commit.records_max = random.between(1, 40) as usize;
         config.commit.age_ms_max = random.between(1, 300);
         // Sometimes so small that profiles are read from the store again and again.
-        config.state.profiles_cached_max = random.between(1, 60) as usize;
+        config.state.profile_cache_bytes = random.between(1, 60) as usize * 1_024;
         let shop = Shop::new(ShopSettings {
             seed,
             persons: random.between(2, 12) as usize,

@@ -73,9 +73,9 @@ pub(super) struct PlanArguments {
     /// Standbys of each partition, which are not built yet. Without, a plan with none and one with one.
     #[arg(long, value_name = "0|1", value_parser = value_parser!(u64).range(0..=1))]
     standbys: Option<u64>,
-    /// Decoded profiles that each partition keeps, as state.profiles_cached_max.
-    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = value_parser!(u64).range(1..=10_000_000))]
-    profiles_cached: u64,
+    /// The memory for decoded profiles of an instance, as state.profile_cache.
+    #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = value_parser!(u64).range(1..=1_048_576))]
+    profile_cache: u64,
     /// The size at which Kafka closes a segment of the changelog, its segment.bytes. Without, Kafka's default.
     #[arg(long, value_name = "MIB", value_parser = value_parser!(u64).range(1..=2_047))]
     changelog_segment: Option<u64>,
@@ -131,7 +131,7 @@ impl PlanArguments {
             headroom: self.headroom_percent / 100.0,
             // Each plan sets its own.
             standbys: 0,
-            profiles_cached: self.profiles_cached as f64,
+            profile_cache_bytes: self.profile_cache as f64 * MIB,
         }
     }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::fleet::{Fleet, Work};
-use super::sizing::{down_seconds, partition_bytes};
+use super::sizing::{down_seconds, instance_bytes};
 use super::transactions::Transactions;
 
 const ZONES: usize = 3;
@@ -202,9 +202,9 @@ impl Fleet<'_> {
             Limit::Memory => {
                 let work = self.work(events);
                 let written: f64 = work.iter().map(|work| work.profiles_written).sum();
-                let each = partition_bytes(&demand, self.costs, written, self.owners.len() as f64);
-                let fullest = largest(self.by_instance(&self.owners, &work, |_| each));
-                (self.costs.process_bytes + fullest) / demand.instance_bytes
+                let fullest = largest(self.by_instance(&self.owners, &work, |_| 1.0));
+                let held = (fullest, self.owners.len() as f64);
+                instance_bytes(&demand, self.costs, written, held) / demand.instance_bytes
             }
             Limit::Markers => {
                 let of = Transactions::of(&demand, self.instances as u64, self.owners.len() as u64);

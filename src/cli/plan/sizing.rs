@@ -53,8 +53,8 @@ pub(super) struct Demand {
     /// Standbys of each partition. Each plan says its own.
     #[serde(skip)]
     pub(super) standbys: u64,
-    /// Decoded profiles that each partition keeps in memory, beside those of the open transaction.
-    pub(super) profiles_cached: f64,
+    /// The memory of an instance for decoded profiles, beside those of open transactions.
+    pub(super) profile_cache_bytes: f64,
 }
 
 /// The size of an installation.
@@ -122,7 +122,6 @@ pub(super) fn size(demand: &Demand, costs: &Costs) -> Plan {
     let (instances, partitions) = shape(demand, costs, &rates, cores_needed);
     let (fleet, standbys) = (instances as f64, demand.standbys as f64);
     let fullest = (partitions as f64 / fleet).ceil();
-    let each = partition_bytes(demand, costs, rates.profiles_written, partitions as f64);
     let copies = demand.profiles as f64 * (1.0 + standbys);
     let hops = if demand.unkeyed { 1.0 } else { 0.0 };
     let events_bytes = demand.events_per_second * demand.event_bytes;
@@ -138,7 +137,7 @@ pub(super) fn size(demand: &Demand, costs: &Costs) -> Plan {
         profiles_written_per_second: rates.profiles_written,
         cores_used: rates.cores,
         cores_needed,
-        memory_bytes: costs.process_bytes + fullest * each,
+        memory_bytes: instance_bytes(demand, costs, rates.profiles_written, (fullest, partitions as f64)),
         disk_bytes: copies / fleet * costs.stored_bytes_per_profile * (1.0 + demand.headroom),
         read_bytes_per_second: events_bytes * (1.0 + hops)
             + standbys * rates.profiles_written * costs.row_bytes,
@@ -162,21 +161,32 @@ fn shape(demand: &Demand, costs: &Costs, rates: &Rates, cores_needed: f64) -> (u
         (threads * PARTITIONS_PER_THREAD).next_power_of_two().max(PARTITIONS_MIN)
     });
     let all = partitions as f64;
-    let held = all * partition_bytes(demand, costs, rates.profiles_written, all) * MEMORY_SPREAD;
-    let room = (demand.instance_bytes - costs.process_bytes).max(MIB);
-    let by_memory = at_least_one(held / room);
-    (demand.instances.unwrap_or(by_cores.max(by_memory)), partitions)
+    let fits = |instances: &u64| {
+        let fullest = all / *instances as f64 * MEMORY_SPREAD;
+        instance_bytes(demand, costs, rates.profiles_written, (fullest, all)) <= demand.instance_bytes
+    };
+    let by_memory = || (1..=partitions).find(fits).unwrap_or(partitions);
+    (demand.instances.unwrap_or_else(|| by_cores.max(by_memory())), partitions)
 }
 
 fn at_least_one(number: f64) -> u64 {
     number.ceil().max(1.0) as u64
 }
 
-/// Memory for a partition: its own, the profiles that it keeps decoded, and its standbys elsewhere.
-pub(super) fn partition_bytes(demand: &Demand, costs: &Costs, profiles_written: f64, partitions: f64) -> f64 {
-    let changed = profiles_written * demand.commit_age_seconds / partitions;
-    let decoded = (demand.profiles as f64 / partitions).min(demand.profiles_cached + changed);
-    costs.partition_bytes * (1.0 + demand.standbys as f64) + decoded * costs.cached_profile_bytes
+/// Memory of an instance with so many of all partitions: its own, that of its partitions and of standbys for others,
+/// and the profiles that are decoded, of open transactions and between them.
+pub(super) fn instance_bytes(
+    demand: &Demand,
+    costs: &Costs,
+    profiles_written: f64,
+    (held, partitions): (f64, f64),
+) -> f64 {
+    let share = held / partitions;
+    let changed = profiles_written * demand.commit_age_seconds * share;
+    let cached = demand.profile_cache_bytes / costs.cached_profile_bytes;
+    let decoded = (demand.profiles as f64 * share).min(cached + changed);
+    let each = costs.partition_bytes * (1.0 + demand.standbys as f64);
+    costs.process_bytes + held * each + decoded * costs.cached_profile_bytes
 }
 
 impl Demand {
@@ -255,8 +265,8 @@ fn findings(demand: &Demand, costs: &Costs, plan: &Plan) -> Vec<String> {
         (
             plan.memory_bytes > demand.instance_bytes,
             format!(
-                "the fullest instance needs {:.0} MiB of memory: take larger instances, or more partitions \
-                 and a smaller state.profiles_cached_max",
+                "the fullest instance needs {:.0} MiB of memory: take larger or more instances, or a smaller \
+                 state.profile_cache",
                 plan.memory_bytes / MIB
             ),
         ),
@@ -298,7 +308,7 @@ pub(super) const EXAMPLE: Demand = Demand {
     replication: 3.0,
     headroom: 0.5,
     standbys: 0,
-    profiles_cached: 20_000.0,
+    profile_cache_bytes: 128.0 * MIB,
 };
 
 #[cfg(test)]

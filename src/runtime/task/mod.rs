@@ -24,6 +24,7 @@ use crate::domain::rulebook::RuleBook;
 use crate::domain::site::Site;
 use crate::domain::time::Timestamp;
 use crate::store::overlay::{Overlay, OverlayError};
+use crate::store::profile_cache::ProfileCache;
 use crate::store::{Change, Position, Store, StoreError};
 
 use crate::mutant::{Mutant, is_armed};
@@ -118,10 +119,10 @@ impl Task {
         shared: Arc<Shared>,
         number: i32,
         store: Box<dyn Store>,
-        cached: usize,
+        cache: &Arc<ProfileCache>,
     ) -> Result<Task, TaskError> {
         let is_misread = store.load(row::MISREAD_KEY)?.is_some();
-        let overlay = Overlay::new(store, cached);
+        let overlay = Overlay::new(store, cache);
         let mut task = Task {
             rules: Arc::clone(&shared.rules),
             reindexing: None,

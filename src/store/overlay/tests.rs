@@ -8,8 +8,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::store::memory::MemoryStore;
 
+/// Room for so many new profiles.
 fn overlay(profiles_cached_max: usize) -> Overlay {
-    Overlay::new(Box::new(MemoryStore::default()), profiles_cached_max)
+    let of_one = Entry::of_row(&RuleBook::default(), &person(1), None, 0).unwrap().memory();
+    let cache = Arc::new(ProfileCache::new(profiles_cached_max * of_one));
+    Overlay::new(Box::new(MemoryStore::default()), &cache)
 }
 
 fn person(number: u8) -> Person {

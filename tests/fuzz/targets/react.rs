@@ -94,7 +94,7 @@ fn open() -> Run {
 }
 
 fn run(plan: &Arc<Plan>, input: &[u8]) -> Verdict {
-    let open = |store| Task::open(Arc::clone(&plan.shared), 0, store, 16);
+    let open = |store| Task::open(Arc::clone(&plan.shared), 0, store, &plan.profile_cache);
     let mut task = open(Box::<MemoryStore>::default()).map_err(|error| error.to_string())?;
     task.start_at(0);
     let partition = Partition::new(Arc::clone(&plan.input), 0);

@@ -1,6 +1,6 @@
 //! Rows as they were always written.
 
-use thin_vec::{ThinVec, thin_vec};
+use thin_vec::thin_vec;
 
 use super::*;
 use crate::codec::arbitrary;
