@@ -17,8 +17,8 @@ use super::callbacks::{Context, Rebalance, assign, unassign};
 use super::coverage::Coverage;
 use super::errors::{fault, is_transient};
 use super::message::{TopicNames, names, partition, record};
-use super::{CALL_TIMEOUT, Settings, client, heartbeat};
-use crate::runtime::broker::{Bounds, Partition, Polled};
+use super::{CALL_TIMEOUT, Settings, client, heartbeat, watermarks};
+use crate::runtime::broker::{Partition, Polled};
 use crate::runtime::fault::{ExitCode, Fault};
 
 /// What every consumer of records is set to, whatever the application; the configuration may say otherwise.
@@ -144,8 +144,8 @@ impl GroupConsumer {
             self.partitions_of(names)
         });
         let partitions = assigned.unwrap_or_default();
-        for (partition, bounds) in partitions.iter().zip(self.bounds(&partitions).unwrap_or_default()) {
-            let Bounds { low, high, committed } = bounds;
+        for (partition, committed) in partitions.iter().zip(self.committed(&partitions).unwrap_or_default()) {
+            let Ok((low, high)) = watermarks::ask(&self.consumer, partition) else { continue };
             if let Some(committed) = committed.filter(|committed| !(low..=high).contains(committed)) {
                 let text = format!(". {partition} holds offsets {low} to {high}; {committed} was to be next");
                 exit.text.push_str(&text);
@@ -180,27 +180,22 @@ impl GroupConsumer {
         self.consumer.context().rebalances.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
-    pub(super) fn bounds(&mut self, partitions: &[Partition]) -> Result<Vec<Bounds>, Fault> {
+    /// Where the group has come to in each partition; none where it has not begun.
+    pub(super) fn committed(&self, partitions: &[Partition]) -> Result<Vec<Option<i64>>, Fault> {
         // Waits until offsets of open transactions are settled: the client asks for stable offsets.
         let committed = self
             .consumer
             .committed_offsets(list(partitions.iter().map(|partition| (partition, None)))?, CALL_TIMEOUT)
             .map_err(|error| fault("asking for committed offsets", &error))?;
-        let mut bounds = Vec::with_capacity(partitions.len());
-        for partition in partitions {
+        let offset = |partition: &Partition| {
             let found = committed.find_partition(&partition.topic, partition.number);
-            let committed = match found.as_ref().map(|element| (element.error(), element.offset())) {
-                Some((Ok(()), Offset::Offset(offset))) => Some(offset),
-                Some((Err(error), _)) => return Err(fault("asking for committed offsets", &error)),
-                _ => None,
-            };
-            let (low, high) = self
-                .consumer
-                .fetch_watermarks(&partition.topic, partition.number, CALL_TIMEOUT)
-                .map_err(|error| fault("asking for the bounds of a partition", &error))?;
-            bounds.push(Bounds { low, high, committed });
-        }
-        Ok(bounds)
+            match found.as_ref().map(|element| (element.error(), element.offset())) {
+                Some((Ok(()), Offset::Offset(offset))) => Ok(Some(offset)),
+                Some((Err(error), _)) => Err(fault("asking for committed offsets", &error)),
+                _ => Ok(None),
+            }
+        };
+        partitions.iter().map(offset).collect()
     }
 
     pub(super) fn admit(&mut self, partitions: &[(Partition, i64)]) -> Result<(), Fault> {

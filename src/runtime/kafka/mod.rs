@@ -7,6 +7,7 @@
 //! part 2).
 
 mod admin;
+mod aside;
 mod callbacks;
 mod consumer;
 mod coverage;
@@ -18,10 +19,11 @@ mod message;
 mod offsets;
 mod producer;
 mod replay;
+mod watermarks;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use compact_str::CompactString;
 use rdkafka::ClientConfig;
@@ -31,8 +33,9 @@ use super::fault::Fault;
 use super::transaction::{Tag, TransactionalProducer};
 use crate::config::{Config, KafkaConfig};
 pub use admin::{KafkaAdmin, TopicState, TopicWish};
+use aside::Aside;
 pub use consumer::CONSUMER_SETTINGS;
-use consumer::GroupConsumer;
+use consumer::{GroupConsumer, now};
 use farewell::farewell;
 pub use feeder::Feeder;
 pub use follower::Follower;
@@ -40,6 +43,7 @@ pub use offsets::OffsetClient;
 pub use producer::PRODUCER_SETTINGS;
 use producer::ProducerClient;
 pub use replay::{LogReader, read_topic};
+use watermarks::Watermarks;
 
 /// Longer than any call of ours should take, shorter than any transaction may be open.
 const CALL_TIMEOUT: Duration = Duration::from_secs(8);
@@ -62,6 +66,9 @@ pub struct Member {
 /// costs as much as a record does. A poll that may wait always looks.
 const POLLS_BETWEEN_LOOKS: u32 = 64;
 
+/// How long the clients that ask for watermarks stay for the next question.
+const WATERMARKS_IDLE_MAX: Duration = Duration::from_secs(10);
+
 /// What is said of clients that are gone before the broker is.
 const UNTIL_THE_END: &str = "the clients are there until the broker is dropped";
 
@@ -69,6 +76,8 @@ const UNTIL_THE_END: &str = "the clients are there until the broker is dropped";
 pub struct KafkaBroker {
     settings: Arc<Settings>,
     polls: u32,
+    /// There while partitions are taken and restored, with when it was used last.
+    watermarks: Option<(Aside<Watermarks>, Instant)>,
     /// There until the end, which is elsewhere.
     clients: Option<Clients>,
 }
@@ -105,7 +114,12 @@ impl KafkaBroker {
         let tag = settings.kafka.transaction_tags.then(|| tag(&settings.member));
         let producer = TransactionalProducer::initialise(ProducerClient::new(&settings)?, timeout, tag)?;
         let consumer = GroupConsumer::join(&settings, topics)?;
-        Ok(KafkaBroker { settings, polls: 0, clients: Some(Clients { producer, consumer }) })
+        Ok(KafkaBroker {
+            settings,
+            polls: 0,
+            watermarks: None,
+            clients: Some(Clients { producer, consumer }),
+        })
     }
 
     fn producer(&mut self) -> &mut TransactionalProducer<ProducerClient> {
@@ -114,6 +128,18 @@ impl KafkaBroker {
 
     fn consumer(&mut self) -> &mut GroupConsumer {
         &mut self.clients.as_mut().expect(UNTIL_THE_END).consumer
+    }
+
+    fn watermarks(&mut self) -> Result<&Watermarks, Fault> {
+        let watermarks = match self.watermarks.take() {
+            Some((watermarks, _)) => watermarks,
+            None => Aside::new(Watermarks::new(&self.settings.kafka, &self.settings.member.application)?),
+        };
+        Ok(&self.watermarks.insert((watermarks, now())).0)
+    }
+
+    fn end_idle(&mut self) {
+        self.watermarks.take_if(|(_, used)| now() > *used + WATERMARKS_IDLE_MAX);
     }
 }
 
@@ -124,12 +150,19 @@ impl Broker for KafkaBroker {
             self.polls = 0;
             self.producer().serve()?;
             self.consumer().look()?;
+            self.end_idle();
         }
         self.consumer().poll(wait)
     }
 
     fn bounds(&mut self, partitions: &[Partition]) -> Result<Vec<Bounds>, Fault> {
-        self.consumer().bounds(partitions)
+        let committed = self.consumer().committed(partitions)?;
+        let watermarks = self.watermarks()?;
+        let bounds = partitions.iter().zip(committed).map(|(partition, committed)| {
+            let (low, high) = watermarks.committed(partition)?;
+            Ok(Bounds { low, high, committed })
+        });
+        bounds.collect()
     }
 
     fn admit(&mut self, partitions: &[(Partition, i64)]) -> Result<(), Fault> {
@@ -149,12 +182,11 @@ impl Broker for KafkaBroker {
     }
 
     fn replay(&mut self, changelog: &Partition, from: i64) -> Result<Box<dyn Replay>, Fault> {
-        Ok(Box::new(LogReader::open_whole(
-            &self.settings.kafka,
-            &self.settings.member.application,
-            changelog,
-            from,
-        )?))
+        let settings = Arc::clone(&self.settings);
+        let watermarks = self.watermarks()?;
+        let (kafka, application) = (&settings.kafka, &settings.member.application);
+        let reader = LogReader::open_whole(kafka, application, changelog, from, watermarks)?;
+        Ok(Box::new(Aside::new(reader)))
     }
 
     fn send(&mut self, output: Output) -> Result<(), Fault> {

@@ -13,9 +13,11 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::aside::Aside;
 use super::client;
 use super::errors::{fault, is_transient, refused};
 use super::message::{TopicNames, record};
+use super::watermarks::Watermarks;
 use crate::config::KafkaConfig;
 use crate::runtime::broker::{Partition, Record, Replay};
 use crate::runtime::fault::{ExitCode, Fault};
@@ -26,7 +28,8 @@ const OPEN_TRANSACTION_WAIT: Duration = Duration::from_secs(90);
 
 /// Reads one partition up to a fixed end.
 pub struct LogReader {
-    consumer: BaseConsumer,
+    /// None where there is nothing to read.
+    consumer: Option<BaseConsumer>,
     topics: TopicNames,
     low: i64,
     next: i64,
@@ -45,7 +48,17 @@ impl LogReader {
         partition: &Partition,
         from: i64,
     ) -> Result<LogReader, Fault> {
-        let (low, end) = watermarks(&reader(kafka, application, "read_uncommitted")?, partition)?;
+        LogReader::open_between(kafka, application, partition, from, &Watermarks::new(kafka, application)?)
+    }
+
+    fn open_between(
+        kafka: &KafkaConfig,
+        application: &str,
+        partition: &Partition,
+        from: i64,
+        watermarks: &Watermarks,
+    ) -> Result<LogReader, Fault> {
+        let (low, end) = watermarks.uncommitted(partition)?;
         if from > end {
             return Err(Fault::stop(
                 ExitCode::Inconsistent,
@@ -55,22 +68,20 @@ impl LogReader {
                 ),
             ));
         }
-        let consumer = reader(kafka, application, "read_committed")?;
-        let deadline = now() + OPEN_TRANSACTION_WAIT;
-        while watermarks(&consumer, partition)?.1 < end {
-            if now() > deadline {
-                return Err(Fault::restart("broker", format!("a transaction in {partition} stays open")));
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
         let next = from.max(low);
         let finished = next >= end;
-        if !finished {
+        let consumer = if finished {
+            // No transaction is open below the end: its records would have to be in between.
+            None
+        } else {
+            wait_for_open_transactions(watermarks, partition, end)?;
+            let consumer = reader(kafka, application, "read_committed")?;
             let mut list = TopicPartitionList::new();
             list.add_partition_offset(&partition.topic, partition.number, Offset::Offset(next))
                 .and_then(|()| consumer.assign(&list))
                 .map_err(|error| fault("opening a partition to read", &error))?;
-        }
+            Some(consumer)
+        };
         let topics = TopicNames::from([(partition.topic.to_string(), Arc::clone(&partition.topic))]);
         Ok(LogReader { consumer, topics, low, next, end, finished })
     }
@@ -82,8 +93,9 @@ impl LogReader {
         application: &str,
         partition: &Partition,
         from: i64,
+        watermarks: &Watermarks,
     ) -> Result<LogReader, Fault> {
-        let reader = LogReader::open(kafka, application, partition, from)?;
+        let reader = LogReader::open_between(kafka, application, partition, from, watermarks)?;
         if reader.low <= from {
             return Ok(reader);
         }
@@ -99,12 +111,29 @@ impl LogReader {
     }
 }
 
+impl Replay for Aside<LogReader> {
+    fn next(&mut self, limit: usize, wait: Duration) -> Result<Vec<Record>, Fault> {
+        (**self).next(limit, wait)
+    }
+
+    fn finished(&self) -> Option<i64> {
+        (**self).finished()
+    }
+
+    fn remaining(&self) -> i64 {
+        (**self).remaining()
+    }
+}
+
 impl Replay for LogReader {
     fn next(&mut self, limit: usize, wait: Duration) -> Result<Vec<Record>, Fault> {
         let mut records = Vec::new();
         let mut wait = wait;
-        while records.len() < limit && !self.finished {
-            match self.consumer.poll(wait) {
+        while records.len() < limit
+            && !self.finished
+            && let Some(consumer) = &self.consumer
+        {
+            match consumer.poll(wait) {
                 None => break,
                 Some(Ok(message)) => {
                     records.push(record(&self.topics, &message));
@@ -151,11 +180,15 @@ pub fn read_topic(kafka: &KafkaConfig, application: &str, topic: &str) -> Result
     Ok(records)
 }
 
-/// The oldest offset, and the end in the eyes of a reader of the client's isolation level.
-fn watermarks(client: &BaseConsumer, partition: &Partition) -> Result<(i64, i64), Fault> {
-    client
-        .fetch_watermarks(&partition.topic, partition.number, CALL_TIMEOUT)
-        .map_err(|error| fault("asking for the bounds of a changelog", &error))
+fn wait_for_open_transactions(watermarks: &Watermarks, partition: &Partition, end: i64) -> Result<(), Fault> {
+    let deadline = now() + OPEN_TRANSACTION_WAIT;
+    while watermarks.committed(partition)?.1 < end {
+        if now() > deadline {
+            return Err(Fault::restart("broker", format!("a transaction in {partition} stays open")));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
 }
 
 /// A consumer that is given partitions by us and belongs to no group, though the client wants a name.

@@ -258,13 +258,17 @@ impl<B: Broker> Worker<B> {
                 restored.push(partition.clone());
             }
         }
-        for partition in restored {
+        if restored.is_empty() {
+            return Ok(());
+        }
+        // Asked once for all of them, before any is read: behind a fetch an answer waits.
+        let present = self.present(&restored)?;
+        for (partition, present) in restored.into_iter().zip(present) {
             let Some(Assignment { work: Work::Restoring(restore), committed, first, .. }) =
                 self.assignments.remove(&partition)
             else {
                 continue;
             };
-            let present = self.present(&partition)?;
             let task = Box::new(restore.finish(&self.plan, present, self.now)?);
             if committed.is_none() {
                 // Where a first start began is committed even if no record ever comes.
@@ -278,11 +282,16 @@ impl<B: Broker> Worker<B> {
         Ok(())
     }
 
-    fn present(&mut self, input: &Partition) -> Result<Present, Fault> {
-        let changelog = Partition::new(Arc::clone(&self.plan.shared.topics.changelog), input.number);
-        let bounds = self.broker.bounds(&[input.clone(), changelog])?;
-        let committed = bounds.first().and_then(|bounds| bounds.committed);
-        Ok(Present { committed, changelog_high: bounds.get(1).map_or(0, |bounds| bounds.high) })
+    fn present(&mut self, inputs: &[Partition]) -> Result<Vec<Present>, Fault> {
+        let topic = &self.plan.shared.topics.changelog;
+        let changelogs = inputs.iter().map(|input| Partition::new(Arc::clone(topic), input.number));
+        let asked: Vec<Partition> = inputs.iter().cloned().chain(changelogs).collect();
+        let mut bounds = self.broker.bounds(&asked)?;
+        let of_changelogs = bounds.split_off(inputs.len());
+        let both = bounds.into_iter().zip(of_changelogs);
+        Ok(both
+            .map(|(input, changelog)| Present { committed: input.committed, changelog_high: changelog.high })
+            .collect())
     }
 
     fn retry_waiting(&mut self) -> Result<(), Fault> {
