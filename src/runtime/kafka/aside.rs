@@ -37,3 +37,30 @@ impl<T: Send + 'static> Drop for Aside<T> {
         let _ = thread::Builder::new().name("aside".to_owned()).spawn(move || drop(value));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Takes until it is told to end, and says when it has.
+    struct Slow(Receiver<()>, Sender<()>);
+
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            self.0.recv().unwrap();
+            self.1.send(()).unwrap();
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_the_end() {
+        let ((end, told), (say, ended)) = (channel(), channel());
+        drop(Aside::new(Slow(told, say)));
+        assert!(ended.try_recv().is_err());
+        end.send(()).unwrap();
+        assert_eq!(ended.recv_timeout(Duration::from_secs(10)), Ok(()));
+    }
+}
