@@ -50,7 +50,7 @@ mod tests {
 
     impl Drop for Slow {
         fn drop(&mut self) {
-            self.0.recv().unwrap();
+            self.0.recv_timeout(Duration::from_secs(10)).unwrap();
             self.1.send(()).unwrap();
         }
     }
