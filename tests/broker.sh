@@ -54,6 +54,21 @@ broker_restart() {
   fi
 }
 
+# Lets the broker stand still, then go on: for longer than the sessions of the tests' groups (6 s), for less than
+# its own (9 s), without which it leads nothing.
+broker_pause() {
+  local home=$1 seconds=7
+  if [ -e "$home/container" ]; then
+    docker pause "$(cat "$home/container")" >/dev/null
+    sleep "$seconds"
+    docker unpause "$(cat "$home/container")" >/dev/null
+  else
+    kill -STOP "$(cat "$home/pid")"
+    sleep "$seconds"
+    kill -CONT "$(cat "$home/pid")"
+  fi
+}
+
 # Stops the broker of a directory, if one was started there.
 broker_stop() {
   local home=$1
@@ -204,6 +219,7 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
+broker.heartbeat.interval.ms=500
 log.cleaner.backoff.ms=100
 log.retention.check.interval.ms=1000
 EOF
@@ -233,7 +249,7 @@ $1"
 # ---- By hand -------------------------------------------------------------------------------------------
 
 # The broker for work by hand lives in a directory of its own, which a link in the cache remembers.
-# A directory may be named instead: so the tests restart their broker.
+# A directory may be named instead: so the tests restart and pause their broker.
 kafka_command() {
   local link=$cache/kafka-by-hand home
   home=${2:-$(readlink -f "$link")}
@@ -241,6 +257,7 @@ kafka_command() {
     start) start_by_hand "$link" "$home" ;;
     stop) stop_by_hand "$link" "$home" ;;
     restart) broker_restart "$home" ;;
+    pause) broker_pause "$home" ;;
     status) status_by_hand "$home" ;;
     *) usage >&2; exit 2 ;;
   esac

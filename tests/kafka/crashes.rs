@@ -1,4 +1,4 @@
-//! The process is killed without warning while it works, and the broker is.
+//! The process is killed without warning while it works; the broker is, or stands still.
 
 use std::process::Command;
 
@@ -45,25 +45,37 @@ fn killed_before_it_is_ready() {
 /// Nothing is lost or doubled, and the application goes on without being started again.
 #[test]
 fn the_broker_is_killed_under_load() {
-    let name = "the_broker_is_killed_under_load";
+    a_fault_of_the_broker("the_broker_is_killed_under_load", "BESPOKE_TEST_BROKER_RESTART", 2);
+}
+
+/// For longer than the group's session lasts. Nobody else has the name of a member that gave up its session by
+/// itself, whatever the group answers it, so the process goes on.
+#[test]
+fn the_broker_stands_still_under_load() {
+    a_fault_of_the_broker("the_broker_stands_still_under_load", "BESPOKE_TEST_BROKER_PAUSE", 3);
+}
+
+/// Runs the command that the variable says, several times under load.
+fn a_fault_of_the_broker(name: &str, fault: &str, rounds: usize) {
     let Some(cluster) = Cluster::find(name) else { return };
-    let Some(restart) = variable("BESPOKE_TEST_BROKER_RESTART") else {
-        assert!(variable("CI").is_none(), "{name}: CI is set and BESPOKE_TEST_BROKER_RESTART is not");
-        eprintln!("{name}: skipped, BESPOKE_TEST_BROKER_RESTART says no command. `./dev test` sets it");
+    let Some(command) = variable(fault) else {
+        assert!(variable("CI").is_none(), "{name}: CI is set and {fault} is not");
+        eprintln!("{name}: skipped, {fault} says no command. `./dev test` sets it");
         return;
     };
     let _turn = Turn::alone();
-    let app = App::create(&cluster, "broker", &Shape::default());
-    let records = load::records(&app, 5, 12_000);
-    let (spare, records) = records.split_at(1_000);
+    let application = fault.trim_start_matches("BESPOKE_TEST_BROKER_").to_lowercase();
+    let app = App::create(&cluster, &application, &Shape::default());
+    let records = load::records(&app, 5, 500 * rounds + 11_000);
+    let (spare, records) = records.split_at(500 * rounds);
     let mut spare = spare.chunks(500);
     let mut running = app.start(0);
     running.await_work();
-    load::feed(&app, records, 2, |_| {
+    load::feed(&app, records, rounds, |_| {
         std::thread::sleep(std::time::Duration::from_millis(900));
         let began = now();
-        let status = Command::new("bash").args(["-c", &restart]).status().unwrap();
-        assert!(status.success(), "{restart}");
+        let status = Command::new("bash").args(["-c", &command]).status().unwrap();
+        assert!(status.success(), "{command}");
         eprintln!("{name}: the broker was away for {:?}", began.elapsed());
         let back = now();
         let committed = |app: &App| {

@@ -3,7 +3,7 @@
 //! the callback answer by itself.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
@@ -21,6 +21,8 @@ pub(super) struct Context {
     pub(super) ends: Mutex<BTreeMap<(String, i32), End>>,
     /// Whether the worker is gone, so that the callback answers rebalances.
     pub(super) closing: AtomicBool,
+    /// How many sessions the client has given up by itself.
+    pub(super) sessions_given_up: AtomicU64,
 }
 
 /// How far a partition goes, and how far the client has fetched it. Control records take offsets and are
@@ -74,8 +76,17 @@ impl ClientContext for Context {
     }
 
     fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
+        if gives_up_session(facility) {
+            self.sessions_given_up.fetch_add(1, Ordering::Relaxed);
+        }
         super::log(level, facility, message);
     }
+}
+
+/// Whether a line of librdkafka's log says that the client takes its session for ended: the group did not answer
+/// for as long as it lasts, or the worker did not poll. Nothing else says so; lines of this level are always there.
+fn gives_up_session(facility: &str) -> bool {
+    matches!(facility, "SESSTMOUT" | "MAXPOLL")
 }
 
 impl ConsumerContext for Context {

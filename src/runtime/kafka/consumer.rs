@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use compact_str::CompactString;
@@ -37,6 +38,9 @@ pub const CONSUMER_SETTINGS: &[(&str, &str)] = &[
     ("fetch.queue.backoff.ms", "20"),
 ];
 
+/// How long to look through what a client that has died said before.
+const EVENTS_WAIT: Duration = Duration::from_millis(500);
+
 /// A member of the application's group.
 pub(super) struct GroupConsumer {
     pub(super) consumer: BaseConsumer<Context>,
@@ -52,6 +56,8 @@ pub(super) struct GroupConsumer {
     held: BTreeMap<Partition, i64>,
     /// Whether the last poll found nothing: everything fetched has been handed out.
     drained: bool,
+    /// How many of the sessions that the client gave up another has followed for certain.
+    sessions_ended: u64,
 }
 
 impl GroupConsumer {
@@ -71,6 +77,7 @@ impl GroupConsumer {
             topics: names,
             held: BTreeMap::new(),
             drained: false,
+            sessions_ended: 0,
         })
     }
 
@@ -109,10 +116,41 @@ impl GroupConsumer {
     /// A client that has failed for good hands out nothing any more, and says so nowhere else.
     fn look_for_death(&self) -> Result<(), Fault> {
         let Some((code, text)) = self.consumer.client().fatal_error() else { return Ok(()) };
-        match fault("the group member died", &KafkaError::Global(code)) {
-            stop @ Fault::Stop(_) => Err(stop),
-            _ => Err(Fault::stop(ExitCode::Failed, format!("the group member died: {code}: {text}"))),
+        Err(match fault("the group member died", &KafkaError::Global(code)) {
+            stop @ Fault::Stop(_) => self.doubted(stop),
+            _ => Fault::stop(ExitCode::Failed, format!("the group member died: {code}: {text}")),
+        })
+    }
+
+    /// What it means to be told that another process has this one's name. A client that has given up its session
+    /// by itself has forgotten its member id, yet sends heartbeats until it is told what becomes of its partitions,
+    /// and the group takes a heartbeat without the id for somebody else's (librdkafka #3437): that is no sign of
+    /// anybody. New clients join as they would have anyway; if there is somebody, one of both is told so then.
+    pub(super) fn doubted(&self, fault: Fault) -> Fault {
+        if !matches!(&fault, Fault::Stop(exit) if exit.code == ExitCode::Fenced) {
+            return fault;
         }
+        // What the client has said until now waits to be polled. Records among it are read again by whoever comes
+        // next.
+        let deadline = now() + EVENTS_WAIT;
+        while self.sessions_given_up() == self.sessions_ended {
+            if now() >= deadline {
+                return fault;
+            }
+            let _ = self.consumer.poll(Duration::from_millis(10));
+        }
+        Fault::restart("session", "the group did not answer for as long as the session lasts")
+    }
+
+    /// How many sessions the client has given up by itself so far.
+    pub(super) fn sessions_given_up(&self) -> u64 {
+        self.consumer.context().sessions_given_up.load(Ordering::Relaxed)
+    }
+
+    /// The group has taken offsets from a member that had given up so many sessions: they are over, and it is in
+    /// another one. That it was given partitions would not show that, for it may be told so later.
+    pub(super) fn has_proved_membership(&mut self, sessions_given_up: u64) {
+        self.sessions_ended = sessions_given_up;
     }
 
     /// Waits for the group to say that another process has this one's name, for as long as that may take. Only
@@ -135,7 +173,7 @@ impl GroupConsumer {
 
     /// What to do about an error while polling. Where records are gone, it is said which.
     fn poll_fault(&mut self, error: &KafkaError) -> Fault {
-        let mut exit = match fault("polling", error) {
+        let mut exit = match self.doubted(fault("polling", error)) {
             Fault::Stop(exit) if exit.code == ExitCode::Inconsistent => exit,
             other => return other,
         };

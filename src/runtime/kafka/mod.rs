@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 
 use compact_str::CompactString;
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 
 use super::broker::{Bounds, Broker, Output, Partition, Polled, Replay};
 use super::fault::Fault;
@@ -195,7 +196,14 @@ impl Broker for KafkaBroker {
 
     fn commit(&mut self, offsets: &[(Partition, i64)]) -> Result<Vec<(i32, i64)>, Fault> {
         let Clients { producer, consumer } = self.clients.as_mut().expect(UNTIL_THE_END);
-        producer.commit(offsets, || consumer.group_metadata())
+        let sessions = consumer.sessions_given_up();
+        match producer.commit(offsets, || consumer.group_metadata()) {
+            Ok(committed) => {
+                consumer.has_proved_membership(sessions);
+                Ok(committed)
+            }
+            Err(fault) => Err(consumer.doubted(fault)),
+        }
     }
 
     fn abort(&mut self) {
@@ -252,13 +260,15 @@ fn client(kafka: &KafkaConfig, client_id: &str) -> ClientConfig {
         .set("socket.keepalive.enable", "true")
         .set("reconnect.backoff.ms", "50")
         .set("reconnect.backoff.max.ms", "1000")
-        .set("topic.metadata.refresh.interval.ms", "30000");
+        .set("topic.metadata.refresh.interval.ms", "30000")
+        // Otherwise librdkafka hands over errors only, and says in a warning that a session has timed out.
+        .set_log_level(RDKafkaLogLevel::Warning);
     client
 }
 
 /// Passes on what librdkafka logs.
-fn log(level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
-    use rdkafka::config::RDKafkaLogLevel as Level;
+fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    use RDKafkaLogLevel as Level;
     match level {
         Level::Emerg | Level::Alert | Level::Critical | Level::Error => {
             tracing::error!(event = "librdkafka", facility, "{message}");
