@@ -106,6 +106,11 @@ impl Buckets {
         gone > 0
     }
 
+    /// Where their bytes are, at which this does not look.
+    pub(crate) fn address(&self) -> usize {
+        self.packed.as_ptr().addr()
+    }
+
     /// Looks at the first bytes and the last, which brings them near to the processor.
     pub(crate) fn touch(&self) -> usize {
         self.packed.last().map_or(0, |byte| usize::from(*byte))

@@ -63,8 +63,10 @@ pub(crate) fn due(rules: &RuleBook, profile: &Profile) -> Option<Timestamp> {
 
 /// The same for the tags of one interest.
 pub(crate) fn due_of(rule: &InterestRule, profile: &Profile) -> Option<Timestamp> {
-    let affinities = profile.affinities(rule.id).iter().filter(|_| rule.timed);
-    let tagged = affinities.filter(|affinity| affinity.tagged_at.is_some());
+    if !rule.timed {
+        return None;
+    }
+    let tagged = profile.affinities(rule.id).iter().filter(|affinity| affinity.tagged_at.is_some());
     tagged.filter_map(|affinity| affinity.falls_below(rule.leave, &rule.decay)).min()
 }
 

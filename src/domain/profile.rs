@@ -192,13 +192,38 @@ pub enum SegmentStatus {
 }
 
 impl Profile {
-    /// Looks at the beginning of each list that most events read, which brings it near to the processor, and answers a
-    /// number that depends on them all.
-    pub(crate) fn touch(&self) -> usize {
-        let interests = self.interests.iter().map(|(_, affinities)| affinities.len());
-        let counters = self.counters.iter().map(|counter| counter.buckets.touch());
-        let lists = [self.seen.len(), self.recent.len(), self.segments.len(), self.orders.ledger.len()];
-        interests.chain(counters).chain(lists).sum()
+    /// How deep [`Profile::touch`] can look.
+    pub(crate) const DEPTHS: usize = 3;
+
+    /// Looks at what most events read, which brings it near to the processor, and answers a number that depends on all
+    /// of it: at the profile itself, at its lists, or at the lists in those. Done for several profiles depth by depth,
+    /// no look has to wait for another one.
+    pub(crate) fn touch(&self, depth: usize) -> usize {
+        let (interests, counters) = (self.interests.iter(), self.counters.iter());
+        match depth {
+            0 => {
+                let lists = [
+                    self.seen.as_ptr().addr(),
+                    self.counters.as_ptr().addr(),
+                    self.interests.as_ptr().addr(),
+                    self.recent.as_ptr().addr(),
+                    self.segments.as_ptr().addr(),
+                    self.orders.ledger.as_ptr().addr(),
+                ];
+                lists.iter().fold(0, |sum, list| sum ^ list)
+            }
+            1 => {
+                let inner = interests.map(|(_, affinities)| affinities.as_ptr().addr());
+                let inner = inner.chain(counters.map(|counter| counter.buckets.address()));
+                let lists =
+                    [self.seen.len(), self.recent.len(), self.segments.len(), self.orders.ledger.len()];
+                inner.chain(lists).fold(0, |sum, part| sum ^ part)
+            }
+            _ => {
+                let inner = interests.map(|(_, affinities)| affinities.len());
+                inner.chain(counters.map(|counter| counter.buckets.touch())).fold(0, |sum, part| sum ^ part)
+            }
+        }
     }
 
     /// Learns a trait, as long as there are not too many. Returns whether it has.

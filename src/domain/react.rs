@@ -5,6 +5,7 @@
 //! cost more than the change.
 
 use compact_str::CompactString;
+use smallvec::SmallVec;
 use thin_vec::ThinVec;
 
 use super::attribute;
@@ -76,18 +77,19 @@ pub(crate) struct Change<'a> {
     /// Emissions are stamped with this instant.
     pub(crate) at: Timestamp,
     pub(crate) touched: Touched<'a>,
-    pub(crate) happened: Vec<Happened<'a>>,
+    pub(crate) happened: SmallVec<[Happened<'a>; 2]>,
     /// How many times rules have changed the profile since the event, or since time passed.
     pub(crate) round: usize,
     pub(crate) emissions: &'a mut Vec<Emission>,
 }
 
-/// Which parts of a profile a change has touched, so that only conditions that read them are evaluated.
+/// Which parts of a profile a change has touched, so that only conditions that read them are evaluated. Mostly few
+/// have names, and for few no memory is asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Touched<'a> {
-    pub(crate) attributes: Vec<&'a str>,
-    pub(crate) interests: Vec<&'a str>,
-    pub(crate) tags: Vec<&'a str>,
+    pub(crate) attributes: SmallVec<[&'a str; 4]>,
+    pub(crate) interests: SmallVec<[&'a str; 1]>,
+    pub(crate) tags: SmallVec<[&'a str; 1]>,
     pub(crate) segments: bool,
     pub(crate) session: bool,
     pub(crate) orders: bool,
@@ -155,7 +157,7 @@ pub fn happen(
         now,
         at: now,
         touched: Touched::default(),
-        happened: Vec::new(),
+        happened: SmallVec::new(),
         round: 0,
         emissions,
     };
@@ -199,7 +201,7 @@ pub fn settle(
             now,
             at,
             touched: Touched::default(),
-            happened: Vec::new(),
+            happened: SmallVec::new(),
             round: 0,
             emissions: &mut *emissions,
         };

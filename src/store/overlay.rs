@@ -35,7 +35,7 @@ const FLUSHED_TOGETHER: usize = 32;
 pub struct Overlay {
     store: Box<dyn Store>,
     /// Where each person's entry is. A table of numbers alone is small enough to stay near the processor.
-    places: HashTable<usize>,
+    places: HashTable<Slot>,
     hasher: RandomState,
     /// In boxes, since the list moves them all when it grows.
     #[allow(clippy::vec_box, reason = "an entry is half a kilobyte")]
@@ -54,6 +54,13 @@ pub struct Overlay {
     memory: usize,
     share: CacheShare,
     turn: u32,
+}
+
+/// Where the entry of somebody is who hashes to this.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    hash: u32,
+    at: u32,
 }
 
 /// Where a person's profile is in memory, until the next commit or its giving up.
@@ -115,7 +122,12 @@ impl Overlay {
     /// Brings the profiles of these persons near to the processor, as far as they are in memory: before each is
     /// changed, since waiting for all of them at once takes less time than waiting for one after the other.
     pub fn touch<'p>(&self, persons: impl Iterator<Item = &'p str>) {
-        self.touch_at(persons.filter_map(|person| self.find(&Person::bare(person))));
+        // Whoever else hashes to the same is brought near in their place, which does no harm.
+        let places = persons.filter_map(|person| {
+            let hash = self.hash_of(person);
+            self.places.find(spread(hash), |slot| slot.hash == hash).map(|slot| slot.at as usize)
+        });
+        self.touch_at(&places.collect::<Vec<usize>>());
     }
 
     /// Where a person's profile is as it stands now; a new one for somebody unknown.
@@ -226,7 +238,7 @@ impl Overlay {
         let forgotten = self.dirty.first().copied().filter(|_| is_armed(Mutant::ForgetDigest));
         let mut scratch = Vec::new();
         for some in self.dirty.get(dropped..).unwrap_or_default().chunks(FLUSHED_TOGETHER) {
-            self.touch_at(some.iter().copied());
+            self.touch_at(some);
             for at in some {
                 let Some(entry) = self.entries.get_mut(*at) else { continue };
                 self.memory -= entry.memory();
@@ -279,15 +291,25 @@ impl Overlay {
         self.rows.clear();
     }
 
-    fn touch_at(&self, places: impl Iterator<Item = usize>) {
-        let entries = places.filter_map(|at| self.entries.get(at));
-        // What nobody asks for would not be read.
-        black_box(entries.map(|entry| entry.profile.touch()).sum::<usize>());
+    fn touch_at(&self, places: &[usize]) {
+        for depth in 0..Profile::DEPTHS {
+            let entries = places.iter().filter_map(|at| self.entries.get(*at));
+            // What nobody asks for would not be read.
+            black_box(entries.fold(0, |sum, entry| sum ^ entry.profile.touch(depth)));
+        }
     }
 
     fn find(&self, person: &Person) -> Option<usize> {
-        let is_of = |at: &usize| self.entries.get(*at).is_some_and(|entry| entry.person == *person);
-        self.places.find(self.hasher.hash_one(person), is_of).copied()
+        let hash = self.hash_of(person.as_str());
+        let is_of = |slot: &Slot| {
+            let entry = || self.entries.get(slot.at as usize);
+            slot.hash == hash && entry().is_some_and(|entry| entry.person == *person)
+        };
+        self.places.find(spread(hash), is_of).map(|slot| slot.at as usize)
+    }
+
+    fn hash_of(&self, person: &str) -> u32 {
+        (self.hasher.hash_one(person) >> 32) as u32
     }
 
     fn load(&mut self, rules: &RuleBook, person: &Person) -> Result<Place, OverlayError> {
@@ -298,12 +320,11 @@ impl Overlay {
 
     fn insert(&mut self, entry: Box<Entry>) -> Place {
         self.memory += entry.memory();
-        let (at, hasher) = (self.entries.len(), &self.hasher);
-        let hash = hasher.hash_one(&entry.person);
+        let (at, hash) = (self.entries.len(), self.hash_of(entry.person.as_str()));
         self.entries.push(entry);
-        let entries = &self.entries;
-        let hash_of = |at: &usize| entries.get(*at).map_or(0, |entry| hasher.hash_one(&entry.person));
-        self.places.insert_unique(hash, at, hash_of);
+        // No memory holds so many.
+        let slot = Slot { hash, at: u32::try_from(at).unwrap_or(u32::MAX) };
+        self.places.insert_unique(spread(hash), slot, |slot| spread(slot.hash));
         Place(at)
     }
 
@@ -330,6 +351,11 @@ impl Overlay {
             self.insert(entry);
         }
     }
+}
+
+/// The table looks at the highest bits and the lowest.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
 }
 
 #[cfg(test)]

@@ -181,9 +181,12 @@ impl<'de> Visitor<'de> for Reader<'_> {
         // A record has about a dozen members, the objects in it a few.
         let mut members: Vec<Member<'de>> = Vec::with_capacity(if self.depth == 0 { 12 } else { 0 });
         let mut keys: HashSet<Cow<'de, str>> = HashSet::new();
+        let mut marks: u64 = 0;
         while let Some(key) = object.next_key_seed(Key)? {
+            let mark = 1 << mark(key.as_bytes());
             let is_known = if members.len() < COMPARED_MAX {
-                members.iter().any(|member| member.key == key)
+                // Keys of different marks differ, and most do.
+                marks & mark != 0 && members.iter().any(|member| member.key == key)
             } else {
                 if keys.is_empty() {
                     keys.extend(members.iter().map(|member| member.key.clone()));
@@ -193,10 +196,18 @@ impl<'de> Visitor<'de> for Reader<'_> {
             if is_known {
                 return Err(self.bounds.stop(Broken::SameKeyTwice));
             }
+            marks |= mark;
             members.push(Member { key, value: object.next_value_seed(inside)? });
         }
         Ok(Tree::Object(members))
     }
+}
+
+/// A number below 64 that is the same for the same key.
+fn mark(key: &[u8]) -> u32 {
+    let byte = |byte: Option<&u8>| byte.map_or(0, |byte| u32::from(*byte));
+    let (first, last) = (byte(key.first()), byte(key.last()));
+    (key.len() as u32).wrapping_mul(7).wrapping_add(first.wrapping_mul(3)).wrapping_add(last) % 64
 }
 
 /// Reads a key, borrowed where no escape stands in it.
