@@ -41,6 +41,7 @@
 //! | partitions are revoked | commit, settle, give back | the new owner restores |
 //! | the group rebalances while offsets are committed | the commit is refused | abort, a new producer, back to the committed offsets, in the group |
 //! | partitions are lost, or the producer is fenced | abort, discard, settle nothing | new clients |
+//! | the group did not answer for a whole session | the same, even if it takes the member for another's | new clients |
 //! | the store is damaged | it is put aside | rebuild from the changelog, at most once an hour |
 //! | a restored state has another digest than was committed | the changelog has lost records | stop, and say so |
 //! | state and group offsets disagree after a restore | a transaction was torn | stop, and say so |

@@ -151,7 +151,7 @@ def _state(row: dict[str, Any], hour: int, counters: list[int], interest: int) -
 
     scores = {
         value: score * 2.0 ** (-(hour - at) / WINDOW_HOURS)
-        for value, score, at, _, _ in row["interests"].get(interest, [])
+        for value, score, _, at, _, _ in row["interests"].get(interest, [])
     }
     return {
         "at": hour * HOUR_MS,
