@@ -114,8 +114,9 @@ pub(super) fn has_control(text: &str) -> bool {
     !is_plain && text.chars().any(char::is_control)
 }
 
-/// Whether eight bytes all lie between the blank and the tilde: none borrows when the blank is taken off, none is so
-/// large that adding one or nothing sets its highest bit.
+/// Whether eight bytes all lie between the blank and the tilde. Of those that do not, one has its highest bit set: as it
+/// stands, when the blank is taken off less, or when one is added to more than the tilde. Only a byte that says so
+/// itself carries into the next.
 fn are_plain(bytes: u64) -> bool {
     const EACH: u64 = u64::from_le_bytes([1; 8]);
     const HIGHEST: u64 = EACH << 7;

@@ -84,7 +84,8 @@ impl ClientContext for Context {
 }
 
 /// Whether a line of librdkafka's log says that the client takes its session for ended: the group did not answer
-/// for as long as it lasts, or the worker did not poll. Nothing else says so; lines of this level are always there.
+/// for as long as it lasts, or the worker did not poll. Nothing else says so; both are warnings, which every client
+/// of ours is made to hand over.
 fn gives_up_session(facility: &str) -> bool {
     matches!(facility, "SESSTMOUT" | "MAXPOLL")
 }

@@ -139,7 +139,9 @@ impl GroupConsumer {
             }
             let _ = self.consumer.poll(Duration::from_millis(10));
         }
-        Fault::restart("session", "the group did not answer for as long as the session lasts")
+        let text =
+            "the client gave up its session: the group did not answer, or was not polled, for too long";
+        Fault::restart("session", text)
     }
 
     /// How many sessions the client has given up by itself so far.

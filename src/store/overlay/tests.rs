@@ -60,6 +60,28 @@ fn those_that_were_not_used_for_the_longest_are_dropped_first() {
     assert_eq!(versions, [2, 1, 1, 1, 1]);
 }
 
+#[test]
+fn persons_that_hash_to_the_same_are_told_apart() {
+    let mut overlay = overlay(4);
+    let mut seen = BTreeMap::new();
+    // Of so many names several pairs share one of 2^32 hashes, whatever the hasher's seed is.
+    let (one, other) = (0..400_000)
+        .find_map(|number| {
+            let name = format!("p{number}");
+            seen.insert(overlay.hash_of(&name), name.clone()).map(|before| (before, name))
+        })
+        .expect("two names of one hash");
+    let rules = RuleBook::default();
+    for (name, version) in [(&one, 1), (&other, 2)] {
+        let place = overlay.person(&rules, &Person::bare(name)).unwrap();
+        overlay.entry(place).profile.version += version;
+    }
+    overlay.touch([&*one, &*other].into_iter());
+    let version =
+        |name: &String| overlay.find(&Person::bare(name)).map(|at| overlay.entries[at].profile.version);
+    assert_eq!([&one, &other].map(version), [Some(1), Some(2)]);
+}
+
 proptest! {
     #[test]
     fn what_is_read_does_not_depend_on_what_stays_in_memory(
