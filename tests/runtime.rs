@@ -77,6 +77,37 @@ fn when_it_is_swept_and_committed_changes_nothing() {
     }
 }
 
+/// A turn is 60 ms here, a commit takes one, and `commit.age_max` is 100 ms: what keeps up commits in each third turn.
+/// A third of the time is too much for what does not.
+#[test]
+fn a_worker_that_is_behind_commits_less_often() {
+    const TURNS: usize = 15;
+    let pipeline = Pipeline::new("behind", 1_000_000);
+    let records = pipeline.shop(5, 9_000);
+    let (many, few) = records.split_at(records.len() - TURNS);
+    pipeline.append(many.to_vec());
+    let mut turns = Turns::with_tick(&pipeline, Duration::from_millis(60));
+    turns.some(8);
+    let commits_in = |turns: &mut Turns<'_>, work: &mut dyn FnMut(&mut Turns<'_>)| {
+        let before = turns.commits();
+        work(turns);
+        turns.commits() - before
+    };
+    let behind = commits_in(&mut turns, &mut |turns| turns.some(TURNS));
+    assert_eq!(behind, TURNS as u64 / 5, "four turns for records, one for the commit");
+    turns.run();
+    let keeping_up = commits_in(&mut turns, &mut |turns| {
+        for record in few {
+            pipeline.append([record.clone()]);
+            turns.some(1);
+        }
+    });
+    assert_eq!(keeping_up, TURNS as u64 / 3, "two turns are `commit.age_max`");
+    turns.run();
+    drop(turns);
+    pipeline.check();
+}
+
 /// A decision that was due before a change of content must not see the change, and one after it must. The
 /// events come one at a time, content withdrawn between them.
 #[test]

@@ -166,7 +166,12 @@ pub(crate) const TOPICS: &[Key] = &[
 
 /// `commit`.
 pub(crate) const COMMIT: &[Key] = &[
-    key("age_max", "100ms", "the age of the oldest record, 1ms to 30s, below kafka.transaction_timeout"),
+    key(
+        "age_max",
+        "100ms",
+        "the age of the oldest record, 1ms to 30s, below kafka.transaction_timeout; while records wait, up to four \
+         times what the last commit took, within 1s",
+    ),
     key("records_max", "10000", "the number of input records, 1 to 1000000"),
     key("bytes_max", "8MiB", "the bytes of the outputs, 64KiB to 256MiB"),
 ];

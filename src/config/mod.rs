@@ -283,7 +283,8 @@ impl TopicNames {
 /// When a transaction is committed: by whichever comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommitConfig {
-    /// The age of its oldest record, in milliseconds, 1 to 30,000.
+    /// The age of its oldest record, in milliseconds, 1 to 30,000. While records wait it is exceeded, up to four times
+    /// what the last commit took, but not beyond a second.
     pub age_ms_max: u64,
     /// Its number of input records, 1 to 1,000,000.
     pub records_max: usize,

@@ -9,6 +9,12 @@ use crate::domain::time::Timestamp;
 /// Of how many inputs the latency of one is reported: to report it costs as much as the work on a record.
 const TIMED_OF: usize = 64;
 
+/// While records wait, how many times as long as the last commit took a transaction lasts. Of a worker that is behind
+/// at least four fifths of the time go into records then, however slow commits are.
+const WORK_PER_COMMIT: u32 = 4;
+/// And how old it becomes by that at most.
+const BEHIND_AGE_MAX: Duration = Duration::from_secs(1);
+
 /// What an open transaction holds.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
@@ -19,9 +25,31 @@ pub(super) struct Batch {
     /// The Kafka timestamps of the inputs whose latency is reported.
     pub(super) appended: Vec<Timestamp>,
     bytes: usize,
+    /// Whether there was nothing to read at some time since it was opened.
+    ran_dry: bool,
+    /// How long the commit before it took, as soon as a turn has begun after that one.
+    commit_took: Duration,
+    /// Until then, when the turn of that commit began.
+    commit_began: Option<Duration>,
 }
 
 impl Batch {
+    /// The one that follows a commit, the turn of which began at `now`.
+    pub(super) fn after_commit(now: Duration) -> Batch {
+        Batch { commit_began: Some(now), ..Batch::default() }
+    }
+
+    pub(super) fn turn(&mut self, now: Duration) {
+        if let Some(began) = self.commit_began.take() {
+            self.commit_took = now.saturating_sub(began);
+        }
+    }
+
+    /// Nothing is left to read for now.
+    pub(super) fn run_dry(&mut self) {
+        self.ran_dry = self.opened.is_some();
+    }
+
     pub(super) fn open(&mut self, now: Duration) {
         self.opened.get_or_insert(now);
     }
@@ -47,11 +75,76 @@ impl Batch {
         bytes
     }
 
+    /// Whether it is to be committed.
     pub(super) fn is_full(&self, limits: &CommitConfig, now: Duration) -> bool {
         let Some(opened) = self.opened else { return false };
-        let age = now.saturating_sub(opened);
-        age >= Duration::from_millis(limits.age_ms_max)
+        self.is_due(limits, now.saturating_sub(opened))
             || self.records >= limits.records_max
             || self.bytes >= limits.bytes_max
+    }
+
+    /// Whether it is old enough. To commit each `age_max` what comes faster than it can be committed so would leave
+    /// ever more of it waiting.
+    fn is_due(&self, limits: &CommitConfig, age: Duration) -> bool {
+        let worthwhile = (self.commit_took * WORK_PER_COMMIT).min(BEHIND_AGE_MAX);
+        age >= Duration::from_millis(limits.age_ms_max) && (self.ran_dry || age >= worthwhile)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMIT_BEGAN_MS: u64 = 7;
+    const OPENED_MS: u64 = 10_000;
+    const LIMITS: CommitConfig = CommitConfig { age_ms_max: 10, records_max: 1_000, bytes_max: 1 << 20 };
+
+    /// At which age it is full, where the last commit took so long.
+    fn full_at(mut batch: Batch, limits: &CommitConfig, commit_ms: u64) -> Option<u64> {
+        batch.turn(Duration::from_millis(COMMIT_BEGAN_MS + commit_ms));
+        batch.turn(Duration::from_millis(OPENED_MS));
+        (0..5_000).find(|age| batch.is_full(limits, Duration::from_millis(OPENED_MS + age)))
+    }
+
+    fn opened() -> Batch {
+        let mut batch = Batch::after_commit(Duration::from_millis(COMMIT_BEGAN_MS));
+        batch.run_dry();
+        batch.open(Duration::from_millis(OPENED_MS));
+        batch
+    }
+
+    fn dry() -> Batch {
+        let mut batch = opened();
+        batch.run_dry();
+        batch
+    }
+
+    #[test]
+    fn nothing_open_is_never_full() {
+        assert_eq!(full_at(Batch::default(), &LIMITS, 0), None);
+    }
+
+    #[test]
+    fn what_keeps_up_commits_at_its_age() {
+        assert_eq!([0, 1, 20, 900].map(|took| full_at(dry(), &LIMITS, took)), [Some(10); 4]);
+    }
+
+    #[test]
+    fn what_is_behind_lasts_four_times_as_long_as_the_last_commit_took() {
+        let ages = [0, 2, 3, 20, 249, 251, 4_000].map(|took| full_at(opened(), &LIMITS, took));
+        assert_eq!(ages, [10, 10, 12, 80, 996, 1_000, 1_000].map(Some));
+    }
+
+    #[test]
+    fn an_age_above_a_second_is_kept_as_it_is() {
+        let limits = CommitConfig { age_ms_max: 3_000, ..LIMITS };
+        assert_eq!([0, 100, 4_000].map(|took| full_at(opened(), &limits, took)), [Some(3_000); 3]);
+    }
+
+    #[test]
+    fn records_and_bytes_fill_it_behind_or_not() {
+        let many = Batch { records: 1_000, ..opened() };
+        let large = Batch { bytes: 1 << 20, ..opened() };
+        assert_eq!([many, large].map(|batch| full_at(batch, &LIMITS, 500)), [Some(0); 2]);
     }
 }

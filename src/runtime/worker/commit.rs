@@ -122,7 +122,7 @@ impl<B: Broker> Worker<B> {
     }
 
     fn committed(&mut self) {
-        let batch = std::mem::take(&mut self.batch);
+        let batch = std::mem::replace(&mut self.batch, Batch::after_commit(self.now.monotonic));
         let open = batch.opened.map_or(Duration::ZERO, |opened| self.now.monotonic.saturating_sub(opened));
         self.plan.instruments.committed(batch.records as u64, open);
         for appended in batch.appended {

@@ -92,6 +92,7 @@ impl<B: Broker> Worker<B> {
     /// Does a bounded amount of everything there is to do.
     pub fn turn(&mut self, now: Now) -> Result<(), Fault> {
         self.now = now;
+        self.batch.turn(now.monotonic);
         self.vitals.turn(now.monotonic);
         self.step(Step::Polling);
         self.poll()?;
@@ -150,7 +151,10 @@ impl<B: Broker> Worker<B> {
             self.look_ahead(&ahead);
             ahead.drain(..).try_for_each(|record| self.record(&record))?;
             match then {
-                Polled::Nothing => return Ok(()),
+                Polled::Nothing => {
+                    self.batch.run_dry();
+                    return Ok(());
+                }
                 Polled::Record(record) => self.record(&record)?,
                 Polled::Assigned(partitions) => self.assigned(partitions)?,
                 Polled::Revoked(partitions) => self.revoked(&partitions)?,
