@@ -16,6 +16,8 @@ const BATCHES_KNOWN: usize = 5;
 #[derive(Default)]
 pub(crate) struct PartitionLog {
     entries: Vec<Entry>,
+    /// The offset behind the last committed entry: from there on there may be many that were given up.
+    committed_end: usize,
     /// The first offset of each producer's open transaction.
     open: BTreeMap<u64, i64>,
     /// The newest epoch and the last batch of each producer.
@@ -65,6 +67,7 @@ impl PartitionLog {
     /// Appends a record that belongs to no transaction.
     pub(crate) fn append_plain(&mut self, output: Output, at: Timestamp) {
         self.push(output, at, None, Outcome::Committed);
+        self.committed_end = self.entries.len();
     }
 
     /// Appends a batch of a transaction. A batch that was appended before is not appended again.
@@ -119,6 +122,9 @@ impl PartitionLog {
             *state = ProducerState::new(epoch);
         }
         self.entries.push(Entry { data: None, producer: Some(id), outcome });
+        if committed {
+            self.committed_end = self.entries.len();
+        }
     }
 
     /// The offset behind the last entry.
@@ -159,12 +165,11 @@ impl PartitionLog {
     /// The value of the last committed record with this key.
     pub(crate) fn last_committed_value(&self, key: &[u8]) -> Option<&[u8]> {
         let stable = usize::try_from(self.last_stable()).unwrap_or(0);
-        self.entries[..stable].iter().rev().filter(|entry| entry.outcome == Outcome::Committed).find_map(
-            |entry| {
-                let data = entry.data.as_ref().filter(|data| data.key.as_deref() == Some(key))?;
-                data.value.as_deref()
-            },
-        )
+        let entries = &self.entries[..stable.min(self.committed_end)];
+        entries.iter().rev().filter(|entry| entry.outcome == Outcome::Committed).find_map(|entry| {
+            let data = entry.data.as_ref().filter(|data| data.key.as_deref() == Some(key))?;
+            data.value.as_deref()
+        })
     }
 
     fn push(&mut self, output: Output, timestamp: Timestamp, producer: Option<u64>, outcome: Outcome) {
