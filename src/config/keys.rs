@@ -170,7 +170,7 @@ pub(crate) const COMMIT: &[Key] = &[
         "age_max",
         "100ms",
         "the age of the oldest record, 1ms to 30s, below kafka.transaction_timeout; while records wait, up to four \
-         times what the last commit took, within 1s",
+         times what the last commit took, within 1s and a quarter of that timeout",
     ),
     key("records_max", "10000", "the number of input records, 1 to 1000000"),
     key("bytes_max", "8MiB", "the bytes of the outputs, 64KiB to 256MiB"),

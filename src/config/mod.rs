@@ -283,9 +283,11 @@ impl TopicNames {
 /// When a transaction is committed: by whichever comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommitConfig {
-    /// The age of its oldest record, in milliseconds, 1 to 30,000. While records wait it is exceeded, up to four times
-    /// what the last commit took, but not beyond a second.
+    /// The age of its oldest record, in milliseconds, 1 to 30,000.
     pub age_ms_max: u64,
+    /// The age up to which that may be exceeded while records wait, in milliseconds: a second, or a quarter of what
+    /// the broker gives a transaction where that is less. Not a key of its own.
+    pub behind_age_ms_max: u64,
     /// Its number of input records, 1 to 1,000,000.
     pub records_max: usize,
     /// The bytes of its outputs, 64 KiB to 256 MiB.

@@ -17,6 +17,8 @@ use super::{
 /// The longest table of aliases.
 const ALIASES_MAX: usize = 1_000;
 const MIB: i64 = 1 << 20;
+/// How old a transaction becomes at most, in milliseconds, for the sake of a worker that is behind.
+const BEHIND_AGE_MS_MAX: u64 = 1_000;
 
 /// The application's name.
 pub(crate) fn application(process: &mut Section<'_>, problems: &mut Problems<'_>) -> CompactString {
@@ -169,6 +171,7 @@ pub(crate) fn commit(
     }
     Some(CommitConfig {
         age_ms_max,
+        behind_age_ms_max: BEHIND_AGE_MS_MAX.min(u64::from(transaction_timeout_ms) / 4),
         records_max: commit.whole("records_max", 1..=1_000_000, problems).unsigned_abs() as usize,
         bytes_max: commit.size_bytes("bytes_max", 64 << 10..=256 * MIB, problems),
     })

@@ -9,6 +9,16 @@ use super::{load, load_with};
 
 const HEAD: &str = "application: shop\nsources: [{topic: clicks}]\n";
 
+/// Or the broker would abort a transaction that waits for a worker to catch up, and it never would.
+#[test]
+fn a_worker_that_is_behind_stays_well_within_the_transactions_timeout() {
+    for (timeout, age_ms) in [("1s", 250), ("3s", 750), ("4s", 1_000), ("60s", 1_000)] {
+        let text = format!("{HEAD}kafka: {{transaction_timeout: {timeout}}}\n");
+        let config = load_with(&text, &[], &Flags::new()).unwrap_or_else(|errors| panic!("{errors}"));
+        assert_eq!(config.commit.behind_age_ms_max, age_ms, "{timeout}");
+    }
+}
+
 #[test]
 fn flags_stand_above_variables_above_the_file_above_defaults() {
     let text = format!("{HEAD}threads: 3\nkafka: {{session_timeout: 20s, transaction_timeout: 20s}}\n");
@@ -26,6 +36,7 @@ fn flags_stand_above_variables_above_the_file_above_defaults() {
     let config = load_with(&text, &variables, &flags).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!((config.threads, config.kafka.session_timeout_ms), (5, 30_000));
     assert_eq!((config.kafka.transaction_timeout_ms, config.commit.age_ms_max), (20_000, 100));
+    assert_eq!(config.commit.behind_age_ms_max, 1_000);
     assert_eq!(config.kafka.consumer["fetch.min.bytes"], "9");
     assert_eq!(config.kafka.producer["linger.ms"], "7");
     assert_eq!(&*config.sources[0].topic, "other");
