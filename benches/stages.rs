@@ -142,6 +142,7 @@ impl Measured {
                 open = 0;
             }
             if applied == 0 {
+                self.save()?;
                 return Ok((self.stages, self.made));
             }
         }
@@ -173,6 +174,14 @@ impl Measured {
         }
         self.made.events += applied;
         Ok(applied)
+    }
+
+    /// What the stores had not heard of yet.
+    fn save(&mut self) -> Result<(), Failure> {
+        let began = Instant::now();
+        self.tasks.iter_mut().try_for_each(|(task, _)| task.save())?;
+        self.stages.store += began.elapsed();
+        Ok(())
     }
 
     fn commit(&mut self) -> Result<(), Failure> {

@@ -26,7 +26,8 @@
 //! 5. The transaction is committed by whichever comes first of its age, its records and its bytes. Before
 //!    that, each changed profile is encoded once, for the changelog and for its update. Input offsets,
 //!    outputs and changelog become visible together.
-//! 6. Only then the store absorbs the changes with the position that they lead to, in one write.
+//! 6. Only then the store may hear of it. Committed rows stay in the overlay until they are enough, or a
+//!    partition is given back; then the store absorbs them with the position that they lead to, in one write.
 //!
 //! # What holds at every instant
 //!
@@ -38,7 +39,7 @@
 //! | before the commit | the transaction aborts, the overlay is gone, offsets are old | records are read again |
 //! | the commit's answer is lost | a new producer's epoch settles it | go on from what the broker says was committed |
 //! | between the commit and the store's write, or in it | the store is behind by whole commits | replay the changelog from the stored position |
-//! | partitions are revoked | commit, settle, give back | the new owner restores |
+//! | partitions are revoked | commit, settle, save, give back | the new owner restores |
 //! | the group rebalances while offsets are committed | the commit is refused | abort, a new producer, back to the committed offsets, in the group |
 //! | partitions are lost, or the producer is fenced | abort, discard, settle nothing | new clients |
 //! | the group did not answer for a whole session | the same, even if it takes the member for another's | new clients |

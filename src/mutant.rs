@@ -94,6 +94,8 @@ mutants! {
     ForgetCommittedVersion = "forget-committed-version",
     /// Keeps the profiles of a transaction that was given up.
     KeepWhatIsGivenUp = "keep-what-is-given-up",
+    /// Forgets, with a transaction that is given up, what was committed before it and the store lacks.
+    ForgetUnsaved = "forget-unsaved",
     /// Writes less to the store than was committed.
     SettleLessThanCommitted = "settle-less-than-committed",
     /// Does not bring the digest of the state up to date for one of the profiles that changed.

@@ -15,6 +15,8 @@ mod restores;
 #[path = "runtime/succession.rs"]
 mod succession;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bespoke::runtime::broker::Output;
@@ -22,6 +24,7 @@ use bespoke::shop::Kind;
 
 use outputs::Outputs;
 use pipeline::{Pipeline, Turns};
+use restores::Shelves;
 
 #[test]
 fn what_comes_out_is_what_the_fold_says() {
@@ -106,6 +109,31 @@ fn a_worker_that_is_behind_commits_less_often() {
     turns.run();
     drop(turns);
     pipeline.check();
+}
+
+/// A store does not hear of every commit, but of each before its worker ends, be it well or by a fault that new clients
+/// mend: whoever has the partition next need not read the changelog.
+#[test]
+fn what_is_committed_is_on_disk_when_a_worker_ends() {
+    for is_fault in [false, true] {
+        let disk = Shelves::default();
+        let pipeline = Pipeline::with_stores("ending", 100, Arc::new(disk.clone()));
+        pipeline.append(pipeline.shop(9, 2_000));
+        let mut turns = Turns::new(&pipeline, 1);
+        turns.run_on();
+        let mut written = BTreeMap::new();
+        for record in pipeline.changelog() {
+            written.insert(record.partition.number, record.offset + 1);
+        }
+        let heard = disk.heard();
+        assert!(heard.iter().all(|(number, next)| next < &written[number]), "{heard:?} of {written:?}");
+        if is_fault {
+            turns.abort()
+        } else {
+            turns.drain()
+        }
+        assert_eq!(disk.heard(), written);
+    }
 }
 
 /// A decision that was due before a change of content must not see the change, and one after it must. The

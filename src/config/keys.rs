@@ -180,8 +180,8 @@ pub(crate) const COMMIT: &[Key] = &[
 pub(crate) const STATE: &[Key] = &[
     key("directory", "./state", "the directory; each partition has one of its own below"),
     key("block_cache", "32MiB", "memory for blocks read from disk, for all partitions, 1MiB to 1TiB"),
-    key("write_buffer", "128MiB", "memory for rows not yet on disk, for all partitions, 1MiB to 64GiB"),
-    key("profile_cache", "128MiB", "memory for decoded profiles, for all partitions, 1MiB to 1TiB"),
+    key("write_buffer", "32MiB", "memory for rows not yet on disk, for all partitions, 1MiB to 64GiB"),
+    key("profile_cache", "128MiB", "memory for profiles between commits, for all partitions, 1MiB to 1TiB"),
 ];
 
 /// `http`.

@@ -53,6 +53,11 @@ impl Buckets {
         &self.packed
     }
 
+    /// What a row has of them, with the numbers of the first one and of the last.
+    pub(crate) fn of_packed(first: i64, last: i64, packed: &[u8]) -> Buckets {
+        Buckets { first, last, packed: packed.into() }
+    }
+
     /// Adds one behind all others.
     pub(crate) fn push(&mut self, number: i64, sum: i64) {
         if self.is_empty() {

@@ -15,7 +15,6 @@ pub mod event;
 pub mod expression;
 pub mod field;
 mod firing;
-mod footprint;
 pub mod frequencies;
 pub mod freshness;
 pub mod funnel;

@@ -61,6 +61,16 @@ impl Assignment {
         Ok(self.next())
     }
 
+    /// Before it goes: hands the store what it lacks of the committed state. Where that fails, it is read from the
+    /// changelog again, so the failure is told and no more.
+    pub(super) fn save(&mut self) {
+        if let Work::Running { task, .. } = &mut self.work
+            && let Err(error) = task.save()
+        {
+            tracing::warn!(event = "state_not_saved", %error, "the next start reads it from the changelog");
+        }
+    }
+
     /// At the end of a bounded run, settles everything that is due, so that who sees the end committed knows
     /// that nothing is left to be said.
     pub(super) fn finish(

@@ -1,10 +1,12 @@
 //! What a partition's open transaction has changed, over what is committed. Profiles stay decoded here from
 //! the first record that touches them to the commit, when each is encoded once, however many records there
-//! were; clean ones stay as a cache.
+//! were; their rows stay as a cache.
 //!
-//! Nothing reaches the store before the commit: `settle` hands everything over with its position, and
-//! dropping the overlay drops everything that was not committed.
+//! Nothing reaches the store before the commit, and not at once after it: what was committed is kept until there is
+//! enough of it, so that a row that changes with every commit is not written with every commit. Then `save` hands
+//! everything over with the position that it leads to. Whatever is lost with this memory is in the changelog.
 
+mod ending;
 mod entry;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +28,7 @@ use crate::domain::rulebook::RuleBook;
 use crate::domain::time::Timestamp;
 use crate::mutant::{Mutant, is_armed};
 
-pub use entry::Entry;
+use entry::{Decoded, Entry};
 
 /// How many profiles are brought near before the row of the first of them is made.
 const FLUSHED_TOGETHER: usize = 32;
@@ -37,20 +39,30 @@ pub struct Overlay {
     /// Where each person's entry is. A table of numbers alone is small enough to stay near the processor.
     places: HashTable<Slot>,
     hasher: RandomState,
-    /// In boxes, since the list moves them all when it grows.
-    #[allow(clippy::vec_box, reason = "an entry is half a kilobyte")]
-    entries: Vec<Box<Entry>>,
+    entries: Vec<Entry>,
+    /// Whether they are all that the store has.
+    is_whole: bool,
+    /// Whose profiles the open transaction has touched.
+    decoded: Vec<usize>,
+    /// Whose it has changed, in the order in which it was first done.
     dirty: Vec<usize>,
-    /// Due times of dirty persons; those of clean ones are in the store's index.
+    /// Whose committed rows the store lacks.
+    unsaved: Vec<usize>,
+    /// How much memory those take.
+    unsaved_memory: usize,
+    /// What else it lacks, and the position that all of it leads to; none where it lacks nothing.
+    unsaved_rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    unsaved_position: Option<Position>,
+    /// Due times of whoever is dirty or unsaved; those of all others are in the store's index.
     due: BTreeSet<(Timestamp, Person)>,
-    /// Whoever the store's index has as due until then is dirty, so it is not asked for them again.
+    /// Whoever the store's index has as due until then is dirty or unsaved, so it is not asked for them again.
     passed: Option<Timestamp>,
     rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// The digest of the committed state, where that is known.
     digest: Option<Digest>,
     /// The same of what was flushed and is not settled yet.
     digest_flushed: Option<Digest>,
-    /// How many bytes of memory the entries take.
+    /// How many bytes of memory the entries take between transactions.
     memory: usize,
     share: CacheShare,
     turn: u32,
@@ -76,6 +88,12 @@ pub struct Dirty<'a> {
     pub profile: &'a Profile,
     /// Whether its version rose since the last commit; else only bookkeeping changed, such as ids seen.
     pub risen: bool,
+    /// The key of its row.
+    pub key: Vec<u8>,
+    /// Its row; none where that is its end.
+    pub row: Option<&'a [u8]>,
+    /// The hashes of the committed row and of this one.
+    hashes: (Option<u64>, Option<u64>),
 }
 
 /// Why a row cannot be used.
@@ -93,11 +111,17 @@ impl Overlay {
     /// No changes over a store, with a share of the memory for clean profiles.
     pub fn new(store: Box<dyn Store>, cache: &Arc<ProfileCache>) -> Overlay {
         Overlay {
+            is_whole: store.position().is_none(),
             store,
             places: HashTable::new(),
             hasher: RandomState::default(),
             entries: Vec::new(),
+            decoded: Vec::new(),
             dirty: Vec::new(),
+            unsaved: Vec::new(),
+            unsaved_memory: 0,
+            unsaved_rows: BTreeMap::new(),
+            unsaved_position: None,
             due: BTreeSet::new(),
             passed: None,
             rows: BTreeMap::new(),
@@ -114,9 +138,14 @@ impl Overlay {
         self.digest = digest;
     }
 
-    /// The committed state below.
+    /// The store below, which may lack what was committed last.
     pub fn store(&self) -> &dyn Store {
         &*self.store
+    }
+
+    /// How far the committed state has come; none where nothing was ever committed.
+    pub fn position(&self) -> Option<Position> {
+        self.unsaved_position.or_else(|| self.store.position())
     }
 
     /// Brings the profiles of these persons near to the processor, as far as they are in memory: before each is
@@ -135,40 +164,51 @@ impl Overlay {
         if is_armed(Mutant::EvictStagedRows) && self.memory > self.share.bytes() {
             self.forget_all();
         }
-        match self.find(person) {
-            Some(at) => Ok(Place(at)),
-            None => self.load(rules, person),
-        }
+        let at = match self.find(person) {
+            Some(at) => at,
+            None => self.load(person)?,
+        };
+        self.decode(rules, at)?;
+        Ok(Place(at))
     }
 
-    /// What is at a place.
-    pub fn entry(&mut self, Place(at): Place) -> &mut Entry {
-        self.entries.get_mut(at).expect("places are used before the entries change theirs")
+    /// The profile at a place.
+    pub fn profile(&mut self, place: Place) -> &mut Profile {
+        &mut self.decoded(place).profile
+    }
+
+    /// When the profile at a place changes by itself next, by the definitions of its last change or its decoding.
+    pub fn due_of(&mut self, place: Place) -> Option<Timestamp> {
+        self.decoded(place).due
     }
 
     /// Notes that a person was forgotten: what is known from now on is new, whatever its version is.
     pub fn forgotten(&mut self, person: &Person) {
-        if let Some(at) = self.find(person) {
-            self.entry(Place(at)).committed_version = 0;
-        }
+        let entry = self.find(person).and_then(|at| self.entries.get_mut(at));
+        entry.and_then(|entry| entry.decoded.as_deref_mut()).into_iter().for_each(Decoded::forgotten);
     }
 
-    /// Notes that a profile was changed through [`Overlay::entry`].
+    /// Notes that the profile at a place was changed.
     pub fn changed(&mut self, rules: &RuleBook, Place(at): Place) {
-        let Some(entry) = self.entries.get_mut(at) else { return };
-        entry.used = self.turn;
-        let due = react::due(rules, &entry.profile);
-        if !entry.dirty {
-            entry.dirty = true;
-            self.dirty.push(at);
-        } else if entry.due == due {
+        let Some(Entry { person, decoded: Some(decoded), unsaved, used, .. }) = self.entries.get_mut(at)
+        else {
             return;
-        } else if let Some(before) = entry.due {
-            self.due.remove(&(before, entry.person.clone()));
+        };
+        *used = self.turn;
+        let is_listed = decoded.dirty || *unsaved;
+        let listed = decoded.due.filter(|_| is_listed);
+        if !std::mem::replace(&mut decoded.dirty, true) {
+            self.dirty.push(at);
         }
-        entry.due = due;
-        if let Some(due) = due {
-            self.due.insert((due, entry.person.clone()));
+        decoded.due = react::due(rules, &decoded.profile);
+        if listed == decoded.due {
+            return;
+        }
+        if let Some(before) = listed {
+            self.due.remove(&(before, person.clone()));
+        }
+        if let Some(due) = decoded.due {
+            self.due.insert((due, person.clone()));
         }
     }
 
@@ -184,15 +224,15 @@ impl Overlay {
         let staged = self.due.iter().take_while(|(due, _)| *due <= until).take(limit);
         let mut persons: Vec<Person> = staged.map(|(_, person)| person.clone()).collect();
         if persons.len() < limit {
-            // The index below still has the dirty ones under their old due times.
-            let asked = limit.saturating_add(self.dirty.len());
-            let committed = self.store.due_after(self.passed, until, asked)?;
-            let all = committed.len() < asked;
-            let is_dirty = |person: &Person| {
+            // The index below still has these under their old due times.
+            let asked = limit.saturating_add(self.dirty.len()).saturating_add(self.unsaved.len());
+            let stored = self.store.due_after(self.passed, until, asked)?;
+            let all = stored.len() < asked;
+            let is_listed = |person: &Person| {
                 let entry = self.find(person).and_then(|at| self.entries.get(at));
-                entry.is_some_and(|entry| entry.dirty)
+                entry.is_some_and(Entry::is_listed)
             };
-            let clean = committed.into_iter().map(|(_, person)| person).filter(|person| !is_dirty(person));
+            let clean = stored.into_iter().map(|(_, person)| person).filter(|person| !is_listed(person));
             let staged = persons.len();
             persons.extend(clean.take(limit - staged));
             if all && persons.len() == staged {
@@ -232,7 +272,7 @@ impl Overlay {
     /// row, so that whatever else is made of it is made while it is near.
     pub fn flush_profiles<E>(
         &mut self,
-        mut hand_on: impl FnMut(Dirty<'_>, Change) -> Result<(), E>,
+        mut hand_on: impl FnMut(Dirty<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let dropped = usize::from(is_armed(Mutant::DropStagedRow) && self.dirty.len() > 1);
         let forgotten = self.dirty.first().copied().filter(|_| is_armed(Mutant::ForgetDigest));
@@ -241,14 +281,11 @@ impl Overlay {
             self.touch_at(some);
             for at in some {
                 let Some(entry) = self.entries.get_mut(*at) else { continue };
-                self.memory -= entry.memory();
-                let change = entry.flush(&mut scratch);
-                self.memory += entry.memory();
+                let Some(dirty) = entry.flush(&mut scratch) else { continue };
                 if let Some(digest) = self.digest_flushed.as_mut().filter(|_| forgotten != Some(*at)) {
-                    digest.replace(entry.committed_hash, entry.flushed_hash);
+                    digest.replace(dirty.hashes.0, dirty.hashes.1);
                 }
-                let risen = entry.profile.version > entry.committed_version;
-                hand_on(Dirty { person: &entry.person, profile: &entry.profile, risen }, change)?;
+                hand_on(dirty)?;
             }
         }
         Ok(())
@@ -260,42 +297,11 @@ impl Overlay {
         Change { key: row::META_KEY.to_vec(), value, ..Change::default() }
     }
 
-    /// Hands committed changes to the store. Only to be called with what was flushed and after the commit that made
-    /// it true.
-    pub fn settle(&mut self, changes: &[Change], position: Position) -> Result<(), StoreError> {
-        let left_out = usize::from(is_armed(Mutant::SettleLessThanCommitted) && changes.len() > 2);
-        self.store.absorb(changes.get(left_out..).unwrap_or(changes), position)?;
-        for at in self.dirty.drain(..) {
-            if let Some(entry) = self.entries.get_mut(at) {
-                entry.settle();
-            }
-        }
-        self.digest = self.digest_flushed;
-        self.due.clear();
-        self.passed = None;
-        self.rows.clear();
-        self.make_room();
-        self.turn = self.turn.wrapping_add(1);
-        Ok(())
-    }
-
-    /// Forgets everything that is not committed.
-    pub fn discard(&mut self) {
-        if is_armed(Mutant::KeepWhatIsGivenUp) {
-            return;
-        }
-        self.forget_all();
-        self.dirty.clear();
-        self.due.clear();
-        self.passed = None;
-        self.rows.clear();
-    }
-
     fn touch_at(&self, places: &[usize]) {
-        for depth in 0..Profile::DEPTHS {
+        for depth in 0..Entry::DEPTHS {
             let entries = places.iter().filter_map(|at| self.entries.get(*at));
             // What nobody asks for would not be read.
-            black_box(entries.fold(0, |sum, entry| sum ^ entry.profile.touch(depth)));
+            black_box(entries.fold(0, |sum, entry| sum ^ entry.touch(depth)));
         }
     }
 
@@ -312,44 +318,41 @@ impl Overlay {
         (self.hasher.hash_one(person) >> 32) as u32
     }
 
-    fn load(&mut self, rules: &RuleBook, person: &Person) -> Result<Place, OverlayError> {
-        let row = self.store.load_person(&row::profile_key(person))?;
-        let entry = Box::new(Entry::of_row(rules, person, row, self.turn)?);
-        Ok(self.insert(entry))
+    fn decoded(&mut self, Place(at): Place) -> &mut Decoded {
+        let entry = self.entries.get_mut(at);
+        let decoded = entry.and_then(|entry| entry.decoded.as_deref_mut());
+        decoded.expect("places are used before the next commit or giving up")
     }
 
-    fn insert(&mut self, entry: Box<Entry>) -> Place {
+    fn decode(&mut self, rules: &RuleBook, at: usize) -> Result<(), OverlayError> {
+        if let Some(entry) = self.entries.get_mut(at)
+            && entry.decode(rules)?
+        {
+            self.decoded.push(at);
+        }
+        Ok(())
+    }
+
+    fn load(&mut self, person: &Person) -> Result<usize, OverlayError> {
+        let stored = if self.is_whole { None } else { self.store.load_person(&row::profile_key(person))? };
+        Ok(self.insert(Entry::of_stored(person, stored, self.turn)))
+    }
+
+    fn insert(&mut self, entry: Entry) -> usize {
         self.memory += entry.memory();
         let (at, hash) = (self.entries.len(), self.hash_of(entry.person.as_str()));
         self.entries.push(entry);
         // No memory holds so many.
         let slot = Slot { hash, at: u32::try_from(at).unwrap_or(u32::MAX) };
         self.places.insert_unique(spread(hash), slot, |slot| spread(slot.hash));
-        Place(at)
+        at
     }
 
     fn forget_all(&mut self) {
         self.places.clear();
         self.entries.clear();
         self.memory = 0;
-    }
-
-    /// Drops profiles while they take too much memory, those first that were not used for the longest; after a commit
-    /// all are clean. A quarter of the memory is freed at once, so that it is seldom done.
-    fn make_room(&mut self) {
-        let room = self.share.bytes();
-        if self.memory <= room {
-            return;
-        }
-        let (mut entries, turn) = (std::mem::take(&mut self.entries), self.turn);
-        self.forget_all();
-        entries.sort_by_cached_key(|entry| turn.wrapping_sub(entry.used));
-        for entry in entries {
-            if self.memory + entry.memory() > room - room / 4 {
-                break;
-            }
-            self.insert(entry);
-        }
+        self.is_whole = false;
     }
 }
 

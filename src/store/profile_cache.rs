@@ -1,10 +1,10 @@
-//! The memory for profiles that stay decoded between commits. A process has so much of it, however many partitions
+//! The memory for profiles that stay at hand between commits. A process has so much of it, however many partitions
 //! it serves.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Memory for clean profiles, of which each partition of a process has an equal share.
+/// Memory for committed profiles, of which each partition of a process has an equal share.
 #[derive(Debug)]
 pub struct ProfileCache {
     bytes: usize,

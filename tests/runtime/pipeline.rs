@@ -41,8 +41,13 @@ pub(crate) struct Turns<'p> {
 }
 
 impl Pipeline {
-    /// An application that commits after so many records at the latest.
+    /// An application that commits after so many records at the latest. Its stores are gone with its workers.
     pub(crate) fn new(application: &str, records_max: usize) -> Pipeline {
+        Pipeline::with_stores(application, records_max, Arc::new(MemoryStores))
+    }
+
+    /// The same with stores elsewhere.
+    pub(crate) fn with_stores(application: &str, records_max: usize, stores: Arc<dyn Stores>) -> Pipeline {
         let text = CONFIG.replacen("application: shop", &format!("application: {application}"), 1);
         let mut config = Config::load(&text, "shop.yaml", [], &Flags::new()).unwrap();
         config.commit.records_max = records_max;
@@ -58,7 +63,7 @@ impl Pipeline {
         ];
         let sources = [("clickstream", 1), ("orders", 1), ("content", 1)];
         let log = EmbeddedLog::new(own.map(|name| (&**name, PARTITIONS)).into_iter().chain(sources));
-        let plan = Arc::new(plan(&config, Arc::new(MemoryStores)));
+        let plan = Arc::new(plan(&config, stores));
         Pipeline { log, config, plan }
     }
 
@@ -200,19 +205,33 @@ impl<'p> Turns<'p> {
         (0..40).find_map(|_| self.worker.turn(self.now).err()).map(|fault| fault.to_string())
     }
 
-    /// Makes turns until everything is read, swept and committed.
+    /// Makes turns until everything is read, swept and committed, and ends well.
     pub(crate) fn run(&mut self) {
+        self.run_on();
+        self.drain();
+    }
+
+    /// Makes turns until everything is read, swept and committed.
+    pub(crate) fn run_on(&mut self) {
         const TURNS_MAX: usize = 20_000;
         for _ in 0..TURNS_MAX {
             self.some(1);
             if self.pipeline.is_done() {
                 // A few more, for what fell due at the end.
-                self.some(40);
-                self.worker.drain(self.now).unwrap();
-                return;
+                return self.some(40);
             }
         }
         panic!("not done after {TURNS_MAX} turns");
+    }
+
+    /// Ends as after a fault.
+    pub(crate) fn abort(&mut self) {
+        self.worker.abort();
+    }
+
+    /// Ends well.
+    pub(crate) fn drain(&mut self) {
+        self.worker.drain(self.now).unwrap();
     }
 }
 

@@ -30,6 +30,30 @@ const NOW: Now = Now { monotonic: Duration::ZERO, wall: AT };
 #[derive(Clone, Default)]
 pub(super) struct Shelf(Arc<Mutex<MemoryStore>>);
 
+/// A shelf for each partition.
+#[derive(Clone, Default)]
+pub(super) struct Shelves(Arc<Mutex<BTreeMap<i32, Shelf>>>);
+
+impl Shelves {
+    /// Up to where each partition's store has heard of the changelog.
+    pub(super) fn heard(&self) -> BTreeMap<i32, i64> {
+        let shelves = self.0.lock().unwrap();
+        let position = |shelf: &Shelf| shelf.position().map_or(0, |position| position.changelog_next);
+        shelves.iter().map(|(number, shelf)| (*number, position(shelf))).collect()
+    }
+}
+
+impl Stores for Shelves {
+    fn open(&self, number: i32) -> Result<Box<dyn Store>, StoreError> {
+        Ok(Box::new(self.0.lock().unwrap().entry(number).or_default().clone()))
+    }
+
+    fn quarantine(&self, number: i32) -> std::io::Result<()> {
+        self.0.lock().unwrap().remove(&number);
+        Ok(())
+    }
+}
+
 impl Stores for Shelf {
     fn open(&self, _: i32) -> Result<Box<dyn Store>, StoreError> {
         Ok(Box::new(self.clone()))
@@ -84,8 +108,10 @@ enum Deed {
     Sweep,
     Commit,
     GiveUp,
-    /// The disk is as it was at the last commit, whatever was not committed is gone.
+    /// The disk is as it was when it heard of a commit last, whatever is in memory alone is gone.
     Restart,
+    /// The partition is given back, and comes again.
+    GiveBack,
     /// The disk is remembered.
     Remember,
     /// The disk is as it was when it was remembered.
@@ -104,6 +130,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         5 => Just(Deed::Commit),
         3 => Just(Deed::GiveUp),
         1 => Just(Deed::Restart),
+        1 => Just(Deed::GiveBack),
         1 => Just(Deed::Remember),
         2 => Just(Deed::GoBack),
         1 => Just(Deed::LoseTheDisk),
@@ -225,6 +252,16 @@ impl World {
                 self.task().rewind(0).unwrap();
             }
             Deed::Restart => self.start(),
+            Deed::GiveBack => {
+                self.task().save().unwrap();
+                self.check();
+                assert_eq!(
+                    self.shelf.position(),
+                    self.task().position(),
+                    "the disk has all that is committed"
+                );
+                self.start();
+            }
             Deed::Remember => self.remembered = Some(self.shelf.0.lock().unwrap().clone()),
             Deed::GoBack => {
                 let Some(older) = self.remembered.clone() else { return };
@@ -245,7 +282,8 @@ impl World {
         }
     }
 
-    /// What is kept change by change is the digest of everything together, and the disk is the changelog's.
+    /// What is kept change by change is the digest of everything together, and the disk is as the changelog was at its
+    /// position.
     fn check(&self) {
         let mut rows: BTreeMap<_, _> = self.shelf.scan(b"").unwrap().into_iter().collect();
         // The store's own note, from a restore to the next commit.
@@ -254,7 +292,8 @@ impl World {
         let told = rows.get(row::META_KEY).map(|meta| row::decode_meta(meta).unwrap().digest.unwrap());
         assert_eq!(told.unwrap_or_default(), found);
         let mut folded = BTreeMap::new();
-        for output in &self.changelog {
+        let heard = self.shelf.position().map_or(0, |position| position.changelog_next);
+        for output in &self.changelog[..heard as usize] {
             let key = output.key.clone().unwrap();
             match output.value.clone() {
                 Some(value) => folded.insert(key, value),

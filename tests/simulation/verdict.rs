@@ -84,13 +84,14 @@ pub(crate) fn check(world: &World) -> Result<String, String> {
     Ok(format!("{taken}, {compared}"))
 }
 
-/// The changelog must give each person's profile as it must be, and so must the stores that have come as far.
+/// The changelog must give each person's profile as it must be, and each store must be as the changelog was at its
+/// position.
 fn check_state(world: &World, expected: &Everybody, codec: &OutputCodec) -> Result<(), String> {
     let config = &world.application.config;
     let mut persons = BTreeSet::new();
     for number in 0..world.application.partitions {
         let partition = Partition::new(Arc::from(&*config.topics.changelog), number);
-        let (rows, next) = replayed(world, &partition);
+        let rows = replayed(world, &partition, i64::MAX);
         let changed = rows.get(row::DEFINITIONS_KEY).map(|row| {
             let (_, text) = row::decode_definitions(row).map_err(|error| format!("{partition}: {error}"))?;
             parse_definitions(&text, "definitions").map(Arc::new).map_err(|errors| errors.to_string())
@@ -116,7 +117,7 @@ fn check_state(world: &World, expected: &Everybody, codec: &OutputCodec) -> Resu
             }
         }
         check_digest(&partition, &rows)?;
-        check_stores(world, number, &rows, next)?;
+        check_stores(world, number, &partition)?;
     }
     let missing =
         expected.iter().find(|(name, wanted)| !wanted.profile.is_empty() && !persons.contains(*name));
@@ -132,21 +133,15 @@ fn check_digest(partition: &Partition, rows: &BTreeMap<Vec<u8>, Vec<u8>>) -> Res
     if wrong { Err(format!("{partition}: it holds {found}, and says {told:?}")) } else { Ok(()) }
 }
 
-fn check_stores(
-    world: &World,
-    number: i32,
-    rows: &BTreeMap<Vec<u8>, Vec<u8>>,
-    next: i64,
-) -> Result<(), String> {
+fn check_stores(world: &World, number: i32, changelog: &Partition) -> Result<(), String> {
     for process in 0..world.process_count() {
         let Some(store) = world.disk(process).store(number) else { continue };
-        let Some(position) = store.position().filter(|position| position.changelog_next >= next) else {
-            continue;
-        };
+        let Some(position) = store.position() else { continue };
+        let rows = replayed(world, changelog, position.changelog_next);
         let mut kept: BTreeMap<Vec<u8>, Vec<u8>> = store.scan(&[]).unwrap().into_iter().collect();
         // A restore that was broken off leaves a note for the next one, another one for the next commit.
         kept.retain(|key, _| !row::is_note(key));
-        if kept != *rows {
+        if kept != rows {
             let differs = rows.iter().find(|(key, value)| kept.get(*key) != Some(value));
             let key = differs.map_or("more rows than there should be".into(), |(key, _)| format!("{key:?}"));
             return Err(format!(
@@ -163,18 +158,18 @@ fn check_stores(
     Ok(())
 }
 
-/// What a changelog partition leads to, and the offset behind its last record.
-fn replayed(world: &World, partition: &Partition) -> (BTreeMap<Vec<u8>, Vec<u8>>, i64) {
-    let (mut rows, mut next) = (BTreeMap::new(), 0);
-    for record in world.kafka().logs[partition].committed(partition) {
-        next = record.offset + 1;
+/// What the records of a changelog partition before an offset lead to.
+fn replayed(world: &World, partition: &Partition, until: i64) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let mut rows = BTreeMap::new();
+    let records = world.kafka().logs[partition].committed(partition);
+    for record in records.into_iter().filter(|record| record.offset < until) {
         let Some(key) = record.key else { continue };
         match record.value {
             Some(value) => rows.insert(key, value),
             None => rows.remove(&key),
         };
     }
-    (rows, next)
+    rows
 }
 
 fn records(world: &World, topic: &str) -> Vec<Record> {

@@ -40,9 +40,11 @@ pub(super) struct Costs {
     /// Bytes of memory for a partition without cached profiles. `growth`: the peak with 64 partitions less that with
     /// 8, over 56.
     pub(super) partition_bytes: f64,
-    /// Bytes of memory for a profile that is kept decoded. `growth` and `drain`: how the peak rises with the profiles
-    /// kept.
+    /// Bytes of memory for a profile that is kept between transactions. `drain`: its row, and what holds it.
     pub(super) cached_profile_bytes: f64,
+    /// Bytes of memory for a profile that an open transaction changes, with its row and its update until they are
+    /// delivered. `growth` and `drain`: how the peak rises with the profiles of a commit.
+    pub(super) changed_profile_bytes: f64,
     /// Records of the changelog that one process restores in a second. `restore`: records over seconds, of which the
     /// start is half with 180,000 records: of a large state it is more.
     pub(super) restored_records_per_second: f64,
@@ -88,9 +90,10 @@ impl Costs {
         decision_bytes: 250.0,
         segment_change_bytes: 70.0,
         stored_bytes_per_profile: 530.0,
-        process_bytes: 200.0 * MIB,
+        process_bytes: 120.0 * MIB,
         partition_bytes: 2.0 * MIB,
-        cached_profile_bytes: 3_500.0,
+        cached_profile_bytes: 450.0,
+        changed_profile_bytes: 1_500.0,
         restored_records_per_second: 216_000.0,
         start_seconds: 0.5,
         session_timeout_seconds: 45.0,
@@ -141,7 +144,8 @@ impl Costs {
             of("stored_bytes_per_profile", self.stored_bytes_per_profile, "bytes", "bench drain"),
             of("process_bytes", self.process_bytes, "bytes", "bench growth"),
             of("partition_bytes", self.partition_bytes, "bytes", "bench growth"),
-            of("cached_profile_bytes", self.cached_profile_bytes, "bytes", "bench growth"),
+            of("cached_profile_bytes", self.cached_profile_bytes, "bytes", "bench drain"),
+            of("changed_profile_bytes", self.changed_profile_bytes, "bytes", "bench growth"),
             of("restored_records_per_second", self.restored_records_per_second, "records", "bench restore"),
             of("start_seconds", self.start_seconds, "seconds", "bench restart"),
         ]
@@ -175,7 +179,8 @@ pub(super) const EXAMPLE: Costs = Costs {
     stored_bytes_per_profile: 450.0,
     process_bytes: 60.0 * MIB,
     partition_bytes: 2.0 * MIB,
-    cached_profile_bytes: 2_500.0,
+    cached_profile_bytes: 500.0,
+    changed_profile_bytes: 2_000.0,
     restored_records_per_second: 200_000.0,
     start_seconds: 3.0,
     session_timeout_seconds: 45.0,

@@ -73,7 +73,7 @@ pub(super) struct PlanArguments {
     /// Standbys of each partition, which are not built yet. Without, a plan with none and one with one.
     #[arg(long, value_name = "0|1", value_parser = value_parser!(u64).range(0..=1))]
     standbys: Option<u64>,
-    /// The memory for decoded profiles of an instance, as state.profile_cache.
+    /// The memory of an instance for profiles between commits, as state.profile_cache.
     #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = value_parser!(u64).range(1..=1_048_576))]
     profile_cache: u64,
     /// The size at which Kafka closes a segment of the changelog, its segment.bytes. Without, Kafka's default.

@@ -174,7 +174,7 @@ fn at_least_one(number: f64) -> u64 {
 }
 
 /// Memory of an instance with so many of all partitions: its own, that of its partitions and of standbys for others,
-/// and the profiles that are decoded, of open transactions and between them.
+/// the profiles that it keeps between transactions, and those that open ones change.
 pub(super) fn instance_bytes(
     demand: &Demand,
     costs: &Costs,
@@ -182,11 +182,11 @@ pub(super) fn instance_bytes(
     (held, partitions): (f64, f64),
 ) -> f64 {
     let share = held / partitions;
-    let changed = profiles_written * demand.commit_age_seconds * share;
-    let cached = demand.profile_cache_bytes / costs.cached_profile_bytes;
-    let decoded = (demand.profiles as f64 * share).min(cached + changed);
+    let profiles = demand.profiles as f64 * share;
+    let kept = demand.profile_cache_bytes.min(profiles * costs.cached_profile_bytes);
+    let changed = profiles.min(profiles_written * demand.commit_age_seconds * share);
     let each = costs.partition_bytes * (1.0 + demand.standbys as f64);
-    costs.process_bytes + held * each + decoded * costs.cached_profile_bytes
+    costs.process_bytes + held * each + kept + changed * costs.changed_profile_bytes
 }
 
 impl Demand {

@@ -38,7 +38,8 @@ const NOTHING: &[&str] = &[];
 const START: &[&str] = &["start_seconds"];
 const TIMEOUT: &[&str] = &["session_timeout_seconds"];
 const ROLL: &[&str] = &["pre_stop_seconds", "start_seconds", "min_ready_seconds"];
-const MEMORY: &[&str] = &["process_bytes", "partition_bytes", "cached_profile_bytes"];
+const MEMORY: &[&str] =
+    &["process_bytes", "partition_bytes", "cached_profile_bytes", "changed_profile_bytes"];
 const CHANGELOG: &[&str] =
     &["changelog_dirty_share", "changelog_segment_bytes", "changelog_segment_seconds", "row_bytes"];
 const RESTORE: &[&str] = &["restored_records_per_second", "cpu_us_per_record_restored"];
@@ -256,7 +257,7 @@ fn broken(found: &Break, simulation: &Simulation) -> Vec<Cell> {
         ),
         Limit::Memory => (
             "the fullest instance against its memory".into(),
-            "process_bytes, partition_bytes, cached_profile_bytes",
+            "process_bytes, partition_bytes, cached_profile_bytes, changed_profile_bytes",
         ),
         Limit::Markers => (
             format!("{} transaction markers a second on a broker", shown(limits.broker_markers_max)),

@@ -65,7 +65,7 @@ pub struct Task {
     reindexing: Option<Option<Person>>,
     /// Whether the store notes that its due times are by the configured definitions, whatever else it says.
     is_misread: bool,
-    /// Changes as encoded for the changelog, kept from `flush` to `settle`.
+    /// The rows that are no person's, as encoded for the changelog, kept from `flush` to `settle`.
     flushed: Vec<Change>,
     tally: Tally,
 }
@@ -149,7 +149,7 @@ impl Task {
 
     /// Whether the state has ever seen input.
     pub fn is_new(&self) -> bool {
-        self.overlay.store().position().is_none()
+        self.overlay.position().is_none()
     }
 
     /// The stream time of the partition.
@@ -157,7 +157,12 @@ impl Task {
         self.stream_time
     }
 
-    /// The committed state.
+    /// How far the committed state has come; none where nothing was ever committed.
+    pub fn position(&self) -> Option<Position> {
+        self.overlay.position()
+    }
+
+    /// The state on disk, which may lack what was committed last.
     pub fn store(&self) -> &dyn Store {
         self.overlay.store()
     }
@@ -184,6 +189,8 @@ impl Task {
                 if (due || self.reindexing.is_some()) && !is_armed(Mutant::ChangeWithoutSweep) {
                     return Ok(Applied::SweepFirst);
                 }
+                // After a change of definitions everybody whom the store has is looked at.
+                self.overlay.save()?;
                 match self.knowledge(change) {
                     Ok(()) => Applied::Knowledge,
                     Err(reject) => Applied::Rejected(reject),
@@ -202,7 +209,7 @@ impl Task {
         let mut emissions = Vec::new();
         for person in &persons {
             let place = self.overlay.person(&self.rules, person).map_err(task_error)?;
-            let profile = &mut self.overlay.entry(place).profile;
+            let profile = self.overlay.profile(place);
             let knowledge = Knowledge { rules: &self.rules, catalogue: &self.catalogue, site: &self.site };
             settle(knowledge, person, profile, self.stream_time, &mut emissions);
             self.overlay.changed(&self.rules, place);
@@ -234,19 +241,18 @@ impl Task {
             () => (self.input_next, self.stream_time),
         };
         let Task { shared, overlay, rules, site, flushed, .. } = self;
-        let record = |change: &Change| Output {
+        let record = |key: Vec<u8>, value: Option<Vec<u8>>| Output {
             topic: Arc::clone(&shared.topics.changelog),
             partition: Some(self.number),
-            key: Some(change.key.clone()),
-            value: change.value.clone(),
+            key: Some(key),
+            value,
             headers: Vec::new(),
             timestamp: None,
         };
         *flushed = overlay.flush_rows().map_err(|error| store_fault(self.number, &error))?;
-        flushed.iter().try_for_each(|change| hand_on(record(change)))?;
-        overlay.flush_profiles(|dirty, change| {
-            hand_on(record(&change))?;
-            flushed.push(change);
+        flushed.iter().try_for_each(|change| hand_on(record(change.key.clone(), change.value.clone())))?;
+        overlay.flush_profiles(|dirty| {
+            hand_on(record(dirty.key, dirty.row.map(<[u8]>::to_vec)))?;
             if !dirty.risen {
                 return Ok(());
             }
@@ -255,7 +261,7 @@ impl Task {
         })?;
         // At the end, where it speaks of what stands before it.
         let meta = overlay.flush_meta(|digest| Meta { input_next, stream_time, digest });
-        hand_on(record(&meta))?;
+        hand_on(record(meta.key.clone(), meta.value.clone()))?;
         flushed.push(meta);
         Ok(())
     }
@@ -263,8 +269,8 @@ impl Task {
     /// Forgets everything that is not committed. `first` is where the input begins for a state that has seen
     /// none.
     pub fn rewind(&mut self, first: i64) -> Result<(), TaskError> {
-        self.overlay.discard();
         self.flushed.clear();
+        self.overlay.discard()?;
         self.rules = Arc::clone(&self.shared.rules);
         self.catalogue = Catalogue::default();
         self.site = Site::default();
@@ -278,14 +284,20 @@ impl Task {
         !self.flushed.is_empty()
     }
 
-    /// After the commit: hands what was flushed to the store.
+    /// After the commit: what was flushed is the committed state, of which the store will hear in time.
     pub fn settle(&mut self, changelog_next: i64) -> Result<(), StoreError> {
-        let mut changes = std::mem::take(&mut self.flushed);
+        let mut rows = std::mem::take(&mut self.flushed);
         if std::mem::take(&mut self.is_misread) {
             // What was committed says so from now on, as long as it is so.
-            changes.push(Change { key: row::MISREAD_KEY.to_vec(), ..Change::default() });
+            rows.push(Change { key: row::MISREAD_KEY.to_vec(), ..Change::default() });
         }
-        self.overlay.settle(&changes, Position { changelog_next, input_next: self.input_next })
+        self.overlay.settle(rows, Position { changelog_next, input_next: self.input_next })
+    }
+
+    /// Hands the store what it lacks of the committed state. To be called before the task goes, so that whoever has the
+    /// partition next need not read it from the changelog.
+    pub fn save(&mut self) -> Result<(), StoreError> {
+        self.overlay.save()
     }
 
     fn decode(&self, record: &Record) -> Result<Command, Reject> {
@@ -305,10 +317,10 @@ impl Task {
     fn event(&mut self, event: &Event, outputs: &mut Vec<Output>) -> Result<Applied, TaskError> {
         self.stream_time = self.stream_time.max(event.timestamp);
         let place = self.overlay.person(&self.rules, &event.person).map_err(task_error)?;
-        let entry = self.overlay.entry(place);
         // While due times are worked out anew, those of some profiles are by other definitions.
-        let may_be_due = self.reindexing.is_some() || entry.due().is_some_and(|due| due <= self.stream_time);
-        let profile = &mut entry.profile;
+        let is_due = self.overlay.due_of(place).is_some_and(|due| due <= self.stream_time);
+        let may_be_due = self.reindexing.is_some() || is_due;
+        let profile = self.overlay.profile(place);
         let knowledge = Knowledge { rules: &self.rules, catalogue: &self.catalogue, site: &self.site };
         if is_armed(Mutant::ForgetMessageIds) {
             profile.seen.clear();

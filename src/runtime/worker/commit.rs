@@ -5,14 +5,31 @@ use std::time::Duration;
 
 use super::{Step, Worker};
 use crate::mutant::{Mutant, is_armed};
-use crate::runtime::assignment::Work;
+use crate::runtime::assignment::{Assignment, Work};
 use crate::runtime::batch::Batch;
 use crate::runtime::broker::{Broker, Partition};
 use crate::runtime::fault::{ExitCode, Fault, Reason};
 use crate::runtime::instruments::Latency;
+use crate::runtime::plan::Now;
 use crate::runtime::restore::{store_fault, task_fault};
 
 impl<B: Broker> Worker<B> {
+    /// Commits what is open. To be called before the worker ends.
+    pub fn drain(&mut self, now: Now) -> Result<(), Fault> {
+        self.now = now;
+        let drained = if self.batch.opened.is_some() { self.commit() } else { Ok(()) };
+        self.assignments.values_mut().for_each(Assignment::save);
+        self.report_traffic();
+        drained
+    }
+
+    /// Gives up what is open. The worker is of no use afterwards.
+    pub fn abort(&mut self) {
+        self.step(Step::Aborting);
+        self.broker.abort();
+        self.assignments.values_mut().for_each(Assignment::save);
+    }
+
     /// Commits what is open. Where the group was rebalancing, everything goes back to the last commit instead.
     pub(super) fn commit(&mut self) -> Result<(), Fault> {
         match self.commit_all() {
@@ -49,7 +66,7 @@ impl<B: Broker> Worker<B> {
             assignment.committed = assignment.next().or(assignment.committed);
             let Work::Running { task, .. } = &mut assignment.work else { continue };
             let number = partition.number;
-            let known = task.store().position().map_or(0, |position| position.changelog_next);
+            let known = task.position().map_or(0, |position| position.changelog_next);
             match changelog_next.get(&number) {
                 Some(next) if *next <= known => return Err(another_changelog(number, *next, known)),
                 Some(next) => task.settle(*next).map_err(|error| store_fault(number, &error))?,
@@ -84,7 +101,7 @@ impl<B: Broker> Worker<B> {
             if let Work::Running { task, .. } = &mut assignment.work
                 && task.is_flushed()
             {
-                let next = task.store().position().map_or(0, |position| position.changelog_next);
+                let next = task.position().map_or(0, |position| position.changelog_next);
                 task.settle(next).map_err(|error| store_fault(partition.number, &error))?;
             }
         }

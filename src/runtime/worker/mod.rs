@@ -108,20 +108,6 @@ impl<B: Broker> Worker<B> {
         self.retry_waiting()
     }
 
-    /// Commits what is open. To be called before the worker ends.
-    pub fn drain(&mut self, now: Now) -> Result<(), Fault> {
-        self.now = now;
-        let drained = if self.batch.opened.is_some() { self.commit() } else { Ok(()) };
-        self.report_traffic();
-        drained
-    }
-
-    /// Gives up what is open. The worker is of no use afterwards.
-    pub fn abort(&mut self) {
-        self.step(Step::Aborting);
-        self.broker.abort();
-    }
-
     /// Looks whether another process has this one's name. To be asked after the abort.
     ///
     /// # Errors

@@ -71,7 +71,7 @@ impl<B: Broker> Worker<B> {
         }
         self.step(Step::Rebalancing);
         for partition in partitions {
-            self.assignments.remove(partition);
+            self.assignments.remove(partition).as_mut().map(Assignment::save);
             self.plan.instruments.forget(&partition.topic, partition.number);
             if partition.topic == self.plan.input {
                 self.plan.instruments.forget_store(partition.number);

@@ -6,11 +6,13 @@ use std::convert::Infallible;
 use proptest::prelude::*;
 
 use super::*;
+use crate::store::PersonRow;
 use crate::store::memory::MemoryStore;
 
-/// Room for so many new profiles.
+/// Room for the rows of so many profiles with a version and nothing else.
 fn overlay(profiles_cached_max: usize) -> Overlay {
-    let of_one = Entry::of_row(&RuleBook::default(), &person(1), None, 0).unwrap().memory();
+    let value = row::encode_profile(&Profile { version: 1, ..Profile::default() });
+    let of_one = Entry::of_stored(&person(1), Some(PersonRow { value, due: None }), 0).memory();
     let cache = Arc::new(ProfileCache::new(profiles_cached_max * of_one));
     Overlay::new(Box::new(MemoryStore::default()), &cache)
 }
@@ -21,28 +23,28 @@ fn person(number: u8) -> Person {
 
 fn version(overlay: &mut Overlay, number: u8) -> u64 {
     let place = overlay.person(&RuleBook::default(), &person(number)).unwrap();
-    overlay.entry(place).profile.version
+    overlay.profile(place).version
 }
 
 fn change(overlay: &mut Overlay, number: u8) {
     let rules = RuleBook::default();
     let place = overlay.person(&rules, &person(number)).unwrap();
-    overlay.entry(place).profile.version += 1;
+    overlay.profile(place).version += 1;
     overlay.changed(&rules, place);
 }
 
 /// Commits, and answers whose profiles were handed on.
 fn commit(overlay: &mut Overlay) -> Vec<Person> {
-    let (mut changes, mut persons) = (overlay.flush_rows().unwrap(), Vec::new());
-    let Ok(()) = overlay.flush_profiles(|dirty, change| {
+    let (mut rows, mut persons) = (overlay.flush_rows().unwrap(), Vec::new());
+    let Ok(()) = overlay.flush_profiles(|dirty| {
         assert!(dirty.risen);
         persons.push(dirty.person.clone());
-        changes.push(change);
         Ok::<(), Infallible>(())
     });
     let meta = |digest| Meta { input_next: 0, stream_time: Timestamp::EARLIEST, digest };
-    changes.push(overlay.flush_meta(meta));
-    overlay.settle(&changes, Position { changelog_next: 1, input_next: 0 }).unwrap();
+    rows.push(overlay.flush_meta(meta));
+    let changelog_next = overlay.position().map_or(0, |position| position.changelog_next) + 1;
+    overlay.settle(rows, Position { changelog_next, input_next: 0 }).unwrap();
     persons
 }
 
@@ -74,12 +76,11 @@ fn persons_that_hash_to_the_same_are_told_apart() {
     let rules = RuleBook::default();
     for (name, version) in [(&one, 1), (&other, 2)] {
         let place = overlay.person(&rules, &Person::bare(name)).unwrap();
-        overlay.entry(place).profile.version += version;
+        overlay.profile(place).version += version;
     }
     overlay.touch([&*one, &*other].into_iter());
-    let version =
-        |name: &String| overlay.find(&Person::bare(name)).map(|at| overlay.entries[at].profile.version);
-    assert_eq!([&one, &other].map(version), [Some(1), Some(2)]);
+    let places = [&one, &other].map(|name| Place(overlay.find(&Person::bare(name)).unwrap()));
+    assert_eq!(places.map(|place| overlay.profile(place).version), [1, 2]);
 }
 
 proptest! {
@@ -96,13 +97,14 @@ proptest! {
                 0 => {
                     commit(&mut overlay);
                     committed = staged.clone();
-                    prop_assert!(overlay.entries.len() <= profiles_cached_max);
+                    prop_assert!(overlay.memory <= overlay.share.bytes());
                 }
                 1 => {
-                    overlay.discard();
+                    overlay.discard().unwrap();
                     staged = committed.clone();
                 }
-                2..=5 => {
+                2 => overlay.save().unwrap(),
+                3..=5 => {
                     let expected = staged.get(&number).copied().unwrap_or(0);
                     prop_assert_eq!(version(&mut overlay, number), expected);
                 }

@@ -44,8 +44,9 @@ impl StoreMemory {
 pub struct StoreOptions {
     /// Whether each batch also goes to a log file, unsynced. With the log, a process that is killed finds
     /// all its batches again; without it, the default, it finds those up to the last file that was written,
-    /// and replays at most a write buffer's worth from the changelog. Either way what is found is a prefix;
-    /// without the log that rests on synced files alone, after a power failure too.
+    /// and replays from the changelog at most a write buffer's worth, and what the overlay had held back.
+    /// Either way what is found is a prefix; without the log that rests on synced files alone, after a power
+    /// failure too.
     pub write_ahead_log: bool,
 }
 

@@ -130,6 +130,7 @@ fn run(plan: &Arc<Plan>, input: &[u8]) -> Verdict {
     });
     flushed.map_err(|fault| format!("{fault:?}"))?;
     task.settle(1).map_err(|error| error.to_string())?;
+    task.save().map_err(|error| error.to_string())?;
     law(outputs.len() < 100_000, "very many outputs")?;
     let (time, next) = (task.stream_time(), task.input_next());
     let mut store = MemoryStore::default();

@@ -150,13 +150,19 @@ impl<'r> Reader<'r> {
     }
 
     fn amounts(&mut self, id: NameId) -> Result<Counter, Reason> {
-        let total = self.signed()?;
-        let (mut buckets, mut number) = (Buckets::default(), 0_i64);
-        for _ in 0..self.length()? {
-            number = number.wrapping_add(self.signed()?);
-            buckets.push(number, self.signed()?);
+        let (total, length) = (self.signed()?, self.length()?);
+        if length == 0 {
+            return Ok(Counter { id, total, buckets: Buckets::default() });
         }
-        Ok(Counter { id, total, buckets })
+        let first = self.signed()?;
+        let (begins, mut last) = (self.rest, first);
+        self.signed()?;
+        for _ in 1..length {
+            last = last.wrapping_add(self.signed()?);
+            self.signed()?;
+        }
+        let packed = begins.get(..begins.len() - self.rest.len()).unwrap_or_default();
+        Ok(Counter { id, total, buckets: Buckets::of_packed(first, last, packed) })
     }
 
     fn affinity(&mut self) -> Result<Affinity, Reason> {
