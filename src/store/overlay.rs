@@ -108,7 +108,7 @@ pub enum OverlayError {
 }
 
 impl Overlay {
-    /// No changes over a store, with a share of the memory for clean profiles.
+    /// No changes over a store, with a share of the memory for committed profiles.
     pub fn new(store: Box<dyn Store>, cache: &Arc<ProfileCache>) -> Overlay {
         Overlay {
             is_whole: store.position().is_none(),

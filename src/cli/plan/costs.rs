@@ -34,8 +34,8 @@ pub(super) struct Costs {
     /// Bytes on an instance's own disk for a profile, with what is outdated and not compacted yet. `drain`: the state's
     /// size over its profiles.
     pub(super) stored_bytes_per_profile: f64,
-    /// Bytes of memory of a process without partitions. `growth`: the peak with few users less what the next two
-    /// explain.
+    /// Bytes of memory of a process without partitions. `growth`: the peak with few users less what the next three
+    /// explain, rounded up.
     pub(super) process_bytes: f64,
     /// Bytes of memory for a partition without cached profiles. `growth`: the peak with 64 partitions less that with
     /// 8, over 56.
@@ -43,7 +43,7 @@ pub(super) struct Costs {
     /// Bytes of memory for a profile that is kept between transactions. `drain`: its row, and what holds it.
     pub(super) cached_profile_bytes: f64,
     /// Bytes of memory for a profile that an open transaction changes, with its row and its update until they are
-    /// delivered. `growth` and `drain`: how the peak rises with the profiles of a commit.
+    /// delivered. `growth` and `drain`: how the peak rises with the profiles of a commit, rounded up.
     pub(super) changed_profile_bytes: f64,
     /// Records of the changelog that one process restores in a second. `restore`: records over seconds, of which the
     /// start is half with 180,000 records: of a large state it is more.

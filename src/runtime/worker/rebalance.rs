@@ -71,7 +71,9 @@ impl<B: Broker> Worker<B> {
         }
         self.step(Step::Rebalancing);
         for partition in partitions {
-            self.assignments.remove(partition).as_mut().map(Assignment::save);
+            if let Some(mut assignment) = self.assignments.remove(partition) {
+                assignment.save();
+            }
             self.plan.instruments.forget(&partition.topic, partition.number);
             if partition.topic == self.plan.input {
                 self.plan.instruments.forget_store(partition.number);

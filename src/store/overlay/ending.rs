@@ -6,7 +6,8 @@ use crate::codec::row;
 use crate::mutant::{Mutant, is_armed};
 use crate::store::{Change, Position, StoreError};
 
-/// What part of the memory may be rows that the store lacks: as much is read from the changelog again after a crash.
+/// One in so many bytes of the memory may be of rows that the store lacks. They are read from the changelog again after
+/// a crash.
 const UNSAVED_PART: usize = 2;
 
 impl Overlay {
