@@ -21,6 +21,7 @@ use bespoke::codec::output::{
     CONTENT_DECISION_SCHEMA, OutputCodec, PROFILE_UPDATE_SCHEMA, SEGMENT_CHANGE_SCHEMA, SchemaIds, reading,
 };
 use bespoke::domain::affinity::{Affinity, Decay};
+use bespoke::domain::counters::Counters;
 use bespoke::domain::decision::{
     Decision, DecisionCause, Excluded, LadderStep, Ranked, Reason, SegmentChange,
 };
@@ -301,7 +302,7 @@ fn traits() -> Properties {
     traits
 }
 
-fn counters() -> ThinVec<Counter> {
+fn counters() -> Counters {
     let window = Window { bucket_ms: HOUR_MS, buckets: 168, timed: true, zone: None };
     let sums = [
         ("views_7d", Some(&window), 12),
@@ -309,13 +310,12 @@ fn counters() -> ThinVec<Counter> {
         ("spent|evidence|0", None, 2),
         ("scrolled", None, 2_750_000),
     ];
-    let mut counters = sums.map(|(name, window, amount)| {
+    let counters = sums.map(|(name, window, amount)| {
         let mut counter = Counter::new(NameId::of(name));
         counter.add(amount, at(-150), at(0), window);
         counter
     });
-    counters.reverse();
-    counters.into()
+    ThinVec::from(counters).into()
 }
 
 fn session() -> Session {

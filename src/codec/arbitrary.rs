@@ -139,7 +139,7 @@ pub(crate) fn sample_profile() -> Profile {
         seen: thin_vec![SeenId { hash: u64::MAX, at: at(100) }],
         ids_full: false,
         traits,
-        counters: thin_vec![counter],
+        counters: thin_vec![counter].into(),
         points: ThinVec::new(),
         frequencies: ThinVec::new(),
         interests: thin_vec![(
@@ -226,7 +226,7 @@ pub(crate) fn profile() -> impl Strategy<Value = Profile> {
                 seen: seen.into_iter().map(|(hash, at)| SeenId { hash, at }).collect(),
                 ids_full,
                 traits: properties,
-                counters: counters.into(),
+                counters: ThinVec::from(counters).into(),
                 points: in_order(aggregates.0),
                 frequencies: in_order(aggregates.1),
                 fires: aggregates.2.into(),

@@ -108,8 +108,8 @@ pub(crate) fn correct(change: &mut Change<'_>, event: &Event, before: &Order, af
         if (before.late && rule.window.is_some()) || !rule.counts(event, change) {
             continue;
         }
-        let counter = change.profile.counter_mut(rule.id);
-        if counter.add(amount, before.at, change.now, rule.window.as_ref()) {
+        let (at, now, window) = (before.at, change.now, rule.window.as_ref());
+        if change.profile.counters.change(rule.id, |counter| counter.add(amount, at, now, window)) {
             change.touched.attributes.push(&rule.name);
         }
     }
@@ -228,17 +228,15 @@ impl AttributeRule {
             return lifecycle.due(profile.points(self.id), profile.as_of).filter(|_| lifecycle.timed);
         }
         let window = self.window.as_ref().filter(|window| window.timed)?;
-        let counter = |id| profile.counters.iter().find(|counter| counter.id == id);
         if let Aggregation::Funnel(funnel) = &self.aggregation {
             funnel.due(profile.kept_points(self.id)?, window)
         } else if self.aggregation.keep().is_some() {
             profile.kept_points(self.id)?.due(window)
         } else if self.aggregation.is_frequency() {
             profile.frequencies(self.id)?.due(window)
-        } else if matches!(self.aggregation, Aggregation::Mean(_)) {
-            counter(self.evidence)?.due(window)
         } else {
-            counter(self.id)?.due(window)
+            let is_mean = matches!(self.aggregation, Aggregation::Mean(_));
+            profile.counters.get(if is_mean { self.evidence } else { self.id })?.due(window)
         }
     }
 
@@ -276,9 +274,8 @@ impl AttributeRule {
         if self.aggregation.is_frequency() {
             return profile.change_frequencies(self.id, |frequencies| frequencies.expire(now, window));
         }
-        let fallen = profile.counter_mut(self.id).expire(now, window);
-        let evidence_fell =
-            self.evidence != self.id && profile.counter_mut(self.evidence).expire(now, window);
+        let fallen = profile.counters.expire(self.id, now, window);
+        let evidence_fell = self.evidence != self.id && profile.counters.expire(self.evidence, now, window);
         // Of a mean of several values the same may be left when one has left.
         fallen || (evidence_fell && matches!(self.aggregation, Aggregation::Mean(_)))
     }
@@ -292,14 +289,17 @@ impl AttributeRule {
     /// changed.
     fn add(&self, profile: &mut Profile, event: &Event, now: Timestamp, lost: &mut Vec<Emission>) -> bool {
         let (at, window) = (event.timestamp, self.window.as_ref());
+        let mut add = |id: NameId, amount: i64| {
+            profile.counters.change(id, |counter| counter.add(amount, at, now, window))
+        };
         // How many values there were is no news of a sum, but it is of a mean.
         let mut sum = |amount: i64, values: usize| {
-            let news = profile.counter_mut(self.evidence).add(values as i64, at, now, window);
-            let changed = profile.counter_mut(self.id).add(amount, at, now, window);
+            let news = add(self.evidence, values as i64);
+            let changed = add(self.id, amount);
             if matches!(self.aggregation, Aggregation::Mean(_)) { news } else { changed }
         };
         match &self.aggregation {
-            Aggregation::Count => profile.counter_mut(self.id).add(1, at, now, window),
+            Aggregation::Count => add(self.id, 1),
             Aggregation::Units => {
                 sum(event.items.iter().map(|item| i64::from(item.quantity)).sum(), event.items.len())
             }
@@ -346,9 +346,10 @@ impl AttributeRule {
             Aggregation::Gaps(field) => {
                 let mut counted = false;
                 for number in field.numbers(event).into_iter().filter_map(in_sequence) {
-                    let largest = profile.number(self.id);
-                    profile.counter_mut(self.id).add((number - largest).max(0), at, now, None);
-                    counted |= profile.counter_mut(self.evidence).add(1, at, now, None);
+                    let more = (number - profile.number(self.id)).max(0);
+                    profile.counters.change(self.id, |counter| counter.add(more, at, now, None));
+                    counted |=
+                        profile.counters.change(self.evidence, |counter| counter.add(1, at, now, None));
                 }
                 counted
             }

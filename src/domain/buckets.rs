@@ -1,7 +1,11 @@
 //! The sums of a counter by bucket, packed. A person may have a thousand of them, most of them one after the one
 //! before and with a small sum: two bytes each instead of sixteen, in memory as in the row.
 
-use thin_vec::ThinVec;
+use smallvec::SmallVec;
+
+/// So many bytes lie in the counter itself: most persons have a few buckets of each counter, for which no memory is
+/// asked then, and none has to be waited for.
+const INLINE_BYTES: usize = 16;
 
 /// (number of the bucket, sum in it), sorted by number.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -12,8 +16,10 @@ pub struct Buckets {
     last: i64,
     /// The sum in the first one; of each that follows its distance from the one before, and its sum. Zigzag, seven
     /// bits a byte, the lowest first.
-    packed: ThinVec<u8>,
+    packed: Packed,
 }
+
+type Packed = SmallVec<[u8; INLINE_BYTES]>;
 
 /// Goes through buckets.
 #[derive(Clone, Debug)]
@@ -55,7 +61,7 @@ impl Buckets {
 
     /// What a row has of them, with the numbers of the first one and of the last.
     pub(crate) fn of_packed(first: i64, last: i64, packed: &[u8]) -> Buckets {
-        Buckets { first, last, packed: packed.into() }
+        Buckets { first, last, packed: SmallVec::from_slice(packed) }
     }
 
     /// Adds one behind all others.
@@ -111,12 +117,7 @@ impl Buckets {
         gone > 0
     }
 
-    /// Where their bytes are, at which this does not look.
-    pub(crate) fn address(&self) -> usize {
-        self.packed.as_ptr().addr()
-    }
-
-    /// Looks at the first bytes and the last, which brings them near to the processor.
+    /// Looks at the last of their bytes, which brings it near to the processor.
     pub(crate) fn touch(&self) -> usize {
         self.packed.last().map_or(0, |byte| usize::from(*byte))
     }
@@ -151,7 +152,7 @@ impl Iterator for Iter<'_> {
     }
 }
 
-fn put(packed: &mut ThinVec<u8>, number: i64) {
+fn put(packed: &mut Packed, number: i64) {
     let mut rest = ((number << 1) ^ (number >> 63)).cast_unsigned();
     while rest >= u64::from(MORE) {
         packed.push(rest as u8 | MORE);

@@ -7,6 +7,7 @@ pub mod attribute;
 pub mod buckets;
 pub mod catalogue;
 pub mod command;
+pub mod counters;
 pub mod decide;
 pub mod decision;
 mod derived;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use thin_vec::ThinVec;
 
 use super::affinity::Affinity;
+use super::counters::Counters;
 use super::frequencies::Frequencies;
 use super::growth::make_room;
 use super::limit::TRAITS_MAX;
@@ -15,7 +16,6 @@ use super::scalar::{Properties, Scalar};
 use super::seen::SeenId;
 use super::time::Timestamp;
 use super::visit::{PreviousVisit, Visit};
-use super::window::Counter;
 
 /// The profile of one person. Its lists take one word each, as long as they are empty: a process holds hundreds of
 /// thousands of profiles, and most of a profile's two dozen lists are empty or short.
@@ -44,7 +44,7 @@ pub struct Profile {
     /// What `identify` calls said, and what rules have set. At most 64 traits.
     pub traits: Properties,
     /// The numbers of those attributes that add up.
-    pub counters: ThinVec<Counter>,
+    pub counters: Counters,
     /// The points of those attributes that keep points, sorted by number, none without any.
     #[serde(skip)]
     pub points: ThinVec<(NameId, Points)>,
@@ -199,12 +199,12 @@ impl Profile {
     /// of it: at the profile itself, at its lists, or at the lists in those. Done for several profiles depth by depth,
     /// no look has to wait for another one.
     pub(crate) fn touch(&self, depth: usize) -> usize {
-        let (interests, counters) = (self.interests.iter(), self.counters.iter());
+        let (interests, counters) = (self.interests.iter(), self.counters.as_slice());
         match depth {
             0 => {
                 let lists = [
                     self.seen.as_ptr().addr(),
-                    self.counters.as_ptr().addr(),
+                    counters.as_ptr().addr(),
                     self.interests.as_ptr().addr(),
                     self.recent.as_ptr().addr(),
                     self.segments.as_ptr().addr(),
@@ -214,14 +214,16 @@ impl Profile {
             }
             1 => {
                 let inner = interests.map(|(_, affinities)| affinities.as_ptr().addr());
-                let inner = inner.chain(counters.map(|counter| counter.buckets.address()));
+                let inner = inner.chain(counters.iter().map(|counter| counter.id.0 as usize));
                 let lists =
                     [self.seen.len(), self.recent.len(), self.segments.len(), self.orders.ledger.len()];
                 inner.chain(lists).fold(0, |sum, part| sum ^ part)
             }
             _ => {
                 let inner = interests.map(|(_, affinities)| affinities.len());
-                inner.chain(counters.map(|counter| counter.buckets.touch())).fold(0, |sum, part| sum ^ part)
+                inner
+                    .chain(counters.iter().map(|counter| counter.buckets.touch()))
+                    .fold(0, |sum, part| sum ^ part)
             }
         }
     }
@@ -237,7 +239,7 @@ impl Profile {
 
     /// The number of an attribute; 0 where nothing was counted yet.
     pub fn number(&self, id: NameId) -> i64 {
-        self.counters.iter().find(|counter| counter.id == id).map_or(0, |counter| counter.total)
+        self.counters.get(id).map_or(0, |counter| counter.total)
     }
 
     /// The points of an attribute, sorted by time and then by value.
@@ -267,18 +269,6 @@ impl Profile {
     /// Where the person stands with a segment, if it ever was touched.
     pub fn segment(&self, id: NameId) -> Option<&SegmentState> {
         self.segments.iter().find(|state| state.id == id)
-    }
-
-    pub(crate) fn counter_mut(&mut self, id: NameId) -> &mut Counter {
-        let at = match self.counters.iter().position(|counter| counter.id == id) {
-            Some(at) => at,
-            None => {
-                make_room(&mut self.counters);
-                self.counters.push(Counter::new(id));
-                self.counters.len() - 1
-            }
-        };
-        self.counters.get_mut(at).expect("the counter was found or has just been added")
     }
 
     /// Changes the points of an attribute. Answers what `change` does.

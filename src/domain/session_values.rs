@@ -8,7 +8,6 @@ use super::points::Points;
 use super::profile::Profile;
 use super::rulebook::{Aggregation, AttributeRule, NameId};
 use super::time::Timestamp;
-use super::window::Counter;
 
 /// What the attributes of the session hold, by the numbers of rows.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -80,11 +79,13 @@ impl SessionValues {
             match held {
                 // A sequence goes up to the larger of the two largest numbers.
                 Held::Sum(number) if id == rule.id && matches!(rule.aggregation, Aggregation::Gaps(_)) => {
-                    let counter = profile.counter_mut(id);
-                    counter.total = counter.total.max(number);
+                    profile.counters.change(id, |counter| {
+                        counter.total = counter.total.max(number);
+                        true
+                    });
                 }
                 Held::Sum(number) => {
-                    profile.counter_mut(id).add(number, now, now, None);
+                    profile.counters.change(id, |counter| counter.add(number, now, now, None));
                 }
                 Held::Points(points) => {
                     for point in points.as_slice() {
@@ -117,7 +118,11 @@ impl Held {
 
     fn put(self, id: NameId, profile: &mut Profile) {
         match self {
-            Held::Sum(number) => profile.counter_mut(id).total = number,
+            Held::Sum(number) => {
+                profile
+                    .counters
+                    .change(id, |counter| std::mem::replace(&mut counter.total, number) != number);
+            }
             Held::Points(points) => {
                 profile.change_points(id, |own| std::mem::replace(own, points) != Points::default());
             }
@@ -146,10 +151,7 @@ impl AttributeRule {
             });
         } else {
             for id in [self.id, self.evidence] {
-                if let Some(counter) = profile.counters.iter_mut().find(|counter| counter.id == id) {
-                    taken.push((id, Held::Sum(counter.total)));
-                    *counter = Counter::new(id);
-                }
+                taken.extend(profile.counters.take(id).map(|counter| (id, Held::Sum(counter.total))));
             }
         }
         taken.retain(|(_, held)| !held.is_empty());

@@ -91,6 +91,11 @@ impl Counter {
         Counter { id, ..Counter::default() }
     }
 
+    /// Whether it is as a new one: nothing is counted, and nothing is held that adds up to nothing.
+    pub fn is_empty(&self) -> bool {
+        self.total == 0 && self.buckets.is_empty()
+    }
+
     /// Adds an amount that happened at `at`. Returns whether it changes the number: an amount from before the
     /// window does not, and neither does zero. Sums stop at the ends of their range.
     pub fn add(&mut self, amount: i64, at: Timestamp, now: Timestamp, window: Option<&Window>) -> bool {

@@ -56,9 +56,7 @@ fn told(rules: RuleBook, events: &[Event]) -> Story {
 }
 
 fn numbers(profile: &Profile) -> Vec<(u32, i64)> {
-    let mut numbers: Vec<_> = profile.counters.iter().map(|counter| (counter.id.0, counter.total)).collect();
-    numbers.sort_unstable();
-    numbers
+    profile.counters.as_slice().iter().map(|counter| (counter.id.0, counter.total)).collect()
 }
 
 /// The scores of an interest at the end, by value, with what they rest on.

@@ -131,7 +131,7 @@ fn tight() -> RuleBook {
 fn is_within_limits(rules: &RuleBook, profile: &Profile) -> bool {
     profile.seen.len() <= rules.intake.seen_ids_max
         && profile.traits.len() <= 64
-        && profile.counters.len() <= 2 * rules.attributes.len()
+        && profile.counters.as_slice().len() <= 2 * rules.attributes.len()
         && profile.points.len() + profile.frequencies.len() <= rules.attributes.len()
         && profile.points.iter().all(|(_, points)| points.as_slice().len() <= 2_400)
         && profile.interests.len() <= rules.interests.len()

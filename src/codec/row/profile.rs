@@ -149,7 +149,7 @@ impl Writer<'_> {
             self.text(name);
             self.scalar(value);
         }
-        self.list(&profile.counters, Self::counter);
+        self.list(profile.counters.as_slice(), Self::counter);
         self.list(&profile.interests, |writer, (id, affinities)| {
             writer.name(*id);
             writer.list(affinities, Self::affinity);

@@ -178,8 +178,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Tree<'de>, A::Error> {
         let inside = self.inside::<A::Error>()?;
-        // A record has about a dozen members, the objects in it a few.
-        let mut members: Vec<Member<'de>> = Vec::with_capacity(if self.depth == 0 { 12 } else { 0 });
+        let mut members: Vec<Member<'de>> = Vec::new();
         let mut keys: HashSet<Cow<'de, str>> = HashSet::new();
         let mut marks: u64 = 0;
         while let Some(key) = object.next_key_seed(Key)? {
@@ -197,6 +196,10 @@ impl<'de> Visitor<'de> for Reader<'_> {
                 return Err(self.bounds.stop(Broken::SameKeyTwice));
             }
             marks |= mark;
+            if members.is_empty() {
+                // A record has about a dozen, the objects in it half of that.
+                members.reserve(if self.depth == 0 { 12 } else { 6 });
+            }
             members.push(Member { key, value: object.next_value_seed(inside)? });
         }
         Ok(Tree::Object(members))

@@ -96,7 +96,7 @@ impl<'r> Reader<'r> {
             seen: self.seen()?,
             ids_full: has(IDS_FULL),
             traits: self.traits()?,
-            counters: self.list(Self::counter)?,
+            counters: self.list(Self::counter)?.into(),
             points: ThinVec::new(),
             frequencies: ThinVec::new(),
             interests: self.list(|reader| Ok((reader.name()?, reader.list(Self::affinity)?)))?,
