@@ -4,7 +4,7 @@
 //! The real binary works under load behind a proxy that understands Kafka's frames. Again and again the proxy
 //! holds an EndTxn or a Produce and cuts the connection; librdkafka sends the request again; the transaction
 //! ends; and when the first Produce of the next one was answered, the request held arrives at the broker. An
-//! abort arrives when all records of that were delivered and only its offsets are missing.
+//! abort arrives when the offsets of that are to be added.
 //!
 //! BESPOKE_TEST_RACES says how many races there are.
 

@@ -14,6 +14,8 @@ mod pipeline;
 mod restores;
 #[path = "runtime/succession.rs"]
 mod succession;
+#[path = "runtime/transaction.rs"]
+mod transaction;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! A race between a request that was lost on its way and what its sender does next, step by step: the request
 //! is held and its connection lost; the sender sends it again and goes on; its transaction ends; the next one
-//! begins; a first Produce of that is answered; and now the request held arrives.
+//! begins and has come to a certain moment; and now the request held arrives.
 //!
 //! This is the state alone: it looks at what passes and says what to do. It touches no connection.
 
@@ -41,7 +41,7 @@ pub(crate) enum Connection {
 pub(crate) enum Moment {
     /// When the first Produce was answered: what is committed now misses the rest.
     FirstProduce,
-    /// When all records were delivered, before the offsets: what is aborted now is lost when these are committed.
+    /// When the offsets are to be added: what is aborted now is lost when these are committed.
     Offsets,
 }
 
@@ -110,14 +110,19 @@ impl Race {
                 Lost::Answer => Treatment::DropAnswer,
             };
         }
+        // A transaction of which nothing came out has offsets and no records.
+        let begins = match order.moment {
+            Moment::FirstProduce => request.key == ApiKey::AddPartitionsToTxn,
+            Moment::Offsets => [ApiKey::AddPartitionsToTxn, ApiKey::AddOffsetsToTxn].contains(&request.key),
+        };
+        if begins && self.ended && self.next.is_none() {
+            self.next = request.identity();
+        }
         match request.key {
-            ApiKey::AddPartitionsToTxn if self.ended && self.next.is_none() => self.next = request.identity(),
             ApiKey::Produce if self.next.is_some() && self.first_produce.is_none() => {
                 self.first_produce = Some((connection, request.correlation));
             }
-            ApiKey::AddOffsetsToTxn
-                if self.first_produce.is_some() && self.is_moment(order, Moment::Offsets) =>
-            {
+            ApiKey::AddOffsetsToTxn if self.next.is_some() && self.is_moment(order, Moment::Offsets) => {
                 return Treatment::Deliver;
             }
             ApiKey::EndTxn if self.next.is_some() && !self.over => self.ended_before = true,

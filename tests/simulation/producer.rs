@@ -311,6 +311,11 @@ impl TransactionalClient for SimulatedProducer {
             self.added.insert(offsets_log());
             let answer = self.world.kafka().commit_offsets(&self.id, self.producer, group, offsets);
             self.world.say(|| format!("{} offsets {offsets:?} by {group:?}: {answer:?}", self.id));
+            if answer.is_err() && !self.queues.is_empty() {
+                // librdkafka gives up what it has not sent, and goes on with what it has.
+                self.queues.clear();
+                self.reports.failed.get_or_insert("records were not delivered: purged".to_owned());
+            }
             return answer.map_err(|refusal| match refusal {
                 GroupRefusal::IllegalGeneration | GroupRefusal::Rebalancing => {
                     error(ErrorKind::StaleGeneration, "illegal generation")

@@ -135,7 +135,14 @@ impl TransactionalClient for ProducerClient {
     }
 
     fn serve(&mut self) {
-        self.producer.poll(Duration::ZERO);
+        // A call hands out one answer of the broker, and there may be several.
+        loop {
+            let before = self.in_flight();
+            self.producer.poll(Duration::ZERO);
+            if self.in_flight() == before {
+                return;
+            }
+        }
     }
 
     fn in_flight(&self) -> usize {
