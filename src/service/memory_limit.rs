@@ -11,6 +11,9 @@ const LIMIT_FILE: &str = "/sys/fs/cgroup/memory.max";
 const MIB: usize = 1 << 20;
 /// What a process has at least besides: its code, the threads and the buffers of its clients.
 const PROCESS_BYTES: usize = 64 * MIB;
+/// What a profile takes that an open transaction has changed, which is decoded until the commit: an average one of the
+/// reference workload.
+const CHANGED_PROFILE_BYTES: usize = 1_500;
 
 /// Compares them.
 ///
@@ -28,8 +31,9 @@ fn compare(config: &Config, limit: &str) -> Result<(), Exit> {
     Err(Exit {
         code: ExitCode::Misconfigured,
         text: format!(
-            "state.block_cache, state.write_buffer, state.profile_cache, commit.bytes_max for each of {} threads and \
-             the process itself take {} MiB of memory, but {LIMIT_FILE} allows {} MiB: raise the limit or lower these",
+            "state.block_cache, state.write_buffer, state.profile_cache, for each of {} threads commit.bytes_max and \
+             the profiles that commit.records_max records change, and the process itself take {} MiB of memory, but \
+             {LIMIT_FILE} allows {} MiB: raise the limit or lower these",
             config.threads,
             needed.div_ceil(MIB),
             limit / MIB
@@ -38,12 +42,13 @@ fn compare(config: &Config, limit: &str) -> Result<(), Exit> {
 }
 
 fn needed_bytes(config: &Config) -> usize {
-    let state = &config.state;
+    let Config { state, commit, threads, .. } = config;
+    let changed = commit.records_max.saturating_mul(CHANGED_PROFILE_BYTES);
     [
         state.block_cache_bytes,
         state.write_buffer_bytes,
         state.profile_cache_bytes,
-        config.commit.bytes_max.saturating_mul(config.threads),
+        commit.bytes_max.saturating_add(changed).saturating_mul(*threads),
     ]
     .into_iter()
     .fold(PROCESS_BYTES, usize::saturating_add)
@@ -62,6 +67,7 @@ mod tests {
             ("state.write_buffer", "16MiB"),
             ("state.profile_cache", "32MiB"),
             ("commit.bytes_max", "4MiB"),
+            ("commit.records_max", "20000"),
             ("threads", "3"),
         ] {
             flags.set("--set", key, value);
@@ -71,13 +77,13 @@ mod tests {
 
     #[test]
     fn a_limit_below_what_the_configuration_lets_it_keep_stops_the_start() {
-        // 8 + 16 + 32 + 3 x 4 + 64 MiB.
-        let needed = 132 * MIB;
+        // 8 + 16 + 32 + 3 x 4 + 64 MiB, and 3 x 20,000 profiles.
+        let needed = 132 * MIB + 90_000_000;
         assert_eq!(checked(&format!("{needed}\n")), Ok(()));
         let refused = checked(&(needed - 1).to_string()).unwrap_err();
         assert_eq!(refused.code, ExitCode::Misconfigured);
         assert!(refused.text.contains("for each of 3 threads"), "{}", refused.text);
-        assert!(refused.text.contains("take 132 MiB") && refused.text.contains("allows 131 MiB"));
+        assert!(refused.text.contains("take 218 MiB") && refused.text.contains("allows 217 MiB"));
     }
 
     #[test]
