@@ -26,6 +26,15 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(8);
 /// Longer than the longest transaction that a predecessor may have left open.
 const OPEN_TRANSACTION_WAIT: Duration = Duration::from_secs(90);
 
+/// How much a reader fetches ahead. Each partition that is restored has a reader of its own, all of them at once, and
+/// what is fetched takes about twice as much once it is unpacked: so much is enough to keep a restore busy.
+const READER_SETTINGS: &[(&str, &str)] = &[
+    ("queued.max.messages.kbytes", "2048"),
+    ("fetch.message.max.bytes", "524288"),
+    // The client's own second, once that is reached, would be most of a restore.
+    ("fetch.queue.backoff.ms", "5"),
+];
+
 /// Reads one partition up to a fixed end.
 pub struct LogReader {
     /// None where there is nothing to read.
@@ -204,9 +213,10 @@ pub(super) fn reader(kafka: &KafkaConfig, application: &str, isolation: &str) ->
         .set("isolation.level", isolation)
         .set("enable.partition.eof", "true")
         .set("check.crcs", "true")
-        .set("queued.max.messages.kbytes", "16384")
-        .set("fetch.max.bytes", "8388608")
         .set("fetch.wait.max.ms", "50");
+    for (key, value) in READER_SETTINGS {
+        configuration.set(*key, *value);
+    }
     for (key, value) in &kafka.consumer {
         configuration.set(key, value);
     }
