@@ -97,7 +97,7 @@ pub struct Aliases {
 #[derive(Clone, Debug, PartialEq)]
 struct Target {
     canonical: Canonical<'static>,
-    rank: usize,
+    rank: u16,
 }
 
 /// The canonical name of a field.
@@ -181,7 +181,7 @@ impl Aliases {
     }
 
     /// The canonical name of a field, and its rank among the names of the same field: 0 is the best.
-    pub(super) fn canonical_field<'n>(&'n self, scope: Scope, name: &'n str) -> (Canonical<'n>, usize) {
+    pub(super) fn canonical_field<'n>(&'n self, scope: Scope, name: &'n str) -> (Canonical<'n>, u16) {
         let names = self.names(scope);
         if let Some(target) = names.get(name) {
             return target.borrowed();
@@ -205,7 +205,7 @@ impl Aliases {
 
     pub(super) fn add_in(&mut self, scope: Scope, alias: &str, canonical: &str) {
         let names = self.names(scope).values().filter(|target| target.canonical.name() == canonical);
-        let rank = names.map(|target| target.rank).max().unwrap_or(0) + 1;
+        let rank = names.map(|target| target.rank).max().unwrap_or(0).saturating_add(1);
         let canonical = match Field::of(canonical) {
             Some(field) => Canonical::Field(field),
             None => Canonical::Property(Cow::Owned(canonical.to_owned())),
@@ -231,7 +231,7 @@ impl Aliases {
 }
 
 impl Target {
-    fn borrowed(&self) -> (Canonical<'_>, usize) {
+    fn borrowed(&self) -> (Canonical<'_>, u16) {
         let canonical = match &self.canonical {
             Canonical::Field(field) => Canonical::Field(*field),
             Canonical::Property(name) => Canonical::Property(Cow::Borrowed(name)),

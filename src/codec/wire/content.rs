@@ -11,7 +11,7 @@ use super::field::Field;
 use super::fields::Fields;
 use super::found::{Found, ID_BYTES_MAX, has_control};
 use super::json;
-use super::tree::Tree;
+use super::tree::{Tree, arena};
 use crate::codec::reject::{Reject, RejectCode};
 use crate::domain::catalogue::Content;
 use crate::domain::command::Command;
@@ -40,7 +40,8 @@ pub fn decode_content(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Comman
         let message = format!("{} bytes; content may have at most {RECORD_BYTES_MAX}", value.len());
         return Err(Reject::new(RejectCode::TooLarge, "$", message));
     }
-    let tree = json::parse(value)?;
+    let arena = arena();
+    let tree = json::parse(value, &arena)?;
     if !matches!(tree, Tree::Object(_)) {
         return Err(Reject::new(RejectCode::InvalidField, "$", "not an object; send one content as {...}"));
     }

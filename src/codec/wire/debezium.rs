@@ -2,8 +2,7 @@
 //! without the `{schema, payload}` of Kafka Connect's JSON converter around it. Each change of a row becomes
 //! the event that the configuration says a row tells, such as an order.
 
-use std::borrow::Cow;
-
+use bumpalo::Bump;
 use compact_str::CompactString;
 use serde_json::Number;
 
@@ -60,11 +59,12 @@ pub(super) fn event(
     source: &Source,
     table: &Table,
     tree: &Tree<'_>,
+    arena: &Bump,
     record_time: Timestamp,
     derived_id: impl Fn(&[u8]) -> CompactString,
 ) -> Result<Option<Event>, Reject> {
     let Some(change) = change(source, table, tree)? else { return Ok(None) };
-    let call = call(source, &change)?;
+    let call = call(source, &change, arena)?;
     let row = change.row.path();
     event::assemble(source, &call, record_time, || derived_id(&change.identity())).map(Some).map_err(
         |reject| {
@@ -126,44 +126,43 @@ impl Change<'_> {
     fn identity(&self) -> Vec<u8> {
         let place = self.place.and_then(|place| place.members().ok()).into_iter().flatten();
         let place = place.filter(|found| found.key() != "version");
-        let members =
-            place.map(|found| Member { key: Cow::Borrowed(found.key()), value: found.value().clone() });
+        let members = place.map(|found| Member { key: found.key(), value: found.value().clone() });
         let mut bytes = Vec::new();
-        Tree::Text(Cow::Borrowed(self.event)).write_for_id(&mut bytes);
-        Tree::Object(members.collect()).write_for_id(&mut bytes);
+        Tree::Text(self.event).write_for_id(&mut bytes);
+        Tree::Object(&members.collect::<Vec<_>>()).write_for_id(&mut bytes);
         self.row.value().write_for_id(&mut bytes);
         bytes
     }
 }
 
 /// The change as a call: ids and times beside the properties, all other columns among them.
-fn call<'t>(source: &Source, change: &Change<'t>) -> Result<Tree<'t>, Reject> {
-    let mut call =
-        vec![Member { key: Cow::Borrowed("event"), value: Tree::Text(Cow::Borrowed(change.event)) }];
+fn call<'t>(source: &Source, change: &Change<'t>, arena: &'t Bump) -> Result<Tree<'t>, Reject> {
+    let mut call = vec![Member { key: "event", value: Tree::Text(change.event) }];
     let mut properties = Vec::new();
     for found in change.row.members()? {
-        let member = Member { key: Cow::Borrowed(found.key()), value: found.value().clone() };
+        let member = Member { key: found.key(), value: found.value().clone() };
         match field(source, found) {
             Some(Field::UserId | Field::AnonymousId | Field::MessageId) => call.push(member),
             Some(Field::Timestamp) if change.at.is_none() => call.push(member),
             Some(Field::Timestamp) => {}
-            _ => properties.push(Member { value: of_column(source, found)?, ..member }),
+            _ => properties.push(Member { value: of_column(source, found, arena)?, ..member }),
         }
     }
     if let Some(at) = change.at {
-        call.push(Member { key: Cow::Borrowed("timestamp"), value: at.value().clone() });
+        call.push(Member { key: "timestamp", value: at.value().clone() });
     }
-    call.push(Member { key: Cow::Borrowed("properties"), value: Tree::Object(properties) });
-    Ok(Tree::Object(call))
+    let properties = Tree::Object(arena.alloc_slice_fill_iter(properties));
+    call.push(Member { key: "properties", value: properties });
+    Ok(Tree::Object(arena.alloc_slice_fill_iter(call)))
 }
 
 /// A column's value. Lists stand in a column of JSON, which Debezium tells as a text.
-fn of_column<'t>(source: &Source, found: Found<'t>) -> Result<Tree<'t>, Reject> {
+fn of_column<'t>(source: &Source, found: Found<'t>, arena: &'t Bump) -> Result<Tree<'t>, Reject> {
     let (canonical, _) = source.aliases.canonical_field(Scope::Properties, found.key());
     let is_list = matches!(canonical, Canonical::Field(Field::Items | Field::Exclude));
     match found.value() {
         Tree::Text(text) if is_list && text.trim_start().starts_with(['[', '{']) => {
-            json::parse(text.as_bytes()).map_err(|reject| {
+            json::parse(text.as_bytes(), arena).map_err(|reject| {
                 let inside = reject.path.strip_prefix('$').unwrap_or(&reject.path);
                 Reject { path: format!("{}{inside}", found.path()).into(), ..reject }
             })

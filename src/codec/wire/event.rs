@@ -16,7 +16,7 @@ use super::money::stated;
 use super::properties::flat;
 use super::referrer;
 use super::schema;
-use super::tree::Tree;
+use super::tree::{Tree, arena};
 use crate::codec::reject::{Reject, RejectCode};
 use crate::domain::event::{DECISION_REQUEST, DecisionRequest, Event, IDENTIFY, is_page};
 use crate::domain::scalar::{Properties, Scalar};
@@ -50,7 +50,8 @@ pub(super) fn assemble(
     };
     let Some(document) = brought_up else { return event(source, name, envelope, record_time, derived_id) };
     let source = canonical::source(source);
-    let tree = Tree::of(&document);
+    let arena = arena();
+    let tree = Tree::of(&document, &arena);
     let mut envelope = Fields::of(Found::whole(&tree), &source.aliases, Scope::Envelope)?;
     envelope.take(Field::Event);
     event(&source, name, envelope, record_time, derived_id)

@@ -16,28 +16,30 @@ pub(super) struct Fields<'t> {
     best: [u32; Field::ALL.len()],
     /// Whether a field has had several members.
     rivals: bool,
-    objects: usize,
+    /// How many are not taken.
+    left: usize,
+    objects: u16,
 }
 
 struct Member<'t> {
     found: Found<'t>,
     canonical: Canonical<'t>,
-    rank: usize,
+    rank: u16,
     /// Which of the objects it stood in.
-    object: usize,
+    object: u16,
     taken: bool,
 }
 
 impl Default for Fields<'_> {
     fn default() -> Self {
-        Fields { members: Vec::new(), best: [0; Field::ALL.len()], rivals: false, objects: 0 }
+        Fields { members: Vec::new(), best: [0; Field::ALL.len()], rivals: false, left: 0, objects: 0 }
     }
 }
 
 impl<'t> Member<'t> {
     /// Of several members that stand for one field, the first in this order counts: the one whose alias ranks
     /// first, then that of the object added first, then by the letters, never by the place in the record.
-    fn precedence(&self) -> (usize, usize, &'t str) {
+    fn precedence(&self) -> (u16, u16, &'t str) {
         (self.rank, self.object, self.found.key())
     }
 }
@@ -82,6 +84,7 @@ impl<'t> Fields<'t> {
         let at = self.at(field)?;
         let member = self.members.get_mut(at)?;
         member.taken = true;
+        self.left -= 1;
         let found = member.found;
         let next = if self.rivals { self.next_best(field) } else { 0 };
         self.set_best(field, next);
@@ -105,6 +108,10 @@ impl<'t> Fields<'t> {
     /// has it: then by its own, so that a `sku` beside a `product_id` stays a `sku`. Of a name that stands in
     /// several objects, the first counts.
     pub(super) fn into_rest(mut self) -> Vec<(Cow<'t, str>, Found<'t>)> {
+        // Of most events everything is known.
+        if self.left == 0 {
+            return Vec::new();
+        }
         self.members.sort_by(|one, other| {
             let by_name = one.canonical.name().cmp(other.canonical.name());
             by_name
@@ -129,7 +136,7 @@ impl<'t> Fields<'t> {
     }
 
     fn push(&mut self, found: Found<'t>, aliases: &'t Aliases, scope: Scope) {
-        if *found.value() == Tree::Null {
+        if matches!(found.value(), Tree::Null) {
             return;
         }
         let (canonical, rank) = aliases.canonical_field(scope, found.key());
@@ -147,6 +154,7 @@ impl<'t> Fields<'t> {
             }
         }
         self.members.push(member);
+        self.left += 1;
     }
 
     fn at(&self, field: Field) -> Option<usize> {
@@ -172,14 +180,16 @@ impl<'t> Fields<'t> {
 mod tests {
     use std::sync::LazyLock;
 
+    use bumpalo::Bump;
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::codec::wire::tree::arena;
 
     static ALIASES: LazyLock<Aliases> = LazyLock::new(Aliases::standard);
 
-    fn tree(text: &str) -> Tree<'_> {
-        crate::codec::wire::json::parse(text.as_bytes()).unwrap()
+    fn tree<'r>(text: &'r str, arena: &'r Bump) -> Tree<'r> {
+        crate::codec::wire::json::parse(text.as_bytes(), arena).unwrap()
     }
 
     fn fields<'t>(tree: &'t Tree<'t>) -> Fields<'t> {
@@ -192,28 +202,31 @@ mod tests {
 
     #[test]
     fn the_best_name_is_taken_and_the_others_keep_their_own() {
-        let tree = tree(r#"{"sku": "s", "productId": "p", "item_id": null, "isGift": true}"#);
+        let arena = arena();
+        let tree = tree(r#"{"sku": "s", "productId": "p", "item_id": null, "isGift": true}"#, &arena);
         let mut one = fields(&tree);
-        assert_eq!(one.take(Field::ItemId).unwrap().value(), &Tree::of(&json!("p")));
+        assert_eq!(one.take(Field::ItemId).unwrap().value(), &Tree::Text("p"));
         assert_eq!(names(one), ["is_gift@$.isGift", "sku@$.sku"]);
     }
 
     #[test]
     fn what_nobody_takes_has_its_canonical_name_once() {
-        let rest = names(fields(&tree(r#"{"sku": "s", "productId": "p"}"#)));
+        let arena = arena();
+        let rest = names(fields(&tree(r#"{"sku": "s", "productId": "p"}"#, &arena)));
         assert_eq!(rest, ["item_id@$.productId", "sku@$.sku"]);
-        let rest = names(fields(&tree(r#"{"sku": "s", "productId": "p", "item_id": "i"}"#)));
+        let rest = names(fields(&tree(r#"{"sku": "s", "productId": "p", "item_id": "i"}"#, &arena)));
         assert_eq!(rest, ["item_id@$.item_id", "product_id@$.productId", "sku@$.sku"]);
     }
 
     #[test]
     fn earlier_objects_come_first() {
         let both: [Value; 2] = [json!({"currency": "EUR"}), json!({"currency": "USD", "value": 1})];
-        let both = both.each_ref().map(Tree::of);
+        let arena = arena();
+        let both = both.each_ref().map(|one| Tree::of(one, &arena));
         let mut one = fields(&both[0]);
         one.add(Found::whole(&both[1]), &ALIASES, Scope::Properties).unwrap();
-        assert_eq!(one.take(Field::Currency).unwrap().value(), &Tree::of(&json!("EUR")));
-        assert_eq!(one.peek(Field::Value), Some(&Tree::of(&json!(1))));
+        assert_eq!(one.take(Field::Currency).unwrap().value(), &Tree::Text("EUR"));
+        assert_eq!(one.peek(Field::Value), Some(&Tree::Number(1.into())));
         let missing = one.need(Field::Slot, "$.slot", "send it").err().unwrap();
         assert_eq!(missing.code, RejectCode::MissingField);
     }
@@ -221,7 +234,8 @@ mod tests {
     #[test]
     fn of_names_that_another_member_outranks_the_first_object_counts_too() {
         let both = [json!({"item_id": "i", "sku": "s"}), json!({"sku": "t", "product_id": "p"})];
-        let both = both.each_ref().map(Tree::of);
+        let arena = arena();
+        let both = both.each_ref().map(|one| Tree::of(one, &arena));
         let mut one = fields(&both[0]);
         one.add(Found::whole(&both[1]), &ALIASES, Scope::Properties).unwrap();
         assert_eq!(names(one), ["item_id@$.item_id", "product_id@$.product_id", "sku@$.sku"]);
@@ -230,8 +244,9 @@ mod tests {
     #[test]
     fn equals_are_told_apart_by_their_letters_and_not_by_their_place() {
         for text in [r#"{"product_id": "b", "productId": "a"}"#, r#"{"productId": "a", "product_id": "b"}"#] {
-            let tree = tree(text);
-            assert_eq!(fields(&tree).take(Field::ItemId).unwrap().value(), &Tree::of(&json!("a")));
+            let arena = arena();
+            let tree = tree(text, &arena);
+            assert_eq!(fields(&tree).take(Field::ItemId).unwrap().value(), &Tree::Text("a"));
         }
     }
 }

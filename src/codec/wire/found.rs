@@ -29,18 +29,18 @@ impl<'t> Found<'t> {
     pub(super) fn members(self) -> Result<impl ExactSizeIterator<Item = Found<'t>>, Reject> {
         let members: &'t [Member<'t>] = match self.value {
             Tree::Object(members) => members,
-            Tree::List(list) if list.is_empty() => &[],
+            Tree::List([]) => &[],
             _ => return Err(self.invalid("not an object; send {\"name\": value}")),
         };
         let root = self.root;
-        Ok(members.iter().map(move |member| Found { root, key: &member.key, value: &member.value }))
+        Ok(members.iter().map(move |member| Found { root, key: member.key, value: &member.value }))
     }
 
     /// The member of this key, where it is an object that has one that is not null.
     pub(super) fn member(self, key: &str) -> Option<Found<'t>> {
         let Tree::Object(members) = self.value else { return None };
         let member = members.iter().find(|member| member.key == key && member.value != Tree::Null)?;
-        Some(Found { root: self.root, key: &member.key, value: &member.value })
+        Some(Found { root: self.root, key: member.key, value: &member.value })
     }
 
     /// The elements of a list, nulls left out.
@@ -91,7 +91,7 @@ impl<'t> Found<'t> {
     /// none.
     pub(super) fn to_text(self) -> Result<Option<Cow<'t, str>>, Reject> {
         let text = match self.value {
-            Tree::Text(text) => Cow::Borrowed(&**text),
+            Tree::Text(text) => Cow::Borrowed(*text),
             Tree::Number(number) if !number.is_f64() => Cow::Owned(number.to_string()),
             _ => return Err(self.invalid("neither a text nor a whole number")),
         };

@@ -71,10 +71,11 @@ mod tests {
 
     use super::*;
     use crate::codec::wire::aliases::{Aliases, Scope};
-    use crate::codec::wire::tree::Tree;
+    use crate::codec::wire::tree::{Tree, arena};
 
     fn person_of(object: Value, ids: Ids) -> Result<String, RejectCode> {
-        let (tree, aliases) = (Tree::of(&object), Aliases::standard());
+        let (arena, aliases) = (arena(), Aliases::standard());
+        let tree = Tree::of(&object, &arena);
         let mut envelope = Fields::of(Found::whole(&tree), &aliases, Scope::Envelope).unwrap();
         person(&mut envelope, ids).map(|person| person.to_string()).map_err(|reject| reject.code)
     }

@@ -3,15 +3,17 @@
 //! multiple of its size; they are far above what an honest event needs. What the tree means is not known
 //! here.
 
-use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
 
+use bumpalo::Bump;
+use bumpalo::collections::Vec as ArenaVec;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::{Number, Value};
 
+use super::quick;
 use super::tree::{Member, Tree};
 use crate::codec::reject::{Reject, RejectCode};
 
@@ -20,14 +22,14 @@ pub(super) const DEPTH_MAX: usize = 64;
 /// How many values one record may hold, counting objects and lists. Each may cost some hundred bytes.
 pub(super) const VALUES_MAX: usize = 50_000;
 /// How many members of an object are compared with one another; those of a larger one are looked up.
-const COMPARED_MAX: usize = 32;
+pub(super) const COMPARED_MAX: usize = 32;
 
-/// The tree of one JSON text that fills the bytes.
+/// The tree of one JSON text that fills the bytes, in the arena.
 ///
 /// # Errors
 /// `Empty`, `MalformedJson` (also for bytes that are not UTF-8 and for a key that stands twice in one
 /// object), `TooDeep`, or `TooLarge` for too many values.
-pub(super) fn parse(bytes: &[u8]) -> Result<Tree<'_>, Reject> {
+pub(super) fn parse<'r>(bytes: &'r [u8], arena: &'r Bump) -> Result<Tree<'r>, Reject> {
     if bytes.is_empty() {
         return Err(Reject::new(RejectCode::Empty, "$", "the record has no value; send one event as JSON"));
     }
@@ -35,9 +37,14 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Tree<'_>, Reject> {
         let message = format!("not UTF-8 at byte {}; send JSON in UTF-8", error.valid_up_to());
         Reject::new(RejectCode::MalformedJson, "$", message)
     })?;
+    quick::read(text, arena).map_or_else(|| read_any(text, arena), Ok)
+}
+
+/// The same, read by the library.
+pub(super) fn read_any<'r>(text: &'r str, arena: &'r Bump) -> Result<Tree<'r>, Reject> {
     let bounds = Bounds::default();
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let tree = Reader { bounds: &bounds, depth: 0 }
+    let tree = Reader { arena, bounds: &bounds, depth: 0 }
         .deserialize(&mut deserializer)
         .and_then(|tree| deserializer.end().map(|()| tree));
     tree.map_err(|error| bounds.reject(&error))
@@ -105,12 +112,13 @@ impl Bounds {
 
 /// Reads one value at a depth.
 #[derive(Clone, Copy)]
-struct Reader<'b> {
+struct Reader<'r, 'b> {
+    arena: &'r Bump,
     bounds: &'b Bounds,
     depth: usize,
 }
 
-impl Reader<'_> {
+impl Reader<'_, '_> {
     fn inside<E: serde::de::Error>(self) -> Result<Self, E> {
         if self.depth >= DEPTH_MAX {
             return Err(self.bounds.stop(Broken::Depth));
@@ -119,7 +127,7 @@ impl Reader<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Reader<'_> {
+impl<'de> DeserializeSeed<'de> for Reader<'de, '_> {
     type Value = Tree<'de>;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Tree<'de>, D::Error> {
@@ -132,7 +140,7 @@ impl<'de> DeserializeSeed<'de> for Reader<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Reader<'_> {
+impl<'de> Visitor<'de> for Reader<'de, '_> {
     type Value = Tree<'de>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -160,37 +168,35 @@ impl<'de> Visitor<'de> for Reader<'_> {
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Tree<'de>, E> {
-        Ok(Tree::Text(Cow::Borrowed(text)))
+        Ok(Tree::Text(text))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Tree<'de>, E> {
-        Ok(Tree::Text(Cow::Owned(text.to_owned())))
+        Ok(Tree::Text(self.arena.alloc_str(text)))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Tree<'de>, A::Error> {
         let inside = self.inside()?;
-        let mut values = Vec::new();
+        let mut values = ArenaVec::new_in(self.arena);
         while let Some(value) = list.next_element_seed(inside)? {
             values.push(value);
         }
-        Ok(Tree::List(values))
+        Ok(Tree::List(values.into_bump_slice()))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Tree<'de>, A::Error> {
         let inside = self.inside::<A::Error>()?;
-        let mut members: Vec<Member<'de>> = Vec::new();
-        let mut keys: HashSet<Cow<'de, str>> = HashSet::new();
+        let mut members: ArenaVec<'de, Member<'de>> = ArenaVec::new_in(self.arena);
+        let mut keys: Option<HashSet<&str>> = None;
         let mut marks: u64 = 0;
-        while let Some(key) = object.next_key_seed(Key)? {
+        while let Some(key) = object.next_key_seed(Key { arena: self.arena })? {
             let mark = 1 << mark(key.as_bytes());
             let is_known = if members.len() < COMPARED_MAX {
                 // Keys of different marks differ, and most do.
                 marks & mark != 0 && members.iter().any(|member| member.key == key)
             } else {
-                if keys.is_empty() {
-                    keys.extend(members.iter().map(|member| member.key.clone()));
-                }
-                !keys.insert(key.clone())
+                let known = || members.iter().map(|member| member.key).collect();
+                !keys.get_or_insert_with(known).insert(key)
             };
             if is_known {
                 return Err(self.bounds.stop(Broken::SameKeyTwice));
@@ -202,58 +208,66 @@ impl<'de> Visitor<'de> for Reader<'_> {
             }
             members.push(Member { key, value: object.next_value_seed(inside)? });
         }
-        Ok(Tree::Object(members))
+        Ok(Tree::Object(members.into_bump_slice()))
     }
 }
 
 /// A number below 64 that is the same for the same key.
-fn mark(key: &[u8]) -> u32 {
+pub(super) fn mark(key: &[u8]) -> u32 {
     let byte = |byte: Option<&u8>| byte.map_or(0, |byte| u32::from(*byte));
     let (first, last) = (byte(key.first()), byte(key.last()));
     (key.len() as u32).wrapping_mul(7).wrapping_add(first.wrapping_mul(3)).wrapping_add(last) % 64
 }
 
 /// Reads a key, borrowed where no escape stands in it.
-struct Key;
+struct Key<'r> {
+    arena: &'r Bump,
+}
 
-impl<'de> DeserializeSeed<'de> for Key {
-    type Value = Cow<'de, str>;
+impl<'de> DeserializeSeed<'de> for Key<'de> {
+    type Value = &'de str;
 
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<&'de str, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
-impl<'de> Visitor<'de> for Key {
-    type Value = Cow<'de, str>;
+impl<'de> Visitor<'de> for Key<'de> {
+    type Value = &'de str;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a key")
     }
 
-    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Cow<'de, str>, E> {
-        Ok(Cow::Borrowed(key))
+    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<&'de str, E> {
+        Ok(key)
     }
 
-    fn visit_str<E>(self, key: &str) -> Result<Cow<'de, str>, E> {
-        Ok(Cow::Owned(key.to_owned()))
+    fn visit_str<E>(self, key: &str) -> Result<&'de str, E> {
+        Ok(self.arena.alloc_str(key))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::tree::arena;
     use super::*;
 
     #[test]
     fn a_tree_is_what_serde_json_reads() {
         let text = r#"{"a":[1,-2,2.5,1e3,"\u00e9\n",true,null,{}],"b":{"c":[]},"n":18446744073709551615}"#;
         let value: Value = serde_json::from_str(text).unwrap();
-        let mut expected = Tree::of(&value);
+        let arena = arena();
+        let expected = Tree::of(&value, &arena);
         // The library's own objects are sorted by key, and so is the text.
-        assert_eq!(parse(text.as_bytes()).unwrap(), expected);
-        let Tree::Object(members) = &mut expected else { panic!("an object") };
-        members.reverse();
-        assert_ne!(parse(text.as_bytes()).unwrap(), expected, "members stay in their order");
+        assert_eq!(parse(text.as_bytes(), &arena).unwrap(), expected);
+        let Tree::Object(members) = expected else { panic!("an object") };
+        let reversed: Vec<Member<'_>> = members.iter().rev().cloned().collect();
+        assert_ne!(
+            parse(text.as_bytes(), &arena).unwrap(),
+            Tree::Object(&reversed),
+            "members stay in their order"
+        );
     }
 
     #[test]
@@ -263,9 +277,12 @@ mod tests {
             format!("{{{}}}", members.join(","))
         };
         for keys in [COMPARED_MAX - 1, COMPARED_MAX, COMPARED_MAX + 1, 1_000] {
-            assert!(parse(object(keys, keys).as_bytes()).is_ok());
+            assert!(parse(object(keys, keys).as_bytes(), &arena()).is_ok());
             for last in [0, keys - 1] {
-                assert_eq!(parse(object(keys, last).as_bytes()).unwrap_err().code, RejectCode::MalformedJson);
+                assert_eq!(
+                    parse(object(keys, last).as_bytes(), &arena()).unwrap_err().code,
+                    RejectCode::MalformedJson
+                );
             }
         }
     }
@@ -285,32 +302,40 @@ mod tests {
             (b"\"\xff\"", RejectCode::MalformedJson),
             (b"\xef\xbb\xbf{}", RejectCode::MalformedJson),
         ] {
-            assert_eq!(parse(bytes).unwrap_err().code, code, "{:?}", String::from_utf8_lossy(bytes));
+            assert_eq!(
+                parse(bytes, &arena()).unwrap_err().code,
+                code,
+                "{:?}",
+                String::from_utf8_lossy(bytes)
+            );
         }
     }
 
     #[test]
     fn nesting_is_allowed_to_64_levels_and_brackets_in_texts_do_not_count() {
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
-        assert!(parse(nested(64).as_bytes()).is_ok());
+        assert!(parse(nested(64).as_bytes(), &arena()).is_ok());
         assert_eq!(check_depth(&serde_json::from_str::<Value>(&nested(64)).unwrap()), Ok(()));
         let deeper = serde_json::from_str::<Value>(&nested(65)).unwrap();
         assert_eq!(check_depth(&deeper).unwrap_err().code, RejectCode::TooDeep);
-        assert_eq!(parse(nested(65).as_bytes()).unwrap_err().code, RejectCode::TooDeep);
-        assert_eq!(parse("[".repeat(1_000_000).as_bytes()).unwrap_err().code, RejectCode::TooDeep);
-        assert_eq!(parse(r#"{"a":"#.repeat(1_000_000).as_bytes()).unwrap_err().code, RejectCode::TooDeep);
-        assert!(parse(format!("\"{}\"", "[".repeat(1_000_000)).as_bytes()).is_ok());
+        assert_eq!(parse(nested(65).as_bytes(), &arena()).unwrap_err().code, RejectCode::TooDeep);
+        assert_eq!(parse("[".repeat(1_000_000).as_bytes(), &arena()).unwrap_err().code, RejectCode::TooDeep);
+        assert_eq!(
+            parse(r#"{"a":"#.repeat(1_000_000).as_bytes(), &arena()).unwrap_err().code,
+            RejectCode::TooDeep
+        );
+        assert!(parse(format!("\"{}\"", "[".repeat(1_000_000)).as_bytes(), &arena()).is_ok());
     }
 
     #[test]
     fn a_record_of_very_many_values_is_refused() {
         let many = format!("[{}0]", "0,".repeat(VALUES_MAX));
-        assert_eq!(parse(many.as_bytes()).unwrap_err().code, RejectCode::TooLarge);
+        assert_eq!(parse(many.as_bytes(), &arena()).unwrap_err().code, RejectCode::TooLarge);
     }
 
     #[test]
     fn messages_name_the_place_and_quote_nothing() {
-        let reject = parse(b"{\"secret\":1,\"secret\":2}").unwrap_err();
+        let reject = parse(b"{\"secret\":1,\"secret\":2}", &arena()).unwrap_err();
         assert!(reject.message.contains("line 1, column"), "{reject}");
         assert!(!reject.message.contains("secret"), "{reject}");
     }

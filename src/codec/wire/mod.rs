@@ -21,6 +21,7 @@ mod items;
 mod json;
 mod money;
 mod properties;
+mod quick;
 mod referrer;
 mod schema;
 mod site;
@@ -36,7 +37,7 @@ use compact_str::CompactString;
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_128;
 
-use self::tree::Tree;
+use self::tree::{Tree, arena};
 use super::event_schema::EventSchemas;
 use super::reject::{Reject, RejectCode};
 use crate::domain::event::Event;
@@ -102,7 +103,9 @@ impl Source {
         };
         let Some(value) = value else { return Ok(None) };
         self.check_size(value)?;
-        debezium::event(self, table, &json::parse(value)?, record_time, derived_id)
+        let arena = arena();
+        let tree = json::parse(value, &arena)?;
+        debezium::event(self, table, &tree, &arena, record_time, derived_id)
     }
 
     /// The event that an Avro datum holds; none where it tells nothing.
@@ -119,8 +122,8 @@ impl Source {
             return self.decode_avro(schema, datum, record_time).map(Some);
         };
         self.check_size(datum)?;
-        let tree = avro::read(schema, datum)?;
-        debezium::event(self, table, &Tree::of(&tree), record_time, derived_id)
+        let (tree, arena) = (avro::read(schema, datum)?, arena());
+        debezium::event(self, table, &Tree::of(&tree, &arena), &arena, record_time, derived_id)
     }
 
     /// The event that a JSON value holds. A record without a message id gets one that is derived from the
@@ -131,7 +134,8 @@ impl Source {
     /// Every code but those of Avro, the registry, definitions and the command log.
     pub fn decode_json(&self, value: &[u8], record_time: Timestamp) -> Result<Event, Reject> {
         self.check_size(value)?;
-        let tree = json::parse(value)?;
+        let arena = arena();
+        let tree = json::parse(value, &arena)?;
         event::assemble(self, &tree, record_time, || derived_id(value))
     }
 
@@ -142,8 +146,8 @@ impl Source {
     /// As `decode_json`, less those of parsing.
     pub fn decode_value(&self, tree: Value, record_time: Timestamp) -> Result<Event, Reject> {
         json::check_depth(&tree)?;
-        let derived = derived_id(tree.to_string().as_bytes());
-        event::assemble(self, &Tree::of(&tree), record_time, || derived)
+        let (derived, arena) = (derived_id(tree.to_string().as_bytes()), arena());
+        event::assemble(self, &Tree::of(&tree, &arena), record_time, || derived)
     }
 
     /// The event that an Avro datum holds (the bytes after the Confluent frame), read with the schema that
@@ -158,8 +162,8 @@ impl Source {
         record_time: Timestamp,
     ) -> Result<Event, Reject> {
         self.check_size(datum)?;
-        let tree = avro::read(schema, datum)?;
-        event::assemble(self, &Tree::of(&tree), record_time, || derived_id(datum))
+        let (tree, arena) = (avro::read(schema, datum)?, arena());
+        event::assemble(self, &Tree::of(&tree, &arena), record_time, || derived_id(datum))
     }
 
     fn check_size(&self, value: &[u8]) -> Result<(), Reject> {

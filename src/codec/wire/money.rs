@@ -112,9 +112,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::codec::wire::tree::arena;
 
     fn read(value: Value) -> Option<i64> {
-        hundredths(Found::whole(&Tree::of(&value))).ok()
+        hundredths(Found::whole(&Tree::of(&value, &arena()))).ok()
     }
 
     #[test]

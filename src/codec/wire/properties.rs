@@ -67,9 +67,9 @@ impl<P: Fn() -> String> Flat<P> {
     fn add_all(&mut self, name: &str, members: &[Member<'_>]) -> Result<(), Reject> {
         // Which of two spellings of a name is the first must not depend on the place in the record.
         let mut members: Vec<&Member<'_>> = members.iter().collect();
-        members.sort_by(|one, other| one.key.cmp(&other.key));
+        members.sort_by(|one, other| one.key.cmp(other.key));
         for member in members {
-            self.add(&format!("{name}.{}", snake_case(&member.key)), &member.value)?;
+            self.add(&format!("{name}.{}", snake_case(member.key)), &member.value)?;
         }
         Ok(())
     }
@@ -102,9 +102,11 @@ mod tests {
     use super::*;
     use crate::codec::wire::aliases::{Aliases, Scope};
     use crate::codec::wire::found::Found;
+    use crate::codec::wire::tree::arena;
 
     fn flat_of(object: Value) -> Result<Properties, Reject> {
-        let (tree, aliases) = (Tree::of(&object), Aliases::standard());
+        let (arena, aliases) = (arena(), Aliases::standard());
+        let tree = Tree::of(&object, &arena);
         let fields = Fields::of(Found::whole(&tree), &aliases, Scope::Properties)?;
         flat(fields, || "$.properties".to_owned())
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::clock::instant_of;
 use super::found::{Found, ID_BYTES_MAX, has_control};
 use super::json;
-use super::tree::Tree;
+use super::tree::{Tree, arena};
 use crate::codec::reject::{Reject, RejectCode};
 use crate::domain::command::Command;
 use crate::domain::site::{SHARE_MIN, SiteShares};
@@ -31,7 +31,8 @@ pub fn decode_site_shares(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Co
         let message = format!("{} bytes; site shares may have at most {RECORD_BYTES_MAX}", value.len());
         return Err(Reject::new(RejectCode::TooLarge, "$", message));
     }
-    let tree = json::parse(value)?;
+    let arena = arena();
+    let tree = json::parse(value, &arena)?;
     let whole = Found::whole(&tree);
     if !matches!(tree, Tree::Object(_)) {
         return Err(whole.invalid("not an object; send one interest's shares as {...}"));

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{RECORD_TIME, source};
 use crate::codec::event_schema::{EventSchemas, SchemaText};
 use crate::codec::reject::{Reject, RejectCode};
-use crate::codec::wire::tree::Tree;
+use crate::codec::wire::tree::{Tree, arena};
 use crate::codec::wire::{Source, canonical};
 use crate::domain::event::Event;
 
@@ -225,7 +225,8 @@ proptest! {
     fn the_canonical_form_is_read_as_the_same_event(record in record()) {
         let source = source();
         let read = source.decode_value(record.clone(), RECORD_TIME);
-        let Ok(document) = canonical::document(&source, &Tree::of(&record)) else {
+        let arena = arena();
+        let Ok(document) = canonical::document(&source, &Tree::of(&record, &arena)) else {
             prop_assert!(read.is_err());
             return Ok(());
         };
@@ -235,7 +236,7 @@ proptest! {
             (Err(read), Err(again)) => prop_assert_eq!(read.code, again.code, "{}", document),
             (read, again) => prop_assert!(false, "{:?} became {:?} through {}", read, again, document),
         }
-        let twice = canonical::document(&canonical::source(&source), &Tree::of(&document));
+        let twice = canonical::document(&canonical::source(&source), &Tree::of(&document, &arena));
         prop_assert_eq!(twice.unwrap(), document, "it is its own canonical form");
     }
 }
