@@ -54,6 +54,25 @@ impl Buckets {
         Iter { number: self.first, rest: &self.packed }
     }
 
+    /// What the sums in them add up to; it stops at the ends of its range.
+    pub(crate) fn total(&self) -> i64 {
+        let (mut total, mut rest) = (0_i128, &*self.packed);
+        while !rest.is_empty() {
+            match rest.split_first_chunk().and_then(|(eight, after)| Some((small_total(*eight)?, after))) {
+                Some((of_four, after)) => {
+                    total += i128::from(of_four);
+                    rest = after;
+                }
+                None => {
+                    total += i128::from(take(&mut rest));
+                    // How far the next one is, if there is one.
+                    take(&mut rest);
+                }
+            }
+        }
+        total.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+    }
+
     /// What a row has of them after the number of the first one.
     pub(crate) fn packed(&self) -> &[u8] {
         &self.packed
@@ -152,6 +171,19 @@ impl Iterator for Iter<'_> {
     }
 }
 
+/// What four sums add up to, each followed by the distance to the next, where all eight are of one byte and the sums
+/// not below zero: most are, and a person may have hundreds.
+fn small_total(bytes: [u8; 8]) -> Option<u64> {
+    const SUMS: u64 = u64::from_le_bytes([0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0]);
+    const SIGNS: u64 = u64::from_le_bytes([1, 0, 1, 0, 1, 0, 1, 0]);
+    let bytes = u64::from_le_bytes(bytes);
+    if bytes & (u64::from_le_bytes([MORE; 8]) | SIGNS) != 0 {
+        return None;
+    }
+    let [a, _, b, _, c, _, d, _] = ((bytes & SUMS) >> 1).to_le_bytes().map(u64::from);
+    Some(a + b + c + d)
+}
+
 fn put(packed: &mut Packed, number: i64) {
     let mut rest = ((number << 1) ^ (number >> 63)).cast_unsigned();
     while rest >= u64::from(MORE) {
@@ -205,6 +237,8 @@ mod tests {
                 prop_assert_eq!(buckets.len(), expected.len());
                 prop_assert_eq!(buckets.first(), expected.keys().next().copied());
             }
+            let total: i128 = expected.values().map(|sum| i128::from(*sum)).sum();
+            prop_assert_eq!(i128::from(buckets.total()), total.clamp(i64::MIN.into(), i64::MAX.into()));
             let kept = expected.split_off(&oldest);
             prop_assert_eq!(buckets.expire(oldest), !expected.is_empty());
             let packed_afresh: Buckets = kept.into_iter().collect();

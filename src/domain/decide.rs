@@ -7,6 +7,7 @@ use std::collections::BinaryHeap;
 use compact_str::CompactString;
 
 use super::catalogue::{Catalogue, Content};
+use super::decimal::{push_thousandths, push_whole};
 use super::decision::{Decision, DecisionCause, Excluded, LadderStep, Ranked, Reason};
 use super::freshness::Status;
 use super::person::Person;
@@ -173,10 +174,21 @@ impl Candidate<'_> {
 /// Why an affinity speaks for content, in words.
 fn evidence(of: &Share<'_>, rule: &SlotRule) -> CompactString {
     let Share { affinity, score, share, lift } = of;
-    let lift = lift.filter(|_| rule.rank_by == RankBy::Lift);
-    let lift = lift.map(|lift| format!("lift {lift:.3}, ")).unwrap_or_default();
-    let (interest, value, events) = (&rule.interest, &affinity.value, affinity.evidence);
-    format!("{interest} {value}: share {share:.3}, {lift}score {score:.3}, {events} events").into()
+    let mut words = CompactString::with_capacity(96);
+    for part in [&*rule.interest, " ", &*affinity.value, ": share "] {
+        words.push_str(part);
+    }
+    push_thousandths(&mut words, *share);
+    if let Some(lift) = lift.filter(|_| rule.rank_by == RankBy::Lift) {
+        words.push_str(", lift ");
+        push_thousandths(&mut words, lift);
+    }
+    words.push_str(", score ");
+    push_thousandths(&mut words, *score);
+    words.push_str(", ");
+    push_whole(&mut words, affinity.evidence.into());
+    words.push_str(" events");
+    words
 }
 
 impl PartialEq for Candidate<'_> {

@@ -1,6 +1,7 @@
 //! Interests: what a person's events add to the affinities, and which values become tags.
 
 use compact_str::CompactString;
+use smallvec::SmallVec;
 use thin_vec::ThinVec;
 
 use super::affinity::{Affinity, TOLERANCE};
@@ -145,14 +146,16 @@ fn changed<'a>(change: &mut Change<'a>, rule: &'a InterestRule, value: &str, ent
 
 impl InterestRule {
     /// The values that an item has: its own, after those above it, the widest first.
-    fn values<'i>(&self, item: &'i Item) -> impl Iterator<Item = &'i str> + use<'i, '_> {
-        let value = self.facet.value(item);
-        value.into_iter().flat_map(move |value| {
-            let separator = self.roll_up.as_deref();
-            let steps = separator.map(|separator| value.match_indices(separator)).into_iter().flatten();
+    fn values<'i>(&self, item: &'i Item) -> SmallVec<[&'i str; 1]> {
+        let mut values = SmallVec::new();
+        let Some(value) = self.facet.value(item) else { return values };
+        if let Some(separator) = self.roll_up.as_deref() {
+            let steps = value.match_indices(separator);
             let above = steps.filter_map(|(end, _)| value.get(..end)).filter(|above| !above.is_empty());
-            above.take(STEPS_MAX).chain([value])
-        })
+            values.extend(above.take(STEPS_MAX));
+        }
+        values.push(value);
+        values
     }
 
     /// Whether a value has none above it.

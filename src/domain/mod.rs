@@ -9,6 +9,7 @@ pub mod catalogue;
 pub mod command;
 pub mod counters;
 pub mod decide;
+mod decimal;
 pub mod decision;
 mod derived;
 pub mod distinct;

@@ -123,8 +123,7 @@ impl Counter {
         let before = self.total;
         // What remains is summed afresh: where a sum has reached the end of its range, a difference would
         // carry the error on for ever.
-        let sum: i128 = self.buckets.iter().map(|(_, sum)| i128::from(sum)).sum();
-        self.total = sum.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+        self.total = self.buckets.total();
         before != self.total
     }
 
