@@ -35,6 +35,8 @@ type Failure = Box<dyn Error + Send + Sync>;
 
 /// How many records of one partition follow one another, as a consumer hands them out.
 const RECORDS_PER_TURN: usize = 500;
+/// How many profiles are brought near before the first of them is changed, as a worker does it.
+const RECORDS_AHEAD: usize = 32;
 
 /// What is measured.
 #[derive(Clone, Debug, Parser)]
@@ -163,8 +165,11 @@ impl Measured {
             }
             let mut outputs = Vec::new();
             let began = Instant::now();
-            for record in &records {
-                task.apply(record, &mut outputs)?;
+            for ahead in records.chunks(RECORDS_AHEAD) {
+                task.look_ahead(ahead);
+                for record in ahead {
+                    task.apply(record, &mut outputs)?;
+                }
             }
             task.sweep(SWEEP_MAX, &mut outputs)?;
             self.stages.apply += began.elapsed();
