@@ -1,6 +1,6 @@
 //! What a partition's open transaction has changed, over what is committed. Profiles stay decoded here from
 //! the first record that touches them to the commit, when each is encoded once, however many records there
-//! were; their rows stay as a cache.
+//! were; their rows stay as a cache, and of those who are in every transaction the profiles too.
 //!
 //! Nothing reaches the store before the commit, and not at once after it: what was committed is kept until there is
 //! enough of it, so that a row that changes with every commit is not written with every commit. Then `save` hands
@@ -42,7 +42,7 @@ pub struct Overlay {
     entries: Vec<Entry>,
     /// Whether they are all that the store has.
     is_whole: bool,
-    /// Whose profiles the open transaction has touched.
+    /// Whose profiles are decoded: those that the open transaction has touched, and of the last one those that stay.
     decoded: Vec<usize>,
     /// Whose it has changed, in the order in which it was first done.
     dirty: Vec<usize>,
@@ -190,11 +190,15 @@ impl Overlay {
 
     /// Notes that the profile at a place was changed.
     pub fn changed(&mut self, rules: &RuleBook, Place(at): Place) {
-        let Some(Entry { person, decoded: Some(decoded), unsaved, used, .. }) = self.entries.get_mut(at)
+        let Some(Entry { person, decoded: Some(decoded), unsaved, used, is_busy, .. }) =
+            self.entries.get_mut(at)
         else {
             return;
         };
-        *used = self.turn;
+        if *used != self.turn {
+            *is_busy = used.wrapping_add(1) == self.turn;
+            *used = self.turn;
+        }
         let is_listed = decoded.dirty || *unsaved;
         let listed = decoded.due.filter(|_| is_listed);
         if !std::mem::replace(&mut decoded.dirty, true) {

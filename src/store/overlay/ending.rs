@@ -1,7 +1,7 @@
 //! What becomes of everything when the transaction ends, be it committed or given up; and when the store hears of it.
 
 use super::Overlay;
-use super::entry::Entry;
+use super::entry::{DECODED_BYTES, Entry};
 use crate::codec::row;
 use crate::mutant::{Mutant, is_armed};
 use crate::store::{Change, Position, StoreError};
@@ -9,6 +9,8 @@ use crate::store::{Change, Position, StoreError};
 /// One in so many bytes of the memory may be of rows that the store lacks. They are read from the changelog again after
 /// a crash.
 const UNSAVED_PART: usize = 2;
+/// One in so many bytes of it may be of profiles that stay decoded.
+const DECODED_PART: usize = 8;
 
 impl Overlay {
     /// What was flushed is committed: only to be called after the commit that made it true, with the rows that are no
@@ -17,17 +19,23 @@ impl Overlay {
     /// # Errors
     /// When the store was to be told, and failed.
     pub fn settle(&mut self, rows: Vec<Change>, position: Position) -> Result<(), StoreError> {
+        let decoded_max = self.share.bytes() / DECODED_PART / DECODED_BYTES;
+        let mut decoded = 0;
         for at in self.dirty.drain(..) {
             let Some(entry) = self.entries.get_mut(at) else { continue };
             let before = entry.memory();
-            if entry.settle() {
+            if entry.settle(decoded < decoded_max) {
                 self.unsaved.push(at);
                 self.unsaved_memory += before;
             }
+            decoded += usize::from(entry.decoded.is_some());
             self.memory = self.memory + entry.memory() - before;
             self.unsaved_memory = self.unsaved_memory + entry.memory() - before;
         }
-        self.let_go();
+        // What was only read, or stayed decoded for nothing, goes.
+        let turn = self.turn;
+        self.keep_decoded(|entry| entry.is_busy && entry.used == turn);
+        self.rows.clear();
         self.digest = self.digest_flushed;
         // What everybody's answers depend on is few, and read from the store.
         let is_knowledge = rows.iter().any(|row| row.key != row::META_KEY);
@@ -58,6 +66,8 @@ impl Overlay {
         for at in self.unsaved.drain(..) {
             self.entries.get_mut(at).into_iter().for_each(Entry::saved);
         }
+        // By other definitions they may be due at other times than what stays decoded says.
+        self.keep_decoded(Entry::is_dirty);
         (self.unsaved_memory, self.unsaved_position, self.passed) = (0, None, None);
         self.unsaved_rows.clear();
         let dirty = self.dirty.iter().filter_map(|at| self.entries.get(*at));
@@ -74,7 +84,8 @@ impl Overlay {
             return Ok(());
         }
         self.dirty.clear();
-        self.let_go();
+        self.keep_decoded(|_| false);
+        self.rows.clear();
         if is_armed(Mutant::ForgetUnsaved) {
             self.forget_all();
             self.unsaved.clear();
@@ -85,21 +96,26 @@ impl Overlay {
         Ok(())
     }
 
-    /// Ends with the decoded profiles.
-    fn let_go(&mut self) {
-        for at in self.decoded.drain(..) {
-            self.entries.get_mut(at).into_iter().for_each(|entry| entry.decoded = None);
-        }
-        self.rows.clear();
+    /// Ends with the decoded profiles but for some.
+    fn keep_decoded(&mut self, stays: impl Fn(&Entry) -> bool) {
+        let entries = &mut self.entries;
+        self.decoded.retain(|at| {
+            let Some(entry) = entries.get_mut(*at) else { return false };
+            if !stays(entry) {
+                entry.decoded = None;
+            }
+            entry.decoded.is_some()
+        });
     }
 
     /// Drops rows while they take too much memory, those first that were not used for the longest; after a commit, when
     /// all profiles are clean. A quarter of the memory is freed at once, so that it is seldom done.
     fn make_room(&mut self) -> Result<(), StoreError> {
         let room = self.share.bytes();
-        if self.memory <= room {
+        if self.memory + self.decoded.len() * DECODED_BYTES <= room {
             return Ok(());
         }
+        // It leaves nothing decoded, since all profiles are clean.
         self.save()?;
         let (mut entries, turn) = (std::mem::take(&mut self.entries), self.turn);
         self.forget_all();

@@ -1,7 +1,8 @@
 //! What is in memory of one person: the committed row, and the profile as long as a transaction is at it.
 //!
-//! Between transactions the row alone stays. It takes a quarter of the memory that the decoded profile does, and in
-//! one piece, so that it is near after one wait.
+//! Between transactions the row alone stays of most. It takes a quarter of the memory that the decoded profile does,
+//! and in one piece, so that it is near after one wait. Of those who are busy the profile stays as well, until the
+//! store has been told: up to then it is what the row would be decoded to.
 
 use super::super::{Change, DueBefore, PersonRow};
 use super::Dirty;
@@ -16,6 +17,8 @@ use crate::mutant::{Mutant, is_armed};
 
 /// What an entry takes beside itself and its row: its slot, and what allocators round up by.
 const OVERHEAD: usize = 32;
+/// What a decoded profile takes: an average one of the reference workload.
+pub(super) const DECODED_BYTES: usize = 1_500;
 /// How far apart are bytes that come near to the processor together.
 const CACHE_LINE: usize = 64;
 
@@ -34,9 +37,11 @@ pub(super) struct Entry {
     pub(super) unsaved: bool,
     /// After how many commits it was last changed.
     pub(super) used: u32,
+    /// Whether it was changed in the transaction before that one too.
+    pub(super) is_busy: bool,
 }
 
-/// A profile that the open transaction has touched.
+/// A profile that the open transaction has touched, or the last one.
 #[derive(Debug)]
 pub(super) struct Decoded {
     pub(super) profile: Profile,
@@ -46,8 +51,15 @@ pub(super) struct Decoded {
     committed_version: u64,
     /// The hash of the committed row; none where there is none.
     committed_hash: Option<u64>,
-    /// The row that it becomes if the transaction is committed, once that is flushed; none in it where that is its end.
-    flushed: Option<Option<Box<[u8]>>>,
+    /// What it becomes if the transaction is committed, once that is flushed.
+    flushed: Option<Flushed>,
+}
+
+/// A row and its hash; none where that is its end.
+#[derive(Debug)]
+struct Flushed {
+    row: Option<Box<[u8]>>,
+    hash: Option<u64>,
 }
 
 impl Entry {
@@ -60,7 +72,7 @@ impl Entry {
             None => (None, None),
         };
         let (person, stored_due) = (person.clone(), due);
-        Entry { person, row, due, stored_due, decoded: None, unsaved: false, used }
+        Entry { person, row, due, stored_due, decoded: None, unsaved: false, used, is_busy: false }
     }
 
     /// Decodes the committed row, or makes a new profile where there is none. Answers whether that was to be done.
@@ -76,7 +88,7 @@ impl Entry {
             // What the store does not have yet is listed by the due time that it was committed with.
             due: if self.unsaved { self.due } else { react::due(rules, &profile) },
             dirty: false,
-            committed_version: if is_armed(Mutant::ForgetCommittedVersion) { 0 } else { profile.version },
+            committed_version: committed_version(&profile),
             committed_hash,
             flushed: None,
             profile,
@@ -105,31 +117,42 @@ impl Entry {
         let key = row::profile_key(&self.person);
         let is_there = decoded.profile != Profile::default();
         let row = is_there.then(|| row::encode_profile_with(scratch, &decoded.profile).into_boxed_slice());
-        let flushed_hash = row.as_ref().map(|row| row_hash(&key, row));
-        decoded.flushed = Some(row);
+        let hash = row.as_ref().map(|row| row_hash(&key, row));
+        let flushed = decoded.flushed.insert(Flushed { row, hash });
         Some(Dirty {
             person: &self.person,
             profile: &decoded.profile,
             risen: decoded.profile.version > decoded.committed_version,
             key,
-            row: decoded.flushed.as_ref().and_then(|row| row.as_deref()),
-            hashes: (decoded.committed_hash, flushed_hash),
+            row: flushed.row.as_deref(),
+            hashes: (decoded.committed_hash, hash),
         })
     }
 
-    /// What was flushed is committed. Answers whether the store lacks it and had what was committed before.
-    pub(super) fn settle(&mut self) -> bool {
-        let Some(Decoded { flushed: Some(row), due, .. }) = self.decoded.take().map(|decoded| *decoded)
-        else {
-            return false;
-        };
-        (self.row, self.due) = (row, due.filter(|_| !is_armed(Mutant::SettleWithoutDueTimes)));
+    /// What was flushed is committed. Where somebody is busy, and there is `room`, the profile stays decoded. Answers
+    /// whether the store lacks it and had what was committed before.
+    pub(super) fn settle(&mut self, room: bool) -> bool {
+        let Some(mut decoded) = self.decoded.take() else { return false };
+        let Some(Flushed { row, hash }) = decoded.flushed.take() else { return false };
+        (self.row, self.due) = (row, decoded.due.filter(|_| !is_armed(Mutant::SettleWithoutDueTimes)));
+        if room && self.is_busy {
+            decoded.dirty = false;
+            decoded.due = self.due;
+            decoded.committed_version = committed_version(&decoded.profile);
+            decoded.committed_hash = hash;
+            self.decoded = Some(decoded);
+        }
         !std::mem::replace(&mut self.unsaved, true)
+    }
+
+    /// Whether the open transaction has changed its profile.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.decoded.as_ref().is_some_and(|decoded| decoded.dirty)
     }
 
     /// Whether its due time is another one than the store's index has.
     pub(super) fn is_listed(&self) -> bool {
-        self.unsaved || self.decoded.as_ref().is_some_and(|decoded| decoded.dirty)
+        self.unsaved || self.is_dirty()
     }
 
     /// When its profile is due, as the transaction has it.
@@ -156,6 +179,11 @@ impl Entry {
     pub(super) fn memory(&self) -> usize {
         size_of::<Entry>() + OVERHEAD + self.row.as_ref().map_or(0, |row| row.len())
     }
+}
+
+/// The version that a profile has when it is committed.
+fn committed_version(profile: &Profile) -> u64 {
+    if is_armed(Mutant::ForgetCommittedVersion) { 0 } else { profile.version }
 }
 
 impl Decoded {

@@ -63,6 +63,38 @@ fn those_that_were_not_used_for_the_longest_are_dropped_first() {
 }
 
 #[test]
+fn profiles_stay_decoded_of_those_who_are_in_every_transaction() {
+    let mut overlay = overlay(1_000);
+    for (changed, decoded) in [(&[1, 2][..], &[][..]), (&[1, 3], &[1]), (&[3, 1], &[1, 3]), (&[3], &[3])] {
+        changed.iter().for_each(|number| change(&mut overlay, *number));
+        version(&mut overlay, 2);
+        commit(&mut overlay);
+        let persons = overlay.decoded.iter().map(|at| overlay.entries[*at].person.clone());
+        let expected: Vec<Person> = decoded.iter().map(|number| person(*number)).collect();
+        assert_eq!(persons.collect::<Vec<_>>(), expected, "after a change of {changed:?}");
+    }
+    // What stays is what was committed, and nothing stays that another definition could make due at another time.
+    assert_eq!([1, 2, 3].map(|number| version(&mut overlay, number)), [3, 1, 3]);
+    change(&mut overlay, 1);
+    overlay.save().unwrap();
+    assert_eq!(overlay.decoded.len(), 1, "what the open transaction has changed");
+    overlay.discard().unwrap();
+    assert!(overlay.decoded.is_empty());
+    assert_eq!([1, 2, 3].map(|number| version(&mut overlay, number)), [3, 1, 3]);
+}
+
+#[test]
+fn profiles_that_stay_decoded_take_a_part_of_the_memory() {
+    let mut overlay = overlay(400);
+    for _ in 0..3 {
+        (0..100).for_each(|number| change(&mut overlay, number));
+        commit(&mut overlay);
+    }
+    let bytes = overlay.decoded.len() * entry::DECODED_BYTES;
+    assert!(bytes > 0 && bytes <= overlay.share.bytes() / 8, "{bytes} of {}", overlay.share.bytes());
+}
+
+#[test]
 fn persons_that_hash_to_the_same_are_told_apart() {
     let mut overlay = overlay(4);
     let mut seen = BTreeMap::new();
@@ -87,7 +119,7 @@ proptest! {
     #[test]
     fn what_is_read_does_not_depend_on_what_stays_in_memory(
         deeds in prop::collection::vec((0..12_u8, 0..8_u8), 1..120),
-        profiles_cached_max in 1..10_usize,
+        profiles_cached_max in prop_oneof![1..10_usize, 200..500_usize],
     ) {
         let mut overlay = overlay(profiles_cached_max);
         let (mut committed, mut staged) = (BTreeMap::new(), BTreeMap::new());
