@@ -24,12 +24,13 @@ pub(crate) fn apply(change: &mut Change<'_>, event: &Event) {
     for rule in &rules.interests {
         let Some((_, weight)) = rule.weights.iter().find(|(name, _)| *name == event.name) else { continue };
         change.touched.interests.push(&rule.name);
+        let mut last = 0;
         for value in event.items.iter().flat_map(|item| rule.values(item)) {
-            add(change, rule, event, value, *weight);
+            last = add(change, rule, event, value, *weight);
         }
         // Only after the last item, so that no value becomes a tag and is dropped by one and the same event.
         for value in event.items.iter().flat_map(|item| rule.values(item)) {
-            tag(change, rule, value);
+            tag(change, rule, value, last);
         }
     }
 }
@@ -71,7 +72,14 @@ pub(crate) fn due_of(rule: &InterestRule, profile: &Profile) -> Option<Timestamp
     tagged.filter_map(|affinity| affinity.falls_below(rule.leave, &rule.decay)).min()
 }
 
-fn add<'a>(change: &mut Change<'a>, rule: &'a InterestRule, event: &Event, value: &str, weight: f64) {
+/// Adds a weight to a value. Answers where it stands.
+fn add<'a>(
+    change: &mut Change<'a>,
+    rule: &'a InterestRule,
+    event: &Event,
+    value: &str,
+    weight: f64,
+) -> usize {
     let hour = change.now.hour();
     let affinities = change.profile.affinities_mut(rule.id);
     let at = position(affinities, value).unwrap_or_else(|at| {
@@ -79,21 +87,24 @@ fn add<'a>(change: &mut Change<'a>, rule: &'a InterestRule, event: &Event, value
         affinities.insert(at, Affinity::new(value, hour));
         at
     });
-    let Some(affinity) = affinities.get_mut(at) else { return };
+    let Some(affinity) = affinities.get_mut(at) else { return at };
     affinity.add(weight, event.timestamp.hour(), hour, &rule.decay);
     let evicted = if affinities.len() > rule.values_max { evict(affinities, hour, rule) } else { None };
-    let Some(affinity) = evicted else { return };
+    let Some(affinity) = evicted else { return at };
     change.emissions.push(Emission::Lost(Limit::Interests));
     if affinity.tagged_at.is_some() {
         changed(change, rule, &affinity.value, false);
     }
+    at
 }
 
-/// Makes a value a tag if its score has reached the limit.
-fn tag<'a>(change: &mut Change<'a>, rule: &'a InterestRule, value: &str) {
+/// Makes a value a tag if its score has reached the limit. Most events have one value, which stands where one was
+/// added `last`.
+fn tag<'a>(change: &mut Change<'a>, rule: &'a InterestRule, value: &str, last: usize) {
     let (now, hour) = (change.now, change.now.hour());
     let affinities = change.profile.affinities_mut(rule.id);
-    let at = position(affinities, value).ok();
+    let is_there = affinities.get(last).is_some_and(|affinity| affinity.value == value);
+    let at = if is_there { Some(last) } else { position(affinities, value).ok() };
     let Some(affinity) = at.and_then(|at| affinities.get_mut(at)) else { return };
     let is_enough = affinity.evidence >= rule.evidence_min
         && affinity.score_at(hour, &rule.decay) >= rule.enter - TOLERANCE;

@@ -153,7 +153,9 @@ pub(super) fn schema<'t>(envelope: &mut Fields<'t>) -> Option<Found<'t>> {
 
 fn stated_name(found: Found<'_>) -> Result<&str, Reject> {
     match found.value() {
-        Tree::Text(name) if name.trim().is_empty() => Err(found.invalid("blank; send the event's name")),
+        Tree::Text(name) if name.chars().all(char::is_whitespace) => {
+            Err(found.invalid("blank; send the event's name"))
+        }
         Tree::Text(name) if name.len() <= NAME_BYTES_MAX && !has_control(name) => Ok(name),
         _ => Err(found.invalid("not a name; send a text of at most 128 bytes without control characters")),
     }
