@@ -22,6 +22,7 @@ use bespoke::runtime::kafka::LogReader;
 use bespoke::runtime::stores::{DiskStores, Stores};
 use bespoke::runtime::task::{SWEEP_MAX, Shared, Task};
 use bespoke::runtime::topics::OwnTopics;
+use bespoke::runtime::worker::{RECORDS_AHEAD, RECORDS_PER_TURN};
 use bespoke::service::build::wire_source;
 use bespoke::store::profile_cache::ProfileCache;
 use bespoke::store::rocks::StoreMemory;
@@ -32,11 +33,6 @@ use clap::Parser;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 type Failure = Box<dyn Error + Send + Sync>;
-
-/// How many records of one partition follow one another, as a consumer hands them out.
-const RECORDS_PER_TURN: usize = 500;
-/// How many profiles are brought near before the first of them is changed, as a worker does it.
-const RECORDS_AHEAD: usize = 32;
 
 /// What is measured.
 #[derive(Clone, Debug, Parser)]

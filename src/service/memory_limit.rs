@@ -5,15 +5,13 @@ use std::fs;
 
 use crate::config::Config;
 use crate::runtime::fault::{Exit, ExitCode};
+use crate::store::profile_cache::DECODED_PROFILE_BYTES;
 
 /// Where Linux says how many bytes the processes of a container may use, or `max`: control groups, version 2.
 const LIMIT_FILE: &str = "/sys/fs/cgroup/memory.max";
 const MIB: usize = 1 << 20;
 /// What a process has at least besides: its code, the threads and the buffers of its clients.
 const PROCESS_BYTES: usize = 64 * MIB;
-/// What a profile takes that an open transaction has changed, which is decoded until the commit: an average one of the
-/// reference workload.
-const CHANGED_PROFILE_BYTES: usize = 1_500;
 
 /// Compares them.
 ///
@@ -43,7 +41,8 @@ fn compare(config: &Config, limit: &str) -> Result<(), Exit> {
 
 fn needed_bytes(config: &Config) -> usize {
     let Config { state, commit, threads, .. } = config;
-    let changed = commit.records_max.saturating_mul(CHANGED_PROFILE_BYTES);
+    // Those that an open transaction has changed are decoded until the commit.
+    let changed = commit.records_max.saturating_mul(DECODED_PROFILE_BYTES);
     [
         state.block_cache_bytes,
         state.write_buffer_bytes,

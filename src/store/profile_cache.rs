@@ -4,6 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// What a decoded profile takes, in bytes: an average one of the reference workload.
+pub const DECODED_PROFILE_BYTES: usize = 1_500;
+
 /// Memory for committed profiles, of which each partition of a process has an equal share.
 #[derive(Debug)]
 pub struct ProfileCache {

@@ -188,12 +188,9 @@ impl<'de> Visitor<'de> for Reader<'de, '_> {
         let inside = self.inside::<A::Error>()?;
         let mut members: ArenaVec<'de, Member<'de>> = ArenaVec::new_in(self.arena);
         let mut keys: Option<HashSet<&str>> = None;
-        let mut marks: u64 = 0;
         while let Some(key) = object.next_key_seed(Key { arena: self.arena })? {
-            let mark = 1 << mark(key.as_bytes());
             let is_known = if members.len() < COMPARED_MAX {
-                // Keys of different marks differ, and most do.
-                marks & mark != 0 && members.iter().any(|member| member.key == key)
+                members.iter().any(|member| member.key == key)
             } else {
                 let known = || members.iter().map(|member| member.key).collect();
                 !keys.get_or_insert_with(known).insert(key)
@@ -201,22 +198,10 @@ impl<'de> Visitor<'de> for Reader<'de, '_> {
             if is_known {
                 return Err(self.bounds.stop(Broken::SameKeyTwice));
             }
-            marks |= mark;
-            if members.is_empty() {
-                // A record has about a dozen, the objects in it half of that.
-                members.reserve(if self.depth == 0 { 12 } else { 6 });
-            }
             members.push(Member { key, value: object.next_value_seed(inside)? });
         }
         Ok(Tree::Object(members.into_bump_slice()))
     }
-}
-
-/// A number below 64 that is the same for the same key.
-pub(super) fn mark(key: &[u8]) -> u32 {
-    let byte = |byte: Option<&u8>| byte.map_or(0, |byte| u32::from(*byte));
-    let (first, last) = (byte(key.first()), byte(key.last()));
-    (key.len() as u32).wrapping_mul(7).wrapping_add(first.wrapping_mul(3)).wrapping_add(last) % 64
 }
 
 /// Reads a key, borrowed where no escape stands in it.

@@ -7,7 +7,7 @@ use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
 use serde_json::Number;
 
-use super::json::{COMPARED_MAX, DEPTH_MAX, VALUES_MAX, mark};
+use super::json::{COMPARED_MAX, DEPTH_MAX, VALUES_MAX};
 use super::tree::{Member, Tree};
 
 /// A whole number of so many digits fits, whatever they are.
@@ -178,6 +178,13 @@ impl<'r> Quick<'r> {
             self.at += 1;
         }
     }
+}
+
+/// A number below 64 that is the same for the same key.
+fn mark(key: &[u8]) -> u32 {
+    let byte = |byte: Option<&u8>| byte.map_or(0, |byte| u32::from(*byte));
+    let (first, last) = (byte(key.first()), byte(key.last()));
+    (key.len() as u32).wrapping_mul(7).wrapping_add(first.wrapping_mul(3)).wrapping_add(last) % 64
 }
 
 /// How many bytes there are before the first quotation mark, backslash or control character.

@@ -34,10 +34,10 @@ use crate::runtime::status::{ChangeKind, status};
 use crate::runtime::task::{Applied, SWEEP_MAX, Task};
 
 /// How many records are applied between two looks at everything else.
-const RECORDS_PER_TURN: usize = 500;
+pub const RECORDS_PER_TURN: usize = 500;
 /// How many records are read before the first of them is applied, so that what they need is fetched together. Their
 /// outputs are known only then: those of so many may stand in a transaction beyond `commit.bytes_max`.
-const RECORDS_AHEAD: usize = 32;
+pub const RECORDS_AHEAD: usize = 32;
 /// How long a poll waits when there is nothing to do.
 const IDLE_WAIT: Duration = Duration::from_millis(50);
 

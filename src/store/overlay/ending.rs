@@ -1,9 +1,10 @@
 //! What becomes of everything when the transaction ends, be it committed or given up; and when the store hears of it.
 
 use super::Overlay;
-use super::entry::{DECODED_BYTES, Entry};
+use super::entry::Entry;
 use crate::codec::row;
 use crate::mutant::{Mutant, is_armed};
+use crate::store::profile_cache::DECODED_PROFILE_BYTES;
 use crate::store::{Change, Position, StoreError};
 
 /// One in so many bytes of the memory may be of rows that the store lacks. They are read from the changelog again after
@@ -19,7 +20,7 @@ impl Overlay {
     /// # Errors
     /// When the store was to be told, and failed.
     pub fn settle(&mut self, rows: Vec<Change>, position: Position) -> Result<(), StoreError> {
-        let decoded_max = self.share.bytes() / DECODED_PART / DECODED_BYTES;
+        let decoded_max = self.share.bytes() / DECODED_PART / DECODED_PROFILE_BYTES;
         let mut decoded = 0;
         for at in self.dirty.drain(..) {
             let Some(entry) = self.entries.get_mut(at) else { continue };
@@ -112,7 +113,7 @@ impl Overlay {
     /// all profiles are clean. A quarter of the memory is freed at once, so that it is seldom done.
     fn make_room(&mut self) -> Result<(), StoreError> {
         let room = self.share.bytes();
-        if self.memory + self.decoded.len() * DECODED_BYTES <= room {
+        if self.memory + self.decoded.len() * DECODED_PROFILE_BYTES <= room {
             return Ok(());
         }
         // It leaves nothing decoded, since all profiles are clean.

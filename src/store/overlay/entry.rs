@@ -17,8 +17,6 @@ use crate::mutant::{Mutant, is_armed};
 
 /// What an entry takes beside itself and its row: its slot, and what allocators round up by.
 const OVERHEAD: usize = 32;
-/// What a decoded profile takes: an average one of the reference workload.
-pub(super) const DECODED_BYTES: usize = 1_500;
 /// How far apart are bytes that come near to the processor together.
 const CACHE_LINE: usize = 64;
 

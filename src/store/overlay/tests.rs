@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::store::PersonRow;
 use crate::store::memory::MemoryStore;
+use crate::store::profile_cache::DECODED_PROFILE_BYTES;
 
 /// Room for the rows of so many profiles with a version and nothing else.
 fn overlay(profiles_cached_max: usize) -> Overlay {
@@ -90,7 +91,7 @@ fn profiles_that_stay_decoded_take_a_part_of_the_memory() {
         (0..100).for_each(|number| change(&mut overlay, number));
         commit(&mut overlay);
     }
-    let bytes = overlay.decoded.len() * entry::DECODED_BYTES;
+    let bytes = overlay.decoded.len() * DECODED_PROFILE_BYTES;
     assert!(bytes > 0 && bytes <= overlay.share.bytes() / 8, "{bytes} of {}", overlay.share.bytes());
 }
 
